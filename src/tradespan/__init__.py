@@ -1,0 +1,56 @@
+"""OpenTelemetry for trading systems: spans that survive the crash they describe.
+
+    tradespan run -i 'bot\\..*' bot.py        # no code edited
+    tradespan.configure(); @tradespan.monitor # or by hand
+
+Names are loaded when first used: the supervisor of `tradespan run` imports this package and nothing
+that it does not need.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tradespan._version import __version__ as __version__
+    from tradespan.bootstrap.runtime import Runtime as Runtime
+    from tradespan.bootstrap.runtime import configure as configure
+    from tradespan.bootstrap.runtime import flush as flush
+    from tradespan.bootstrap.runtime import instrument as instrument
+    from tradespan.bootstrap.runtime import shutdown as shutdown
+    from tradespan.instrument.monitor import monitor as monitor
+
+_HOMES = {
+    "__version__": "tradespan._version",
+    "Runtime": "tradespan.bootstrap.runtime",
+    "configure": "tradespan.bootstrap.runtime",
+    "flush": "tradespan.bootstrap.runtime",
+    "instrument": "tradespan.bootstrap.runtime",
+    "monitor": "tradespan.instrument.monitor",
+    "shutdown": "tradespan.bootstrap.runtime",
+}
+
+__all__ = [
+    "Runtime",
+    "__version__",
+    "configure",
+    "flush",
+    "instrument",
+    "monitor",
+    "shutdown",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tradespan' has no attribute {name!r}")
+    # A sub-package of the same name is imported on the way and would stand in the function's place.
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

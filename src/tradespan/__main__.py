@@ -1,0 +1,7 @@
+"""`python -m tradespan`."""
+
+import sys
+
+from tradespan.cli import main
+
+sys.exit(main())

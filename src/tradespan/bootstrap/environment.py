@@ -1,0 +1,36 @@
+"""What `tradespan run` hands to its two children."""
+
+from __future__ import annotations
+
+import os
+
+from tradespan.bootstrap.inject import DIRECT, INJECTION, RUN_FOLDER
+from tradespan.config import Config
+from tradespan.spool.folder import RunFolder
+
+
+def bot_environment(
+    config: Config, folder: RunFolder, environment: dict[str, str]
+) -> dict[str, str]:
+    """The bot's variables: the caller's, and what arms it and its descendants."""
+    paths = [str(INJECTION), *filter(None, [environment.get("PYTHONPATH")])]
+    return {
+        **environment,
+        **config.to_environment(),
+        "PYTHONPATH": os.pathsep.join(paths),
+        RUN_FOLDER: str(folder.path.absolute()),
+        DIRECT: "1",
+    }
+
+
+def agent_environment(
+    config: Config, environment: dict[str, str], endpoint: str | None
+) -> dict[str, str]:
+    """The agent's variables: the caller's, and the settings as they were decided.
+
+    `endpoint`: the option as given; one with a password is not handed over by the settings.
+    """
+    handed = {**environment, **config.to_environment()}
+    if endpoint:
+        handed["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+    return handed

@@ -1,0 +1,57 @@
+"""Where this run's files go."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from tradespan.config import Config, override_config
+from tradespan.core.process import process_start
+from tradespan.spool.folder import RunFolder, private_folder
+
+
+def choose_root(config: Config) -> Config:
+    """`--spool DIR` without `--root`: the folder is its own root, with its own agent and store."""
+    folder = config.spool.directory
+    if folder is None or config.origin("root") != "default":
+        return config
+    return override_config(config, {"root": folder}, "the spool's folder")
+
+
+def open_run_folder(config: Config) -> RunFolder:
+    """This run's folder: the one that was named, or a new one below the root.
+
+    Raises:
+        SpoolUnavailable: It cannot be made, or belongs to another user.
+    """
+    if config.spool.directory is not None:
+        return RunFolder(private_folder(config.spool.directory))
+    return RunFolder.create(config.root, config.service_name)
+
+
+def destinations(config: Config) -> list[tuple[str, str]]:
+    """Where the records shall go, as `run.json` keeps it: no secrets in it."""
+    found = []
+    if config.store_path is not None:
+        found.append(("store", str(config.store_path)))
+    if config.otlp_traces is not None:
+        found.append(("otlp", config.otlp_traces.shown))
+    return found
+
+
+def describe_run(folder: RunFolder, config: Config, **facts: Any) -> None:
+    """Write `run.json`, so that any agent can deliver what this run leaves."""
+    folder.describe(
+        service=config.service_name,
+        mode=config.mode,
+        command=sys.orig_argv[:64],
+        began=time.time(),
+        destinations=destinations(config),
+        pid=os.getpid(),
+        pid_start=process_start(os.getpid()),
+        **facts,
+    )
+
+

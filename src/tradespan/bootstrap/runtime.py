@@ -1,0 +1,251 @@
+"""The bot's side, put together: `configure()` and the runtime object it returns."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from opentelemetry import trace
+
+from tradespan.bootstrap.folders import choose_root, describe_run, open_run_folder
+from tradespan.bootstrap.forwarder import InProcessForwarder
+from tradespan.bootstrap.resource import build_resource
+from tradespan.config import Config, load_config
+from tradespan.core import guard
+from tradespan.core.errors import AlreadyConfigured
+from tradespan.instrument.auto.watcher import WATCHER
+from tradespan.instrument.recorder import SLOT, Recorder, SpanLimits
+from tradespan.instrument.tracer import TracerProvider
+from tradespan.spool.folder import RunFolder
+from tradespan.spool.writer import SpoolLimits, SpoolWriter
+from tradespan.wire.codec import encode_record
+from tradespan.wire.sites import SITES
+
+_lock = threading.RLock()
+_runtime: Runtime | None = None
+
+
+class Runtime:
+    """What `configure()` put in force. One a process."""
+
+    def __init__(self, config: Config, folder: RunFolder | None, *, injected: bool) -> None:
+        self.config = config
+        self.folder = folder
+        """This run's folder; None while tradespan is disabled."""
+        self.injected = injected
+        """Whether `tradespan run` configured this process."""
+        self.provider: TracerProvider | None = None
+        self.watcher = WATCHER
+        self._forwarder: InProcessForwarder | None = None
+        self._spool: SpoolWriter | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is recorded."""
+        return self._spool is not None
+
+    def start(self) -> None:
+        """Begin to record."""
+        if self.config.disabled or self.folder is None:
+            return
+        self._spool = build_spool(self.config, self.folder)
+        recorder = build_recorder(self.config, self._spool)
+        self.provider = TracerProvider(
+            SLOT, build_resource(self.config, self._spool.identity)
+        )
+        SLOT.recorder = recorder
+        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            trace.set_tracer_provider(self.provider)
+        self.watcher.apply(self.config)
+        if not self.injected and self.config.forwarder == "thread":
+            self._forwarder = InProcessForwarder(self.config, self.folder)
+            self._forwarder.start()
+        atexit.register(self._at_exit)
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until what is recorded so far has been delivered to every destination.
+
+        Args:
+            timeout: Seconds at most.
+
+        Returns:
+            Whether all of it was; always True where another process forwards, for whose reading the
+            records are in the page cache already.
+        """
+        if self._forwarder is None or self._spool is None:
+            return True
+        return self._forwarder.drain(time.monotonic() + timeout)
+
+    def shutdown(self, timeout: float = 10.0) -> bool:
+        """Stop recording, seal the segments, deliver what is left; what stays, stays on disk.
+
+        Args:
+            timeout: Seconds at most; one if a receiver does not answer.
+
+        Returns:
+            Whether everything was delivered.
+        """
+        global _runtime  # noqa: PLW0603 - the process's one runtime
+        with _lock:
+            if _runtime is self:
+                _runtime = None
+        SLOT.recorder = None
+        self.watcher.remove()
+        atexit.unregister(self._at_exit)
+        return self._end(timeout)
+
+    def _end(self, timeout: float) -> bool:
+        if self._spool is not None:
+            self._spool.close()
+        if self._forwarder is None:
+            return True
+        delivered = self._forwarder.end(timeout)
+        self._forwarder = None
+        return delivered
+
+    def _at_exit(self) -> None:
+        # Functions that are watched may still be called by later handlers: they record on, into
+        # segments that the next agent finds.
+        with guard.guarded("exit"):
+            self._end(self.config.drain)
+
+
+def build_spool(config: Config, folder: RunFolder) -> SpoolWriter:
+    """The writer of this process."""
+    limits = SpoolLimits(
+        config.spool.segment_first, config.spool.segment_last, config.spool.memory_records
+    )
+    return SpoolWriter(
+        folder.path,
+        describe=lambda writer: encode_record(build_resource(config, writer)),
+        site_payload=SITES.payload,
+        limits=limits,
+    )
+
+
+def build_recorder(config: Config, spool: SpoolWriter) -> Recorder:
+    """From finished spans to records."""
+    limits = config.limits
+    return Recorder(
+        spool,
+        limits=SpanLimits(
+            attributes=limits.span_attribute_count,
+            events=limits.span_event_count,
+            links=limits.span_link_count,
+            event_attributes=limits.event_attribute_count,
+            link_attributes=limits.link_attribute_count,
+            attribute_length=limits.span_attribute_value_length,
+        ),
+        anchor_interval=config.clock_anchor_interval,
+    )
+
+
+def configure(
+    *,
+    service: str | None = None,
+    spool: str | Path | None = None,
+    store: str | Path | None | Literal["default"] = "default",
+    endpoint: str | None = None,
+    forwarder: Literal["thread", "external"] | None = None,
+    **settings: Any,
+) -> Runtime:
+    """Begin to record in this process. Calling it again with the same values changes nothing.
+
+    Args:
+        service: The service's name; the script's if nobody gives one.
+        spool: This run's folder; a new one below the root if left out.
+        store: The embedded store's file; None: no store; `<root>/store.db` if left out.
+        endpoint: OTLP receiver, such as `http://localhost:4318`; the environment's if left out.
+        forwarder: `thread`: a daemon thread of this process forwards. `external`: `tradespan agent`
+            does, beside it.
+        settings: Any other setting by its argument's name (docs/settings.md), such as `mode`.
+
+    Returns:
+        The process's runtime.
+
+    Raises:
+        ConfigurationError: An unknown setting, a value that it does not accept, or (AlreadyConfigured)
+            another value than the one in force.
+        SpoolUnavailable: The spool belongs to another user.
+    """
+    given: dict[str, Any] = dict(settings)
+    given.update(service=service, spool=spool, endpoint=endpoint, forwarder=forwarder)
+    given = {name: value for name, value in given.items() if value is not None}
+    if store != "default":
+        given["store"] = store
+    return configure_from(load_config(given, service_default=default_service()))
+
+
+def configure_from(config: Config, *, injected: bool = False) -> Runtime:
+    """`configure` with settings already decided."""
+    global _runtime  # noqa: PLW0603 - the process's one runtime
+    with _lock:
+        if _runtime is not None:
+            return _join(_runtime, config)
+        config = choose_root(config)
+        folder = None if config.disabled else open_run_folder(config)
+        if folder is not None and not injected:
+            describe_run(folder, config)
+        runtime = Runtime(config, folder, injected=injected)
+        _runtime = runtime
+        runtime.start()
+        return runtime
+
+
+def current_runtime() -> Runtime | None:
+    """What was configured in this process."""
+    return _runtime
+
+
+def _join(runtime: Runtime, config: Config) -> Runtime:
+    differences = runtime.config.differences(choose_root(config))
+    if differences and runtime.injected:
+        told = "; ".join(f"{key}: {ours}, here {theirs}" for key, ours, theirs in differences)
+        guard.logger.warning("tradespan run has configured this process already (%s)", told)
+    elif differences:
+        raise AlreadyConfigured(differences)
+    return runtime
+
+
+def default_service() -> str:
+    """The script's name: what a user would call the bot."""
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name:
+        return str(spec.name).removesuffix(".__main__")
+    path = getattr(main, "__file__", None)
+    return Path(path).stem if path else "python"
+
+
+def flush(timeout: float = 10.0) -> bool:
+    """`Runtime.flush` of what is configured; True if nothing is."""
+    return True if _runtime is None else _runtime.flush(timeout)
+
+
+def shutdown(timeout: float = 10.0) -> bool:
+    """`Runtime.shutdown` of what is configured; True if nothing is."""
+    return True if _runtime is None else _runtime.shutdown(timeout)
+
+
+def instrument(
+    target: Any, include: str | None = None, exclude: str | None = None
+) -> list[str]:
+    """Watch functions of a module by regex, without editing it.
+
+    Args:
+        target: A module, or the name of one; a name that is not imported yet is watched when it is.
+        include: Pattern that names have to match (`module.Class.method`); all of the module if left
+            out.
+        exclude: Pattern of names to leave alone.
+
+    Returns:
+        Names of the functions that are watched now.
+
+    Raises:
+        InvalidPattern: A pattern does not compile.
+    """
+    return WATCHER.instrument(target, include, exclude)

@@ -1,0 +1,109 @@
+"""The UI, beside an agent or alone. The only place that imports the web room, an optional extra."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tradespan.config import Config
+from tradespan.core.guard import guarded
+from tradespan.forward.agent import Agent
+from tradespan.store.store import Store
+
+if TYPE_CHECKING:
+    from tradespan.web.server import Server
+    from tradespan.web.status import Status
+
+TOKEN = "ui-token"  # noqa: S105 - a file's name
+MISSING = "the UI needs an extra: pip install 'tradespan[ui]'"
+
+
+class UiUnavailable(Exception):
+    """The UI cannot be served here; says why."""
+
+
+def read_token(root: Path, make: Any) -> str:
+    """The root's token: the same over restarts, so that a printed link stays good."""
+    path = root / TOKEN
+    try:
+        return path.read_text().strip()
+    except OSError:
+        token = str(make())
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token)
+    return token
+
+
+def build_server(root: Path, store: Path, port: int, agent: Agent | None = None) -> tuple[Server, str]:
+    """A server that is not started yet, and the link to print.
+
+    Raises:
+        UiUnavailable: The extra is not installed, or no port is free.
+    """
+    try:
+        server = importlib.import_module("tradespan.web.server")
+    except ImportError as error:
+        raise UiUnavailable(f"{MISSING} ({error})") from error
+    try:
+        listener = server.pick_port(port)
+    except OSError as error:
+        raise UiUnavailable(str(error)) from error
+    token = read_token(root, server.make_token)
+    instance = hashlib.sha256(str(root.absolute()).encode()).hexdigest()[:8]
+    app = server.build_app(
+        lambda: Store.open(store, readonly=True),
+        token=token,
+        instance=instance,
+        **({} if agent is None else {"status": AgentStatus(agent)}),
+    )
+    return server.Server(app, listener), server.link_to(listener, token)
+
+
+def start_ui(config: Config, agent: Agent) -> Server | None:
+    """Serve the UI in a thread; the link, or what went wrong, stands in `agent.json`."""
+    if config.store_path is None:
+        agent.status["ui_error"] = "there is no store (--no-store)"
+        return None
+    try:
+        server, link = build_server(config.root, config.store_path, config.ui.port, agent)
+    except UiUnavailable as error:
+        agent.status["ui_error"] = str(error)
+        return None
+    server.start(on_ready=lambda: agent.status.update(ui=link))
+    return server
+
+
+class AgentStatus:
+    """What the agent knows for the status bar; adding up is done at most once a second."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._status_type = importlib.import_module("tradespan.web.status").Status
+        self._read_at = 0.0
+        self._last: Status = self._status_type()
+
+    def __call__(self) -> Status:
+        """The status now."""
+        if time.monotonic() - self._read_at > 1.0:
+            self._read_at = time.monotonic()
+            with guarded("status"):
+                self._last = self._read()
+        return self._last
+
+    def _read(self) -> Status:
+        agent = self._agent
+        folders = [folder for folder in agent.open_folders() if agent.is_live(folder)]
+        waiting = 0
+        for folder in folders:
+            sink = agent.books(folder).sinks.get("store")
+            waiting += sink.on_disk if sink is not None else 0
+        began = [folder.description.get("began") for folder in folders]
+        since = min((int(b * 1e9) for b in began if isinstance(b, float)), default=None)
+        status: Status = self._status_type(bots=len(folders), since=since, waiting=waiting)
+        return status

@@ -1,0 +1,77 @@
+"""The command line. One file a command: `add_parser(subparsers)` and `run(namespace) -> int`.
+
+Only the chosen command's file is imported: `tradespan run` stays small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from tradespan.cli.exits import INTERRUPTED, USAGE
+from tradespan.core.errors import TradespanError
+
+COMMANDS = {
+    "run": "run a program and record what it does",
+    "traces": "list recorded traces",
+    "trace": "show one trace as a tree",
+    "ui": "look at recorded traces in a browser",
+    "agent": "forward what programs recorded, as a service",
+    "demo": "run a small trading system and look at it",
+    "doctor": "print the settings in force and test each hop",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="tradespan",
+        description="OpenTelemetry for trading systems.",
+        epilog="tradespan COMMAND --help says more about each.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        if name == chosen:
+            command = import_module(f"tradespan.cli.{name}")
+            command.add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary)
+    try:
+        if chosen == "run":
+            return _dispatch_run(parser, arguments)
+        namespace = parser.parse_args(arguments)
+        if namespace.version:
+            return _print_version()
+        if namespace.command is None:
+            parser.print_help()
+            return USAGE
+        status: int = command.run(namespace)
+    except TradespanError as error:
+        print(f"tradespan: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # `tradespan traces | head`: the reader has seen enough.
+        sys.stderr.close()
+        return 0
+    return status
+
+
+def _dispatch_run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
+    command = import_module("tradespan.cli.run")
+    place = arguments.index("run") + 1
+    options, target = command.split_target(arguments[place:])
+    namespace = parser.parse_args([*arguments[:place], *options])
+    namespace.target = target
+    status: int = command.run(namespace)
+    return status
+
+
+def _print_version() -> int:
+    print(import_module("tradespan._version").__version__)
+    return 0

@@ -1,0 +1,219 @@
+"""`tradespan run`: the program and the agent, under one supervisor."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tradespan.bootstrap.environment import agent_environment, bot_environment
+from tradespan.bootstrap.folders import choose_root, describe_run, open_run_folder
+from tradespan.cli.exits import USAGE
+from tradespan.config import Config, load_config
+from tradespan.core.errors import TargetNotFound
+from tradespan.spool.folder import RunFolder
+from tradespan.supervise import RunEnd, RunPlan, Supervisor
+
+
+class Target(NamedTuple):
+    """What to run."""
+
+    kind: str
+    """`--script` or `--module`, as `bootstrap.launch` takes it."""
+    name: str
+    arguments: list[str]
+
+    @property
+    def service(self) -> str:
+        """What a user would call it: the script's stem, or the module's name."""
+        if self.kind == "--module":
+            return self.name.removesuffix(".__main__")
+        return Path(self.name).resolve().stem
+
+
+_WITH_VALUE = {
+    "-i", "--include", "-x", "--exclude", "--service", "--root", "--spool", "--store", "--drain",
+    "--endpoint", "--port", "--config", "--environment", "--mode",
+}  # fmt: skip
+
+
+def split_target(words: list[str]) -> tuple[list[str], Target | None]:
+    """Our options, and the program with its own: everything from the script or `-m` on is its."""
+    place = 0
+    while place < len(words):
+        word = words[place]
+        if word == "-m":
+            name = words[place + 1 : place + 2]
+            rest = words[place + 2 :]
+            return words[:place], Target("--module", name[0], rest) if name else None
+        if word == "--":
+            return words[:place], _script(words[place + 1 :])
+        if not word.startswith("-") or word == "-":
+            return words[:place], _script(words[place:])
+        place += 2 if word in _WITH_VALUE else 1
+    return words, None
+
+
+def _script(words: list[str]) -> Target | None:
+    if words[:1] == ["-m"] and len(words) > 1:
+        return Target("--module", words[1], words[2:])
+    return Target("--script", words[0], words[1:]) if words else None
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run a program and record what it does",
+        usage="tradespan run [OPTION…] (SCRIPT.py | -m MODULE) [ARG…]",
+        description="Run a Python program unchanged; what the patterns name is recorded.",
+    )
+    add_run_options(parser)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `run`, which `demo` has too."""
+    add = parser.add_argument
+    pattern = "functions to %s: module.Class.method, or a dotted prefix; may be given again"
+    add("-i", "--include", action="append", metavar="REGEX", help=pattern % "watch")
+    add("-x", "--exclude", action="append", metavar="REGEX", help=pattern % "leave alone")
+    add("--service", metavar="NAME", help="the service's name (default: the program's)")
+    add("--environment", metavar="NAME", help="development, staging or production")
+    add("--mode", choices=("live", "paper", "backtest"), help="what decides about alerts")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--root", metavar="DIR", help="where runs, store and agent live")
+    where.add_argument("--spool", metavar="DIR", help="this run's own folder")
+    store = parser.add_mutually_exclusive_group()
+    store.add_argument("--store", metavar="FILE", help="the embedded store (default: in the root)")
+    store.add_argument("--no-store", action="store_true", help="keep no local store")
+    add("--endpoint", metavar="URL", help="OTLP receiver, such as http://localhost:4318")
+    add("--drain", metavar="TIME", help="how long the end waits for the receiver (default: 10s)")
+    ui = parser.add_mutually_exclusive_group()
+    ui.add_argument("--ui", action="store_true", help="serve the UI while the program runs")
+    ui.add_argument("--no-ui", action="store_true", help="neither UI nor hint")
+    add("--port", metavar="N", help="the UI's port (default: 8420, or the next free one)")
+    add("--config", metavar="FILE", help="settings file (default: the nearest tradespan.toml)")
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Run the program to its end; its exit status is ours."""
+    target: Target | None = namespace.target
+    if target is None:
+        print("tradespan run: name a script or -m MODULE", file=sys.stderr)
+        return USAGE
+    if target.kind == "--script" and not Path(target.name).exists():
+        raise TargetNotFound(target.name, "script", near_file(target.name))
+    config = choose_root(read_config(namespace, target.service))
+    end, _ = run_program(config, target, namespace)
+    return end.status
+
+
+def read_config(namespace: argparse.Namespace, service: str) -> Config:
+    """The settings of one run, from its options, the environment and the settings file."""
+    names = ("include", "exclude", "service", "root", "spool", "store", "endpoint", "drain", "port",
+             "environment", "mode")  # fmt: skip
+    given = {name: getattr(namespace, name) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    if namespace.no_store:
+        given["store"] = None
+    if namespace.ui or namespace.no_ui:
+        given["ui"] = "on" if namespace.ui else "off"
+    return load_config(
+        given,
+        config_file=namespace.config,
+        service_default=service,
+        command_line=True,
+        inherit=False,
+    )
+
+
+def run_program(
+    config: Config,
+    target: Target,
+    namespace: argparse.Namespace,
+    extra_environment: dict[str, str] | None = None,
+) -> tuple[RunEnd, RunFolder]:
+    """Run a program under a supervisor, tell the user what there is to see and what is left."""
+    for sentence in config.warnings:
+        print(f"tradespan: {sentence}", file=sys.stderr)
+    folder = open_run_folder(config)
+    describe_run(folder, config, drain=config.drain)
+    environment = {**os.environ, **(extra_environment or {})}
+    launch = [sys.executable, "-m", "tradespan.bootstrap.launch"]
+    plan = RunPlan(
+        bot=[*launch, target.kind, target.name, *target.arguments],
+        bot_environment=bot_environment(config, folder, environment),
+        agent=[sys.executable, "-m", "tradespan", "agent", "--attached", str(config.root)],
+        agent_environment=agent_environment(config, environment, namespace.endpoint),
+        root=config.root,
+        folder=folder,
+        drain=config.drain,
+        on_agent=_print_link if config.ui.mode == "on" else lambda told: None,
+        on_progress=_print_progress,
+    )
+    end = Supervisor(plan).run()
+    print_rest(config, folder, end)
+    if config.ui.mode == "hint" and config.store_path is not None and sys.stderr.isatty():
+        print(f"tradespan: look at it with {_ui_command(config)}", file=sys.stderr)
+    return end, folder
+
+
+def _print_link(told: dict[str, Any]) -> None:
+    link = told.get("ui")
+    if link:
+        print(f"tradespan: UI at {link}", file=sys.stderr)
+    elif told.get("ui_error"):
+        print(f"tradespan: no UI: {told['ui_error']}", file=sys.stderr)
+
+
+def _print_progress(told: dict[str, Any]) -> None:
+    print(
+        f"tradespan: delivering, {told.get('waiting', 0):,} of {told.get('recorded', 0):,} records"
+        " wait",
+        file=sys.stderr,
+    )
+
+
+def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
+    """Say what has not been delivered, and how to send it."""
+    books = end.books
+    command = f"tradespan agent --once {config.root}"
+    if books is None:
+        print(
+            f"tradespan: nobody has closed the books of this run; its records are in {folder.path};"
+            f" send them with: {command}",
+            file=sys.stderr,
+        )
+        return
+    for name, sink in books["sinks"].items():
+        if sink["on_disk"]:
+            print(
+                f"tradespan: {sink['on_disk']:,} records wait for {name} in {folder.path}; the next"
+                f" run delivers them, or: {command}",
+                file=sys.stderr,
+            )
+        if sink["parked"]:
+            print(
+                f"tradespan: {name} refused {sink['parked']:,} records; they are kept in"
+                f" {folder.path}/parked",
+                file=sys.stderr,
+            )
+
+
+def near_file(name: str) -> str | None:
+    """A script in the same folder that may have been meant."""
+    path = Path(name)
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.suffix == ".py"]
+    except OSError:
+        return None
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return str(path.with_name(close[0])) if close else None
+
+
+def _ui_command(config: Config) -> str:
+    default = config.origin("root") == "default" and config.origin("store.path") == "default"
+    return "tradespan ui" if default else f"tradespan ui --store {config.store_path}"

@@ -1,0 +1,307 @@
+"""Every setting, declared as data: one row each.
+
+A row's key is its place in the settings file and, but for a group of one, its path in `Config`:
+`spool.bytes` is `config.spool.bytes`, `service.name` is `config.service_name`. Reading, checking,
+`explain`, the masks and the documentation's table come from the rows.
+
+Of several variables in a row, the first that is set counts. Where `OTEL_*` and `TRADESPAN_*` name
+the same fact, OpenTelemetry's comes first: whatever else reads it in the process then agrees.
+
+`fmt: skip` keeps a row's lines together; the formatter would make eight of three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tradespan.config.kinds import (
+    ATTRIBUTES,
+    BOOLEAN,
+    HEADERS,
+    PATH,
+    PATH_OR_NONE,
+    PATTERNS,
+    READABLE_FILE,
+    TEXT,
+    URL,
+    Kind,
+    choice,
+    duration,
+    integer,
+    number,
+    size,
+)
+
+SIGNALS = ("traces",)
+"""Signals that have OTLP settings of their own; metrics and logs join here."""
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+
+class Derived(NamedTuple):
+    """A default that follows from settings of earlier rows."""
+
+    text: str
+    """What the documentation says it is."""
+    compute: Callable[[Mapping[str, Any], Path], Any]
+    """From the values so far, by key, and the folder for programs' state."""
+
+
+class Setting(NamedTuple):
+    """One setting."""
+
+    key: str
+    kind: Kind
+    default: Any
+    """A value, not a text to parse; or `Derived`."""
+    doc: str
+    """One sentence."""
+    variables: tuple[str, ...] = ()
+    argument: str = ""
+    """Its name in `configure()`; empty: the key with underscores."""
+    attribute: str = ""
+    """The resource attribute that states the same fact, read where the setting is not given."""
+    unit: str = ""
+
+    @property
+    def name(self) -> str:
+        """The argument's name."""
+        return self.argument or self.key.replace(".", "_")
+
+    @property
+    def default_text(self) -> str:
+        """The default as the documentation shows it."""
+        if isinstance(self.default, Derived):
+            return self.default.text
+        return self.kind.format(self.default)
+
+
+_SHARED: tuple[Setting, ...] = (
+    Setting("service.name", TEXT, "unknown_service",
+            "Name of the service in all telemetry; by default the script's or module's name.",
+            ("OTEL_SERVICE_NAME", "TRADESPAN_SERVICE"), "service", "service.name"),
+    Setting("environment", choice("development", "staging", "production"), None,
+            "Profile to apply: `[environments.NAME]` of the settings file. By default the one that "
+            "`deployment.environment.name` in OTEL_RESOURCE_ATTRIBUTES names.",
+            ("TRADESPAN_ENVIRONMENT",)),
+    Setting("deployment.environment.name", TEXT,
+            Derived("the environment", lambda values, _: values["environment"]),
+            "What the resource attribute of this name says; a profile may set it.",
+            attribute="deployment.environment.name"),
+    Setting("trade_execution", BOOLEAN, None,
+            "Whether the profile says that orders are real: reported, never switched by us."),
+    Setting("mode", choice("live", "paper", "backtest"), "live",
+            "Resource attribute `trading.mode`; decides what may alert.",
+            ("TRADESPAN_MODE",), attribute="trading.mode"),
+    Setting("resource", ATTRIBUTES, {},
+            "Resource attributes of all telemetry; the sources are merged, attribute by attribute.",
+            ("OTEL_RESOURCE_ATTRIBUTES",)),
+    Setting("disabled", BOOLEAN, False,
+            "Switches tradespan off: wrapped functions run bare.",
+            ("OTEL_SDK_DISABLED", "TRADESPAN_DISABLED")),
+    Setting("follow", BOOLEAN, True,
+            "Whether Python processes that the program starts are watched too.",
+            ("TRADESPAN_FOLLOW",)),
+    Setting("forwarder", choice("thread", "external"), "thread",
+            "Who delivers after `configure()` without `tradespan run`: a daemon thread of this "
+            "process, or a `tradespan agent` beside it.",
+            ("TRADESPAN_FORWARDER",)),
+    Setting("drain", duration(0), 10.0,
+            "How long the end of a run waits at most for receivers that accept.",
+            ("TRADESPAN_DRAIN",), unit="s"),
+    Setting("log.level", choice("debug", "info", "warning", "error", "critical",
+                                aliases={"warn": "warning", "fatal": "critical"}), "info",
+            "Lowest severity of tradespan's own messages.",
+            ("OTEL_LOG_LEVEL", "TRADESPAN_LOG_LEVEL")),
+    Setting("metrics.enabled", BOOLEAN, True,
+            "Whether metrics are recorded.", ("TRADESPAN_METRICS",)),
+    Setting("clock.anchor_interval", duration(0.001), 10.0,
+            "How often the wall clock's offset from the monotonic clock is taken anew.",
+            ("TRADESPAN_CLOCK_ANCHOR_INTERVAL",), unit="s"),
+)  # fmt: skip
+
+_PLACES: tuple[Setting, ...] = (
+    Setting("root", PATH, Derived("${XDG_STATE_HOME:-~/.local/state}/tradespan",
+                                  lambda _, state: state / "tradespan"),
+            "Folder that holds the runs' folders, the store and the agent's lock: one agent, one "
+            "store and one UI per root.",
+            ("TRADESPAN_ROOT",)),
+    Setting("spool.directory", PATH, None,
+            "Folder of this run's segments; by default a new one below the root.",
+            ("TRADESPAN_SPOOL",), "spool"),
+    Setting("spool.bytes", size(64 * KIB), 2 * GIB,
+            "Most bytes that the segments below one root may take.",
+            ("TRADESPAN_SPOOL_BYTES",), unit="B"),
+    Setting("spool.segment_first", size(64 * KIB), 256 * KIB,
+            "Size of a process's first segment; each next one is twice as large.",
+            ("TRADESPAN_SEGMENT_FIRST",), unit="B"),
+    Setting("spool.segment_last", size(64 * KIB), 16 * MIB,
+            "Size at which segments stop to grow.",
+            ("TRADESPAN_SEGMENT_LAST",), unit="B"),
+    Setting("spool.memory_records", integer(0), 50_000,
+            "Most records kept in memory while the disk takes none.",
+            ("TRADESPAN_MEMORY_RECORDS",), unit="{record}"),
+    Setting("spool.queue_warning_threshold", integer(1), 8_000,
+            "Undelivered records from which on one warning is given.",
+            ("TRADESPAN_QUEUE_WARNING_THRESHOLD",), "queue_warning_threshold", unit="{record}"),
+    Setting("store.path", PATH_OR_NONE,
+            Derived("store.db in the root", lambda values, _: values["root"] / "store.db"),
+            "SQLite file that keeps what was recorded; none: no store.",
+            ("TRADESPAN_STORE",), "store"),
+    Setting("ui.mode", choice("on", "off", "hint"), "hint",
+            "Whether the agent serves the UI; hint: it does not, and the run's end says how to "
+            "look.",
+            ("TRADESPAN_UI",), "ui"),
+    Setting("ui.port", integer(1, 65_535), 8420,
+            "Port of the UI on 127.0.0.1; a busy one is passed over for the next that is free.",
+            ("TRADESPAN_PORT",), "port"),
+)  # fmt: skip
+
+_CAPTURE: tuple[Setting, ...] = (
+    Setting("include", PATTERNS, (),
+            "Functions to watch: each expression must match a dotted name, or a prefix of it that "
+            "ends before a dot, as a whole; in text one per line or separated by `;` (`\\x3b` for "
+            "a literal one).",
+            ("TRADESPAN_INSTRUMENT",)),
+    Setting("exclude", PATTERNS, (),
+            "Functions to leave alone, though included.", ("TRADESPAN_EXCLUDE",)),
+    Setting("capture.args", BOOLEAN, True,
+            "Whether arguments are recorded.", ("TRADESPAN_CAPTURE_ARGS",)),
+    Setting("capture.result", BOOLEAN, True,
+            "Whether results are recorded.", ("TRADESPAN_CAPTURE_RESULT",)),
+    Setting("capture.max_repr", integer(1, 1_000_000), 1_000,
+            "Longest text of one recorded value; what is longer is cut.",
+            ("TRADESPAN_MAX_REPR",), unit="{character}"),
+)  # fmt: skip
+
+
+def _as(key: str) -> Derived:
+    return Derived(f"as {key}", lambda values, _: values[key])
+
+
+_COUNT, _LENGTH = "limits.attribute_count", "limits.attribute_value_length"
+
+_LIMITS: tuple[Setting, ...] = (
+    Setting(_COUNT, integer(0), 128,
+            "Most attributes of anything that has attributes.",
+            ("OTEL_ATTRIBUTE_COUNT_LIMIT",), unit="{attribute}"),
+    Setting(_LENGTH, integer(0), None,
+            "Longest text of an attribute's value.",
+            ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",), unit="{character}"),
+    Setting("limits.span_attribute_count", integer(0), _as(_COUNT),
+            "Most attributes of a span.", ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",),
+            unit="{attribute}"),
+    Setting("limits.span_attribute_value_length", integer(0), _as(_LENGTH),
+            "Longest text of a span attribute's value.",
+            ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",), unit="{character}"),
+    Setting("limits.span_event_count", integer(0), 128,
+            "Most events of a span.", ("OTEL_SPAN_EVENT_COUNT_LIMIT",), unit="{event}"),
+    Setting("limits.span_link_count", integer(0), 128,
+            "Most links of a span.", ("OTEL_SPAN_LINK_COUNT_LIMIT",), unit="{link}"),
+    Setting("limits.event_attribute_count", integer(0), _as(_COUNT),
+            "Most attributes of a span's event.", ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",),
+            unit="{attribute}"),
+    Setting("limits.link_attribute_count", integer(0), _as(_COUNT),
+            "Most attributes of a span's link.", ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",),
+            unit="{attribute}"),
+)  # fmt: skip
+
+_AGENT: tuple[Setting, ...] = (
+    Setting("agent.poll_interval", duration(0.001), 0.1,
+            "How often the agent looks for new records when it found none.",
+            ("TRADESPAN_POLL_INTERVAL",), unit="s"),
+    Setting("agent.takeover_interval", duration(0.001), 2.0,
+            "How often a waiting agent tries to take over the root.",
+            ("TRADESPAN_TAKEOVER_INTERVAL",), unit="s"),
+    Setting("agent.retry_scale", number(0.0001, 1_000), 1.0,
+            "Factor on all waits between attempts to deliver; tests make it small.",
+            ("TRADESPAN_RETRY_SCALE",)),
+)  # fmt: skip
+
+PROTOCOLS = choice("http/protobuf", "http/json", "grpc")
+
+# Name → kind, default, doc. Each exists for all signals (`otlp.timeout`,
+# OTEL_EXPORTER_OTLP_TIMEOUT) and for each one (`otlp.traces.timeout`, …_OTLP_TRACES_TIMEOUT).
+_EXPORTER: dict[str, tuple[Kind, Any, str]] = {
+    "endpoint": (URL, None, "Address of the OTLP receiver"),
+    "protocol": (PROTOCOLS, "http/protobuf", "Transport and encoding"),
+    "headers": (HEADERS, {}, "Headers of each request"),
+    "timeout": (duration(0, zero_is_endless=True), 10.0, "Longest time of one request"),
+    "compression": (choice("none", "gzip"), "none", "Compression of requests"),
+    "certificate": (READABLE_FILE, None, "PEM file of the authorities that the receiver's "
+                    "certificate is checked against"),
+    "client_certificate": (READABLE_FILE, None, "PEM file of the client's certificate"),
+    "client_key": (READABLE_FILE, None, "PEM file of the client's private key"),
+    "insecure": (BOOLEAN, False, "Whether gRPC goes without TLS where the address has no scheme"),
+}  # fmt: skip
+
+
+def _exporter_settings() -> list[Setting]:
+    rows = [
+        Setting(f"{signal}.exporter", choice("otlp", "none")._replace(parse_otel=_exporter_list),
+                "otlp", f"none: {signal} are not sent; otlp: they are, once an endpoint is given.",
+                (f"OTEL_{signal.upper()}_EXPORTER",))
+        for signal in SIGNALS
+    ]  # fmt: skip
+    for signal in ("", *SIGNALS):
+        key = f"otlp.{signal}." if signal else "otlp."
+        variable = f"OTEL_EXPORTER_OTLP_{signal.upper()}_" if signal else "OTEL_EXPORTER_OTLP_"
+        for name, (kind, default, doc) in _EXPORTER.items():
+            sentence = f"{doc}{_ENDING.get((name, bool(signal)), '')}."
+            argument = "endpoint" if (signal, name) == ("", "endpoint") else ""
+            unit = "s" if name == "timeout" else ""
+            given = _as(f"otlp.{name}") if signal else default
+            rows.append(Setting(key + name, kind, given, sentence,
+                                (variable + name.upper(),), argument, unit=unit))  # fmt: skip
+    return rows
+
+
+_ENDING = {
+    ("endpoint", False): "; for HTTP, /v1/traces is added to its path",
+    ("endpoint", True): " of this signal; used as it is",
+}
+
+
+def _exporter_list(raw: str) -> str:
+    """The part of `OTEL_TRACES_EXPORTER=otlp,console` that is ours."""
+    names = {name.strip().lower() for name in raw.split(",")}
+    if "otlp" in names:
+        return "otlp"
+    if names != {"none"}:
+        raise ValueError
+    return "none"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    *_SHARED, *_PLACES, *_CAPTURE, *_LIMITS, *_AGENT, *_exporter_settings()
+)  # fmt: skip
+
+BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}
+BY_ARGUMENT: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+RULE_TABLES: Mapping[str, str] = {
+    "instrument": "Options of the functions that one pattern selects; the pattern is included.",
+    "map": "What a function's call means: the signal, and where its fields are found.",
+}
+"""`[[instrument]]` and `[[map]]`: tables of the settings file, any number of each."""
+
+PROFILES = ("development", "staging", "production")
+
+PROFILE_KEYS: Mapping[str, str] = {
+    "log_level": "log.level",
+    "metrics_enabled": "metrics.enabled",
+    "deployment.environment.name": "deployment.environment.name",
+    "trade_execution": "trade_execution",
+}
+"""What `[environments.NAME]` may hold, and the setting that it overrides."""
+
+EFFECTIVE_VARIABLE = "TRADESPAN_EFFECTIVE"
+
+OTHER_VARIABLES: Mapping[str, str] = {
+    "TRADESPAN_CONFIG": "The settings file to read in place of a search; none: no file.",
+    EFFECTIVE_VARIABLE: "What a supervisor hands to its children; not to be set by hand.",
+    "TRADESPAN_TEMPO_BIN": "Tempo's binary, for tradespan's own tests.",
+}
+"""Variables that are no setting. One that starts with `TRADESPAN__` is internal, never checked."""

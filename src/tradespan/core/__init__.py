@@ -1,0 +1,1 @@
+"""What every room shares: records, protocols, errors, the guard, fork hooks."""

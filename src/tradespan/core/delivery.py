@@ -1,0 +1,180 @@
+"""The contract between the forwarder and what it delivers to.
+
+A `Batch` is a list of `Slice`s: the decoded records of one part of one segment, with what is
+needed to read them. A `Sink` takes a batch and answers with one `Outcome`; the forwarder alone
+decides about retries, cursors and deletion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from tradespan.core.records import Kind, Lane, Resource, Site
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where records come from: one process generation, one lane."""
+
+    writer: str
+    """32 hex digits, unique for each process generation that recorded."""
+    lane: Lane
+    resource: Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[T]):
+    """Decoded records of one stretch of one segment, in the order they were written."""
+
+    origin: Origin
+    sites: Mapping[int, Site]
+    records: list[T]
+    segment: str
+    """File name of the segment, unique in its run's folder."""
+    end: int
+    """Offset in the segment after the last record of this slice: the cursor once accepted."""
+    highest: int = 0
+    """The highest sequence number among the records."""
+
+
+@dataclass(slots=True)
+class LaneBook:
+    """What one sink has read of one writer's lane; survives the segments themselves."""
+
+    highest: int = 0
+    """The highest sequence number read: as many records were begun."""
+    read: int = 0
+    """Records read."""
+    damaged: int = 0
+    """Bytes that did not validate."""
+    segments: int = 0
+    """Segments begun to be read."""
+    ordinal: int = 0
+    """The highest ordinal among them."""
+
+    @property
+    def missing(self) -> int:
+        """Records begun and not read so far."""
+        return max(self.highest - self.read, 0)
+
+    @property
+    def lost(self) -> int:
+        """Missing records that a damage or a missing segment explains; others never returned."""
+        return self.missing if self.damaged or self.ordinal > self.segments else 0
+
+
+@dataclass(slots=True)
+class Cursor:
+    """How far one sink has come in one run's folder, and what it has taken."""
+
+    positions: dict[str, int] = field(default_factory=dict)
+    """Segment name → offset of the first byte not yet acknowledged."""
+    accepted: int = 0
+    """Records acknowledged since the folder was made."""
+    parked: int = 0
+    """Records refused for good, in the dead letter."""
+    books: dict[str, LaneBook] = field(default_factory=dict)
+    """`<writer>-<lane>` → what was read of it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, for whoever keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Cursor:
+        """From `to_json`; unknown keys are ignored."""
+        books = {key: LaneBook(**book) for key, book in content.get("books", {}).items()}
+        return cls(
+            dict(content.get("positions", {})),
+            int(content.get("accepted", 0)),
+            int(content.get("parked", 0)),
+            books,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[T]):
+    """What is delivered at once: all of one run's folder and of one kind of record."""
+
+    folder: str
+    """Absolute path of the run's folder."""
+    kind: Kind
+    slices: list[Slice[T]]
+    ahead: Cursor | None = None
+    """The cursor once all of it is accepted; a sink that keeps its own commits both at once. None
+    for a part of a batch that was split."""
+
+    @property
+    def count(self) -> int:
+        """Number of records."""
+        return sum(len(part.records) for part in self.slices)
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """Segment name → offset that is acknowledged once this batch is accepted."""
+        return {part.segment: part.end for part in self.slices}
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The sink has the records for good; the cursor may pass them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The sink cannot take them now. `after`: seconds it asked to wait, if it said so."""
+
+    reason: str
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The request is too large as a whole: halve it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Refused for good: to the dead letter, with the reason; re-sendable by hand."""
+
+    reason: str
+    count: int | None = None
+    """How many records of the batch were refused; None: all."""
+
+
+Outcome = Accepted | Retry | Split | Parked
+
+
+class Sink(Protocol[T]):
+    """One destination. `deliver` never raises for what a network or a disk does."""
+
+    @property
+    def name(self) -> str:
+        """Unique among an agent's sinks, and stable over restarts: names the cursor."""
+        ...
+
+    def deliver(self, batch: Batch[T]) -> Outcome:
+        """Deliver a batch; blocks at most for the sink's own timeout."""
+        ...
+
+    def close(self) -> None:
+        """Release sockets and files."""
+        ...
+
+
+class CursorKeeper(Protocol):
+    """Where a sink's cursor lives: a file, or the store itself, with the batch's transaction."""
+
+    def load(self, folder: str) -> Cursor:
+        """The cursor of one run's folder; an empty one if there is none."""
+        ...
+
+    def save(self, folder: str, cursor: Cursor) -> None:
+        """Replace the cursor durably, as one step."""
+        ...

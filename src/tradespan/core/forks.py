@@ -1,0 +1,42 @@
+"""The one registry of what has to happen in a forked child.
+
+Nobody else calls `os.register_at_fork`: handlers run in the order of their importance, each guarded,
+and hold what they belong to weakly, so that a writer that was closed is not kept alive by its hook.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from tradespan.core.guard import guarded
+
+_in_child: list[weakref.WeakMethod[Callable[[], Any]]] = []
+_generation = 0
+
+
+def process_generation() -> int:
+    """How many forks lie between this process and the one that imported tradespan."""
+    return _generation
+
+
+def after_fork_in_child(method: Callable[[], Any]) -> None:
+    """Call a bound method in each forked child, as long as its object lives."""
+    _in_child[:] = [reference for reference in _in_child if reference() is not None]
+    _in_child.append(weakref.WeakMethod(method))
+
+
+def _run_in_child() -> None:
+    global _generation  # noqa: PLW0603 - one number for the process, changed only here
+    _generation += 1
+    for reference in list(_in_child):
+        method = reference()
+        if method is not None:
+            with guarded("fork"):
+                method()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_run_in_child)

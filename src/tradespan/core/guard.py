@@ -1,0 +1,69 @@
+"""Nothing of ours reaches the trading code: one place catches, counts, and logs sparingly.
+
+Source: the rule is DESIGN 4.1. A cause is the pair (where, exception type); each cause is logged at
+most once a minute, with the number of times it came since.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from types import TracebackType
+
+logger = logging.getLogger("tradespan")
+
+LOG_INTERVAL = 60.0
+"""Seconds between two log lines of one cause."""
+
+counts: dict[tuple[str, str], int] = {}
+"""How often each cause came, since the process began."""
+
+_last_logged: dict[tuple[str, str], tuple[float, int]] = {}
+_strict = False
+
+
+def raise_errors(strict: bool) -> bool:
+    """Let guarded errors through (in tests). Returns what was set before."""
+    global _strict  # noqa: PLW0603 - one switch for the process
+    before, _strict = _strict, strict
+    return before
+
+
+def report(where: str, error: BaseException) -> None:
+    """Count an error of ours and log it, at most once a minute per cause.
+
+    Raises:
+        BaseException: the error itself, only under test (`raise_errors(True)`).
+    """
+    if _strict:
+        raise error
+    cause = (where, type(error).__name__)
+    count = counts[cause] = counts.get(cause, 0) + 1
+    now = time.monotonic()
+    logged_at, logged_count = _last_logged.get(cause, (-LOG_INTERVAL, 0))
+    if now - logged_at < LOG_INTERVAL:
+        return
+    _last_logged[cause] = (now, count)
+    times = count - logged_count
+    again = f" ({times} times in the last minute)" if times > 1 else ""
+    logger.warning("%s: %s: %s%s", where, cause[1], error, again)
+
+
+class guarded:  # noqa: N801 - reads as a statement: `with guarded("flush"):`
+    """A context manager that keeps every `Exception` in, and reports it."""
+
+    __slots__ = ("where",)
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> bool:
+        if error is None or not isinstance(error, Exception):
+            return False
+        report(self.where, error)
+        return True

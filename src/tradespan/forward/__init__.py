@@ -1,0 +1,1 @@
+"""From the spool to the sinks: read, batch, deliver, retry, acknowledge, delete."""

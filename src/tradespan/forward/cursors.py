@@ -1,0 +1,27 @@
+"""Where a sink's cursor lives if the sink has no place of its own: a file in the run's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tradespan.core.delivery import Cursor
+from tradespan.spool.folder import read_json, replace_json
+
+
+class FileCursors:
+    """`cursor-<sink>.json`, replaced as one step after the sink accepted."""
+
+    def __init__(self, sink: str) -> None:
+        self._name = f"cursor-{sink}.json"
+
+    def load(self, folder: str) -> Cursor:
+        """The cursor of one run's folder; an empty one if there is none."""
+        return Cursor.from_json(read_json(Path(folder) / self._name) or {})
+
+    def save(self, folder: str, cursor: Cursor) -> None:
+        """Replace the cursor.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        replace_json(Path(folder) / self._name, cursor.to_json())

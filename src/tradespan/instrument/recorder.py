@@ -1,0 +1,172 @@
+"""From a finished span to its record: the last step in the bot's process.
+
+A `Recorder` belongs to one process generation. What is decided once (encoder, clocks, the lanes'
+`append`) is bound here, so that finishing a span is two calls: encode, append.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tradespan.core import guard
+from tradespan.core.clock import Clock, SystemClock, wall_offset
+from tradespan.core.forks import after_fork_in_child
+from tradespan.core.records import MAX_RECORD_BYTES, Kind
+from tradespan.instrument.capture.cut import cut_to_fit
+from tradespan.spool.writer import SpoolWriter
+
+if TYPE_CHECKING:
+    from tradespan.instrument.span import Span
+
+_SPAN = int(Kind.SPAN)
+_ERROR = 2
+_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLimits:
+    """How much one span may hold; None: no limit. Defaults are the specification's."""
+
+    attributes: int | None = 128
+    events: int | None = 128
+    links: int | None = 128
+    event_attributes: int | None = 128
+    link_attributes: int | None = 128
+    attribute_length: int | None = None
+
+
+class Recorder:
+    """Makes records of spans, for one process generation."""
+
+    def __init__(
+        self,
+        spool: SpoolWriter,
+        *,
+        clock: Clock | None = None,
+        limits: SpanLimits | None = None,
+        anchor_interval: float = 1.0,
+    ) -> None:
+        """`anchor_interval`: seconds after which a new root looks at the wall clock again."""
+        self.spool = spool
+        self.clock: Clock = clock or SystemClock()
+        self.limits = limits or SpanLimits()
+        self.monotonic = self.clock.monotonic
+        # An own generator: bots seed the global one, and their ids would repeat from run to run.
+        self.bits = random.Random().getrandbits  # noqa: S311 - ids, not secrets
+        self.anchor_interval = int(anchor_interval * 1e9)
+        self.offset = 0
+        self.anchor_until = 0
+        """Monotonic nanoseconds until which `offset` is good."""
+        self.anchor()
+        self.foreign_ends = 0
+        """Spans of another process generation that were ended here."""
+        self._ordinary = spool.ordinary.append
+        self._error = spool.errors.append
+
+    def anchor(self) -> None:
+        """Compare the two clocks anew. Children keep their root's offset."""
+        self.offset = wall_offset(self.clock)
+        self.anchor_until = self.monotonic() + self.anchor_interval
+
+    def finish(self, span: Span, end: int) -> None:
+        """Write a span's record; `end` is a reading of the monotonic clock."""
+        try:
+            duration = end - span.began
+            if duration < 0:
+                duration = 0
+            if span.extras is None:
+                fields: tuple[Any, ...] = (
+                    span.site,
+                    span.trace_key,
+                    span.span_id,
+                    span.parent_id,
+                    span.began + span.offset,
+                    duration,
+                    span.flags,
+                )
+                if span.name_set is not None or span.held is not None:
+                    fields += (span.name_set, span.held, span.arguments, span.result)
+                elif span.arguments is not None or span.result is not None:
+                    fields += (None, None, span.arguments, span.result)
+                payload = _encode(fields)
+            else:
+                payload = _encode(full_record(span, duration))
+            if len(payload) > MAX_RECORD_BYTES:
+                payload = _encode(cut_to_fit(full_record(span, duration)))
+            if span.flags & 3 == _ERROR:
+                self._error(_SPAN, span.site, payload)
+            else:
+                self._ordinary(_SPAN, span.site, payload)
+        except Exception as error:  # noqa: BLE001 - the host comes first
+            self.spool.ordinary.count_discarded("unencodable")
+            guard.report("recording a span", error)
+
+    def successor(self) -> Recorder:
+        """The recorder of a forked child: same spool, which has its own segments there."""
+        fresh = Recorder(
+            self.spool,
+            clock=self.clock,
+            limits=self.limits,
+            anchor_interval=self.anchor_interval / 1e9,
+        )
+
+        def ignore(span: Span, end: int) -> None:
+            fresh.foreign_ends += 1
+
+        self.finish = ignore  # type: ignore[method-assign]
+        return fresh
+
+
+def full_record(span: Span, duration: int) -> tuple[Any, ...]:
+    """All fields of `core.records.Span`, for spans that have the rarer ones."""
+    extras = span.extras
+    fixed = (
+        span.site,
+        span.trace_key,
+        span.span_id,
+        span.parent_id,
+        span.began + span.offset,
+        duration,
+        span.flags,
+        span.name_set,
+        span.held,
+        span.arguments,
+        span.result,
+    )
+    if extras is None:
+        return fixed
+    dropped = (extras.dropped_attributes, extras.dropped_events, extras.dropped_links)
+    return (
+        *fixed,
+        extras.status_message,
+        extras.events,
+        extras.links,
+        extras.trace_state.to_header() if extras.trace_state else "",
+        dropped,
+    )
+
+
+class RecorderSlot:
+    """Where the recorder in force stands; empty until tradespan is configured.
+
+    Wrappers and tracers look here at each call, so that configuring, disabling and forking reach
+    every function that was wrapped before.
+    """
+
+    __slots__ = ("__weakref__", "recorder")
+
+    def __init__(self) -> None:
+        self.recorder: Recorder | None = None
+        after_fork_in_child(self._after_fork)
+
+    def _after_fork(self) -> None:
+        if self.recorder is not None:
+            self.recorder = self.recorder.successor()
+
+
+SLOT = RecorderSlot()
+"""The process's own: `@monitor`, regex instrumentation and the configured provider share it."""

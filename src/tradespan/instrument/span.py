@@ -1,0 +1,397 @@
+"""Our span: OpenTelemetry's public `Span`, lean.
+
+One object with few attributes; names, attributes, events, links and the span context come into being
+when first asked for. Writing is safe from several threads as far as Python's own dict and list are;
+there is no lock per span.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import (
+    Link,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+)
+from opentelemetry.trace import Span as ApiSpan
+
+from tradespan.instrument.capture.attributes import clean_attributes, clean_value
+from tradespan.instrument.capture.failure import capture_failure, exception_message
+
+from tradespan.instrument.context import Context, context_with
+from tradespan.wire.sites import SITES
+
+if TYPE_CHECKING:
+    from tradespan.instrument.recorder import Recorder
+
+logger = logging.getLogger("tradespan")
+
+KIND_SHIFT, REMOTE_PARENT, FLAGS_SHIFT = 2, 0b10_0000, 8
+ROOT_FLAGS = (TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID) << FLAGS_SHIFT
+_KEPT_BITS = 0xFF << FLAGS_SHIFT
+_STATUS = 0b11
+_OK, _ERROR = StatusCode.OK.value, StatusCode.ERROR.value
+_KINDS = tuple(SpanKind)
+
+
+class Extras:
+    """What few spans have."""
+
+    __slots__ = (
+        "dropped_attributes",
+        "dropped_events",
+        "dropped_links",
+        "events",
+        "fail_on_error",
+        "links",
+        "record_errors",
+        "status_message",
+        "trace_state",
+    )
+
+    def __init__(self) -> None:
+        self.record_errors = self.fail_on_error = True
+        self.status_message = ""
+        self.events: list[Any] | None = None
+        self.links: list[Any] | None = None
+        self.trace_state: TraceState | None = None
+        self.dropped_attributes = self.dropped_events = self.dropped_links = 0
+
+
+class Span(ApiSpan):
+    """A span that is being recorded. Made by `Tracer` and by the wrappers of watched functions."""
+
+    __slots__ = (
+        "_context",
+        "arguments",
+        "began",
+        "ended",
+        "extras",
+        "flags",
+        "held",
+        "name_set",
+        "offset",
+        "outer",
+        "parent_id",
+        "recorder",
+        "result",
+        "site",
+        "span_id",
+        "trace_key",
+    )
+
+    # What is set is set by `begin_span`, in one go: a constructor would cost a call more.
+    recorder: Recorder
+    site: int
+    trace_key: bytes
+    """The trace id, 16 bytes."""
+    span_id: int
+    parent_id: int
+    offset: int
+    """Nanoseconds from the monotonic to the wall clock, the same for all of a trace here."""
+    flags: int
+    """As `core.records.Span.flags`."""
+    began: int
+    """Monotonic nanoseconds."""
+    ended: int | None
+    """Monotonic nanoseconds, once ended."""
+    name_set: str | None
+    held: dict[str, Any] | None
+    """Attributes."""
+    arguments: list[Any] | None
+    result: Any
+    extras: Extras | None
+    outer: Any
+    """What was current when this span became it: a span, a context, or None if it never did."""
+
+    def more(self) -> Extras:
+        """The place for what few spans have."""
+        if self.extras is None:
+            self.extras = Extras()
+        return self.extras
+
+    def as_context(self) -> Context:
+        """The context in which this is the current span (for `RuntimeContext`)."""
+        return context_with(self, self.outer)
+
+    # ── OpenTelemetry's Span ────────────────────────────────────────────────────────────────────
+
+    def get_span_context(self) -> SpanContext:
+        """The immutable identity that is propagated to others."""
+        try:
+            return self._context
+        except AttributeError:
+            self._context = context = SpanContext(
+                int.from_bytes(self.trace_key, "big"),
+                self.span_id,
+                is_remote=False,
+                trace_flags=TraceFlags(self.flags >> FLAGS_SHIFT & 0xFF),
+                trace_state=self.extras.trace_state if self.extras is not None else None,
+            )
+            return context
+
+    def is_recording(self) -> bool:
+        """True until the span is ended."""
+        return self.ended is None
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Set one attribute; a value of a type that the API doesn't know becomes text."""
+        if self._is_writable("set_attribute"):
+            limits = self.recorder.limits
+            if not key or not isinstance(key, str):
+                self.more().dropped_attributes += 1
+                return
+            held = self.held
+            if held is None:
+                held = self.held = {}
+            elif limits.attributes is not None and len(held) >= limits.attributes:
+                self._make_room(held, key)
+            held[key] = clean_value(value, limits.attribute_length)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes."""
+        for key, value in attributes.items():
+            self.set_attribute(key, value)
+
+    def _make_room(self, held: dict[str, Any], key: str) -> None:
+        """At the limit the oldest attribute goes, as in the SDK."""
+        if key not in held:
+            del held[next(iter(held))]
+            self.more().dropped_attributes += 1
+
+    def add_event(
+        self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
+    ) -> None:
+        """Add an event. `timestamp`: nanoseconds, UTC; now if left out."""
+        if self._is_writable("add_event"):
+            limits = self.recorder.limits
+            kept, dropped = clean_attributes(
+                attributes, limits.event_attributes, limits.attribute_length
+            )
+            self._append_event([name, self._stamp(timestamp), kept, None, dropped])
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, Any] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """Add an `exception` event; its text is rendered by whoever reads the record."""
+        if self._is_writable("record_exception"):
+            limits = self.recorder.limits
+            kept, dropped = clean_attributes(
+                attributes, limits.event_attributes, limits.attribute_length
+            )
+            failure = capture_failure(exception, escaped=escaped)
+            self._append_event(["exception", self._stamp(timestamp), kept, failure, dropped])
+
+    def _append_event(self, event: list[Any]) -> None:
+        extras = self.more()
+        if extras.events is None:
+            extras.events = []
+        most = self.recorder.limits.events
+        if most is not None and len(extras.events) >= most:
+            extras.dropped_events += 1
+            if not extras.events:
+                return
+            del extras.events[0]
+        extras.events.append(event)
+
+    def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
+        """Point to another span; an invalid context counts only if it brings something."""
+        if not self._is_writable("add_link"):
+            return
+        if not context.is_valid and not attributes and not context.trace_state:
+            return
+        extras, limits = self.more(), self.recorder.limits
+        if extras.links is None:
+            extras.links = []
+        if limits.links is not None and len(extras.links) >= limits.links:
+            extras.dropped_links += 1
+            if not extras.links:
+                return
+            del extras.links[0]
+        kept, dropped = clean_attributes(
+            attributes, limits.link_attributes, limits.attribute_length
+        )
+        state = context.trace_state.to_header() if context.trace_state else ""
+        trace_key = context.trace_id.to_bytes(16, "big")
+        extras.links.append(
+            [
+                trace_key,
+                context.span_id,
+                kept,
+                state,
+                int(context.trace_flags),
+                context.is_remote,
+                dropped,
+            ]
+        )
+
+    def update_name(self, name: str) -> None:
+        """Give the span another name."""
+        if self._is_writable("update_name"):
+            self.name_set = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Set the status. OK is final, UNSET is ignored (trace specification, Set Status)."""
+        if not self._is_writable("set_status"):
+            return
+        if isinstance(status, Status):
+            code, description = status.status_code, status.description
+        else:
+            code = status
+        if self.flags & _STATUS == _OK or code is StatusCode.UNSET:
+            return
+        self.flags = self.flags & ~_STATUS | code.value
+        message = description if code is StatusCode.ERROR else None
+        if message or self.extras is not None:
+            self.more().status_message = message or ""
+
+    def end(self, end_time: int | None = None) -> None:
+        """End the span and write its record. `end_time`: nanoseconds, UTC; now if left out."""
+        if self.ended is not None:
+            logger.warning("Calling end() on an ended span.")
+            return
+        now = self.recorder.monotonic() if end_time is None else end_time - self.offset
+        self.ended = now
+        self.recorder.finish(self, now)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        """End the span; an exception that passes is recorded first."""
+        if exc_val is not None and self.ended is None:
+            extras = self.extras
+            if extras is None or extras.record_errors:
+                self.record_exception(exc_val, escaped=True)
+            if extras is None or extras.fail_on_error:
+                self.fail(exc_val)
+        self.end()
+
+    def fail(self, error: BaseException) -> None:
+        """Status ERROR, described as the SDK does: `Type: message`."""
+        self.set_status(StatusCode.ERROR, f"{type(error).__name__}: {exception_message(error)}")
+
+    def _is_writable(self, what: str) -> bool:
+        if self.ended is None:
+            return True
+        logger.warning("%s() on an ended span is ignored.", what)
+        return False
+
+    def _stamp(self, timestamp: int | None) -> int:
+        return self.recorder.monotonic() + self.offset if timestamp is None else timestamp
+
+    # ── what other instrumentations look at, as on the SDK's span ───────────────────────────────
+
+    @property
+    def name(self) -> str:
+        """The span's name."""
+        return self.name_set or SITES.site(self.site).name
+
+    @property
+    def kind(self) -> SpanKind:
+        """The span's kind."""
+        return _KINDS[self.flags >> KIND_SHIFT & 0b111]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The attributes set on the span so far, its site's first."""
+        return dict(SITES.site(self.site).attributes) | (self.held or {})
+
+    @property
+    def status(self) -> Status:
+        """The status as it stands."""
+        message = self.extras.status_message if self.extras is not None else ""
+        return Status(StatusCode(self.flags & _STATUS), message or None)
+
+    @property
+    def start_time(self) -> int:
+        """Nanoseconds, UTC."""
+        return self.began + self.offset
+
+    @property
+    def end_time(self) -> int | None:
+        """Nanoseconds, UTC; None while the span runs."""
+        return None if self.ended is None else self.ended + self.offset
+
+    @property
+    def context(self) -> SpanContext:
+        """As `get_span_context()`."""
+        return self.get_span_context()
+
+    @property
+    def parent(self) -> SpanContext | None:
+        """The parent's identity; None for a root."""
+        if not self.parent_id:
+            return None
+        return SpanContext(
+            int.from_bytes(self.trace_key, "big"),
+            self.parent_id,
+            is_remote=bool(self.flags & REMOTE_PARENT),
+            trace_flags=TraceFlags(self.flags >> FLAGS_SHIFT & 0xFF),
+        )
+
+    def __repr__(self) -> str:
+        return f"Span(name={self.name!r}, context={self.get_span_context()!r})"
+
+
+def begin_span(recorder: Recorder, site: int, flags: int, parent: ApiSpan | None) -> Span:
+    """A span that runs from now on.
+
+    `flags`: the kind's bits. `parent`: a span of ours, a foreign one, or None for a root.
+    """
+    span = Span()
+    span.recorder = recorder
+    span.site = site
+    span.span_id = recorder.bits(64) or 1
+    span.ended = span.name_set = span.held = span.arguments = span.result = span.extras = None
+    if type(parent) is Span:
+        span.trace_key = parent.trace_key
+        span.parent_id = parent.span_id
+        span.offset = parent.offset
+        span.flags = flags | parent.flags & _KEPT_BITS
+        if parent.extras is not None and parent.extras.trace_state:
+            span.more().trace_state = parent.extras.trace_state
+        span.began = recorder.monotonic()
+        return span
+    span.began = now = recorder.monotonic()
+    if now > recorder.anchor_until:
+        recorder.anchor()
+    span.offset = recorder.offset
+    if parent is not None and (context := parent.get_span_context()).is_valid:
+        _follow(span, context, flags)
+    else:
+        span.trace_key = (recorder.bits(128) or 1).to_bytes(16, "big")
+        span.parent_id = 0
+        span.flags = flags | ROOT_FLAGS
+    return span
+
+
+def _follow(span: Span, context: SpanContext, flags: int) -> None:
+    """Continue a trace that began elsewhere."""
+    span.trace_key = context.trace_id.to_bytes(16, "big")
+    span.parent_id = context.span_id
+    remote = REMOTE_PARENT if context.is_remote else 0
+    span.flags = flags | remote | context.trace_flags << FLAGS_SHIFT
+    if context.trace_state:
+        span.more().trace_state = context.trace_state
+
+
+def add_links(span: Span, links: Any) -> None:
+    """The links given at a span's start."""
+    for link in links or ():
+        if isinstance(link, Link):
+            span.add_link(link.context, link.attributes)

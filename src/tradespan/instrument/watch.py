@@ -1,0 +1,197 @@
+"""The wrapper of a watched function: the hot path.
+
+All that does not change from call to call is in the closure. A wrapper made before tradespan is
+configured, or while it is off, passes through.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import WRAPPER_ASSIGNMENTS, update_wrapper
+from types import FunctionType
+from typing import Any
+
+from tradespan._version import SCOPE
+from tradespan.core.records import AttributeValue
+from tradespan.instrument.capture.arguments import Signature, argument_capture
+from tradespan.instrument.capture.failure import own_code
+from tradespan.instrument.capture.serialize import smart
+from tradespan.instrument.context import CURRENT, span_in
+from tradespan.instrument.fields import FieldCapture
+from tradespan.instrument.options import Watch
+from tradespan.instrument.recorder import Recorder, RecorderSlot
+from tradespan.instrument.span import KIND_SHIFT, Span, begin_span
+from tradespan.instrument.tracer import start
+from tradespan.wire.sites import SITES
+
+MARKER = "__tradespan_watched__"
+"""Attribute of a wrapper that names the function it watches."""
+
+
+def function_name(function: FunctionType) -> str:
+    """`module.qualname` of where the function was defined."""
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def can_watch(function: Any) -> str | None:
+    """Why an object cannot be watched; None if it can."""
+    if not isinstance(function, FunctionType):
+        return f"a {type(function).__name__}, not a Python function"
+    if hasattr(function, MARKER):
+        return "watched already"
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return "a generator (not supported yet)"
+    return None
+
+
+class Plan:
+    """What is known of a watched function before it is called."""
+
+    def __init__(self, function: FunctionType, watch: Watch, alias: str | None = None) -> None:
+        name = alias or function_name(function)
+        code = function.__code__
+        attributes: dict[str, AttributeValue] = {
+            "code.function.name": name,
+            "code.file.path": code.co_filename,
+            "code.line.number": code.co_firstlineno,
+        }
+        if watch.process_group:
+            attributes["tradespan.process_group"] = watch.process_group
+        attributes.update(watch.attributes)
+        signature = Signature(function)
+        self.site = SITES.declare(
+            SCOPE,
+            name=watch.name or name,
+            attributes=attributes,
+            parameters=signature.names if watch.capture.args else (),
+        )
+        self.flags = watch.kind.value << KIND_SHIFT
+        self.length = watch.max_repr
+        self.arguments = (
+            argument_capture(signature, watch.max_repr) if watch.capture.args else None
+        )
+        self.result = watch.capture.result
+        self.fields = FieldCapture(watch.fields, signature) if watch.fields else None
+
+    def begin(
+        self, recorder: Recorder, outer: Any, args: tuple[Any, ...], kwargs: Any
+    ) -> Span | None:
+        """The span of a call, arguments captured; None where the caller decided not to sample.
+
+        `outer`: what is current, a span of ours or a context.
+        """
+        parent = outer if type(outer) is Span else span_in(outer)
+        if parent is None or type(parent) is Span:
+            span = begin_span(recorder, self.site, self.flags, parent)
+        else:
+            foreign = start(recorder, self.site, self.flags, parent)
+            if type(foreign) is not Span:
+                return None
+            span = foreign
+        span.outer = outer
+        if self.fields is not None:
+            self.fields.before(span, args, kwargs)
+        if self.arguments is not None:
+            span.arguments = self.arguments(args, kwargs)
+        return span
+
+    def succeed(self, span: Span, result: Any) -> None:
+        """Capture what a call returned."""
+        if self.result:
+            span.result = "None" if result is None else smart(result, self.length)
+        if self.fields is not None and self.fields.reads_result:
+            self.fields.after(span, result)
+
+
+def fail(span: Span, error: BaseException) -> None:
+    """Record what a call raised. Ends that are no errors (cancellation, exit) are only named."""
+    if isinstance(error, Exception):
+        span.record_exception(error, escaped=True)
+        span.fail(error)
+    else:
+        span.set_attribute("tradespan.ended_by", type(error).__name__)
+
+
+def watch_function(
+    function: FunctionType, watch: Watch, slot: RecorderSlot, *, alias: str | None = None
+) -> FunctionType:
+    """A function that does what `function` does, and records each call.
+
+    `alias`: the name to record where it is not the function's own (a script's `__main__`).
+    """
+    plan = Plan(function, watch, alias)
+    wrap = _watch_async if inspect.iscoroutinefunction(function) else _watch_sync
+    watched = wrap(function, plan, slot)
+    own_code.add(watched.__code__)  # type: ignore[attr-defined]
+    update_wrapper(watched, function, WRAPPER_ASSIGNMENTS)
+    setattr(watched, MARKER, function)
+    return watched  # type: ignore[return-value]
+
+
+def _watch_sync(
+    function: Callable[..., Any], plan: Plan, slot: RecorderSlot
+) -> Callable[..., Any]:
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        recorder = slot.recorder
+        if recorder is None:
+            return function(*args, **kwargs)
+        span = begin(recorder, get_current(), args, kwargs)
+        if span is None:
+            return function(*args, **kwargs)
+        token = set_current(span)
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            fail(span, error)
+            raise
+        else:
+            if succeeds:
+                succeed(span, result)
+            return result
+        finally:
+            reset_current(token)
+            span.ended = end = recorder.monotonic()
+            recorder.finish(span, end)
+
+    begin, succeed = plan.begin, plan.succeed
+    get_current, set_current, reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
+    succeeds = plan.result or (plan.fields is not None and plan.fields.reads_result)
+    return watched
+
+
+def _watch_async(
+    function: Callable[..., Any], plan: Plan, slot: RecorderSlot
+) -> Callable[..., Any]:
+    async def watched(*args: Any, **kwargs: Any) -> Any:
+        recorder = slot.recorder
+        if recorder is None:
+            return await function(*args, **kwargs)
+        span = begin(recorder, get_current(), args, kwargs)
+        if span is None:
+            return await function(*args, **kwargs)
+        token = set_current(span)
+        left_elsewhere = False
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            # A coroutine that is closed by the collector ends in whatever context that runs in.
+            left_elsewhere = span_in(get_current()) is not span
+            fail(span, error)
+            raise
+        else:
+            if succeeds:
+                succeed(span, result)
+            return result
+        finally:
+            if not left_elsewhere:
+                reset_current(token)
+            span.ended = end = recorder.monotonic()
+            recorder.finish(span, end)
+
+    begin, succeed = plan.begin, plan.succeed
+    get_current, set_current, reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
+    succeeds = plan.result or (plan.fields is not None and plan.fields.reads_result)
+    return watched
+
+

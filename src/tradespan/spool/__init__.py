@@ -1,0 +1,1 @@
+"""The spool: records in mapped segment files. FORMAT.md is the specification."""

@@ -1,0 +1,199 @@
+"""A run's folder and its root: who recorded, where it shall go, how it ended.
+
+Standard library only: the supervisor uses it too. Files are replaced atomically; a folder is 0700
+and belongs to its user, anything else is refused.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tradespan.core.errors import SpoolUnavailable
+from tradespan.spool.layout import SegmentName
+
+RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
+RUNS = "runs"
+_LOCK = "agent.lock"
+
+
+def replace_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a small file so that a reader sees the old one or the new one, whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    unnamed = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(
+        unnamed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+    )
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+    os.replace(unnamed, path)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The file's content; None if it is missing or not whole."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its user may enter, or check one that is there.
+
+    Raises:
+        SpoolUnavailable: It cannot be made, is not a folder, or belongs to another user.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+    except OSError as error:
+        raise SpoolUnavailable(path, error.strerror or str(error)) from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise SpoolUnavailable(path, "it is not a folder")
+    if status.st_uid != os.geteuid():
+        raise SpoolUnavailable(path, f"it belongs to user {status.st_uid}, not to us")
+    return path
+
+
+class RunFolder:
+    """One run's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, root: Path, service: str) -> RunFolder:
+        """A new folder below `<root>/runs`, named by time, service and process.
+
+        Raises:
+            SpoolUnavailable: The root cannot be used.
+        """
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in service)[:60]
+        private_folder(root)
+        private_folder(root / RUNS)
+        return cls(private_folder(root / RUNS / f"{stamp}-{plain}-{os.getpid()}"))
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """`run.json`: who recorded and where it shall go; empty if there is none."""
+        return read_json(self.path / RUN) or {}
+
+    def describe(self, **facts: Any) -> None:
+        """Add to `run.json`."""
+        replace_json(self.path / RUN, self.description | facts)
+
+    def segments(self) -> list[SegmentName]:
+        """The segments, oldest first."""
+        try:
+            entries = os.listdir(self.path)
+        except OSError:
+            return []
+        return sorted(name for entry in entries if (name := SegmentName.parse(entry)))
+
+    def pages(self) -> list[Path]:
+        """The counter pages of the folder's writers."""
+        return sorted(self.path.glob("[0-9a-f]*.page"))
+
+    @property
+    def ended(self) -> dict[str, Any] | None:
+        """How the bot ended, if the supervisor has said so."""
+        return read_json(self.path / ENDED)
+
+    @property
+    def drained(self) -> dict[str, Any] | None:
+        """The books at the end, once the agent has closed them."""
+        return read_json(self.path / DRAINED)
+
+
+def run_folders(root: Path) -> Iterator[RunFolder]:
+    """All run folders of a root: those below `runs`, and the root itself if it is one."""
+    if (root / RUN).exists():
+        yield RunFolder(root)
+    try:
+        names = sorted(os.listdir(root / RUNS))
+    except OSError:
+        return
+    for name in names:
+        path = root / RUNS / name
+        if not name.startswith(".") and path.is_dir() and not path.is_symlink():
+            yield RunFolder(path)
+
+
+class RootLock:
+    """One agent per root: whoever holds this lock forwards for all."""
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / _LOCK
+        self._descriptor: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether we hold it."""
+        return self._descriptor is not None
+
+    def try_acquire(self) -> bool:
+        """Take the lock if nobody has it. Never waits.
+
+        Raises:
+            SpoolUnavailable: The lock file cannot be made.
+        """
+        if self._descriptor is not None:
+            return True
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            descriptor = os.open(self._path, flags, 0o600)
+        except OSError as error:
+            raise SpoolUnavailable(self._path, error.strerror or str(error)) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+        return True
+
+    def is_free(self) -> bool:
+        """Whether nobody holds it, without taking it."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        else:
+            return True
+        finally:
+            os.close(descriptor)
+
+    def holder(self) -> int | None:
+        """Process id of the holder, as it wrote it; None if nobody holds it."""
+        if self.is_free():
+            return None
+        try:
+            return int(self._path.read_text())
+        except (OSError, ValueError):
+            return None
+
+    def release(self) -> None:
+        """Let the next one have it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,52 @@
+"""Deleting what is old, in steps short enough that nobody waits."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from tradespan.store.ingest import read_total
+from tradespan.store.queries import QUERIES
+
+TRACES_PER_STEP = 1_000
+
+
+def purge_traces(connection: sqlite3.Connection, older_than_ns: int, limit: int) -> int:
+    """Delete whole traces that ended before a moment, oldest first; at most `limit` spans.
+
+    Of a trace with more spans than that, some are deleted, and its row says how many are left;
+    its root goes last. A trace that is still growing is kept whole: its end is recent.
+
+    Returns:
+        How many spans were deleted.
+    """
+    spans, traces, errors, last_end, last_span, last_trace = read_total(connection)
+    old = connection.execute(QUERIES["old-traces"], (older_than_ns, TRACES_PER_STEP)).fetchall()
+    deleted = deleted_traces = deleted_errors = 0
+    for number, root, trace_spans, trace_errors in old:
+        room = limit - deleted
+        if trace_spans <= room:
+            connection.execute(QUERIES["delete-spans"], (number,))
+            connection.execute(QUERIES["delete-trace"], (number,))
+            deleted += trace_spans
+            deleted_traces += 1
+            deleted_errors += trace_errors
+            continue
+        if deleted == 0:
+            gone, failed = _thin_trace(connection, number, root, room)
+            deleted += gone
+            deleted_errors += failed
+        break
+    left = (spans - deleted, traces - deleted_traces, errors - deleted_errors)
+    connection.execute(QUERIES["write-total"], (*left, last_end, last_span, last_trace))
+    return deleted
+
+
+def _thin_trace(
+    connection: sqlite3.Connection, number: int, root: int, limit: int
+) -> tuple[int, int]:
+    """Delete up to `limit` spans of a trace but its root; (spans, failed spans) deleted."""
+    rows = connection.execute(QUERIES["some-spans"], (number, root, limit)).fetchall()
+    failed = sum(status == "ERR" for _, status in rows)
+    connection.executemany(QUERIES["delete-span"], [(row,) for row, _ in rows])
+    connection.execute(QUERIES["shrink-trace"], (len(rows), failed, number))
+    return len(rows), failed

@@ -1,0 +1,213 @@
+"""Parent of the bot and of the agent: `tradespan run`'s own process.
+
+Standard library only, no threads, little memory. It forwards signals, passes the exit status on,
+keeps an agent alive as long as nobody else serves the root, and waits at the end until what was
+recorded has been delivered. It is not needed: when it is killed, bot and agent run on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tradespan.core.process import process_start
+from tradespan.spool.folder import DRAINED, ENDED, PROGRESS, RootLock, RunFolder, read_json
+from tradespan.spool.folder import replace_json
+
+_FORWARDED = {
+    signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
+    signal.SIGWINCH, signal.SIGALRM,
+}  # fmt: skip
+_WATCHED = _FORWARDED | {signal.SIGCHLD}
+_SENT_BY_KERNEL = 0x80
+"""`si_code` of a signal that the terminal sent to its whole foreground group (SI_KERNEL)."""
+LOOK_AROUND = 0.5
+"""Seconds between two looks at the agent."""
+LONGEST_BACK_OFF = 30.0
+LOG_BYTES = 1 << 20
+
+
+class RunPlan(NamedTuple):
+    """All that one `tradespan run` needs to know."""
+
+    bot: list[str]
+    """Command of the bot."""
+    bot_environment: dict[str, str]
+    agent: list[str]
+    """Command of the agent; it ends by itself where another serves the root."""
+    agent_environment: dict[str, str]
+    root: Path
+    folder: RunFolder
+    drain: float
+    """Seconds at most that the end waits for a remote receiver."""
+    on_agent: Callable[[dict[str, Any]], None]
+    """Told once what the agent serves (`agent.json`)."""
+    on_progress: Callable[[dict[str, Any]], None]
+    """Told how far the draining at the end is, after two seconds of it."""
+
+
+class RunEnd(NamedTuple):
+    """How a run ended."""
+
+    status: int
+    """Exit status to pass on: the bot's own, or 128 plus the signal that killed it."""
+    books: dict[str, Any] | None
+    """`drained.json`; None if nobody closed the books."""
+
+
+class Supervisor:
+    """One run's parent process."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        self._plan = plan
+        self._lock = RootLock(plan.root)
+        self._bot = 0
+        self._bot_status: int | None = None
+        self._agent = 0
+        self._agent_failures = 0
+        self._agent_not_before = 0.0
+        self._told_agent = False
+        self._interrupted = False
+
+    def run(self) -> RunEnd:
+        """Run the bot to its end.
+
+        Raises:
+            OSError: The bot's interpreter cannot be started.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+        try:
+            self._keep_agent()
+            self._bot = _spawn(self._plan.bot, self._plan.bot_environment)
+            self._plan.folder.describe(
+                pid=self._bot,
+                pid_start=process_start(self._bot),
+                supervisor=os.getpid(),
+                supervisor_start=process_start(os.getpid()),
+            )
+            while self._bot_status is None:
+                self._wait(LOOK_AROUND)
+                self._keep_agent()
+                self._tell_agent()
+            status = exit_status(self._bot_status)
+            return RunEnd(status, self._drain(status))
+        finally:
+            self._end_agent()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+
+    # ── children ────────────────────────────────────────────────────────────────────────────────
+
+    def _wait(self, seconds: float) -> None:
+        """Handle one signal, or let the time pass."""
+        info = signal.sigtimedwait(_WATCHED, seconds)
+        if info is None:
+            return
+        if info.si_signo == signal.SIGCHLD:
+            self._reap()
+        elif self._bot_status is None:
+            # The terminal's Ctrl-C has reached the bot by itself: it is of the same group.
+            if info.si_code != _SENT_BY_KERNEL:
+                _send(self._bot, info.si_signo)
+        else:
+            self._interrupted = True
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._bot:
+                self._bot_status = status
+            elif pid == self._agent:
+                self._agent = 0
+                wait = min(0.2 * 2**self._agent_failures, LONGEST_BACK_OFF)
+                self._agent_failures += 1
+                self._agent_not_before = time.monotonic() + wait
+
+    def _keep_agent(self) -> None:
+        """Start an agent where none serves the root."""
+        if self._agent or time.monotonic() < self._agent_not_before or not self._lock.is_free():
+            return
+        log = self._plan.root / "agent.log"
+        if log.exists() and log.stat().st_size > LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        self._agent = _spawn(self._plan.agent, self._plan.agent_environment, log=log)
+
+    def _tell_agent(self) -> None:
+        if not self._told_agent and (told := read_json(self._plan.root / "agent.json")):
+            self._told_agent = True
+            self._plan.on_agent(told)
+
+    def _end_agent(self) -> None:
+        if not self._agent:
+            return
+        _send(self._agent, signal.SIGTERM)
+        end = time.monotonic() + 2.0
+        while self._agent and time.monotonic() < end:
+            self._wait(0.05)
+        if self._agent:
+            _send(self._agent, signal.SIGKILL)
+            self._wait(1.0)
+
+    # ── the end ─────────────────────────────────────────────────────────────────────────────────
+
+    def _drain(self, status: int) -> dict[str, Any] | None:
+        """Wait until the agent has closed the books of this run."""
+        folder = self._plan.folder.path
+        replace_json(
+            folder / ENDED, {"status": status, "time": time.time(), "drain": self._plan.drain}
+        )
+        began = time.monotonic()
+        told = began + 1.0
+        while not self._interrupted and self._agent_failures < 5:
+            books = read_json(folder / DRAINED)
+            if books is not None:
+                return books
+            self._keep_agent()
+            self._wait(0.02)
+            if time.monotonic() > told + 1.0 and (progress := read_json(folder / PROGRESS)):
+                told = time.monotonic()
+                self._plan.on_progress(progress)
+        return None
+
+
+def exit_status(wait_status: int) -> int:
+    """A shell's view of how a child ended: its status, or 128 plus the signal's number."""
+    code = os.waitstatus_to_exitcode(wait_status)
+    return code if code >= 0 else 128 - code
+
+
+def _spawn(command: list[str], environment: dict[str, str], log: Path | None = None) -> int:
+    """Start a child with nothing blocked. With `log`: in a session of its own, output there."""
+    actions: list[tuple[Any, ...]] = []
+    if log is not None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+    return os.posix_spawn(
+        command[0],
+        command,
+        environment,
+        file_actions=actions,
+        setsigmask=[],
+        setsid=log is not None,
+    )
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+

@@ -1,0 +1,1 @@
+"""One file per page: what it shows first, as Dash components."""

@@ -1,0 +1,136 @@
+"""The status bar: is the bot alive, does its data arrive, what went wrong in the last minutes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tradespan.core.clock import Clock
+from tradespan.store.rows import TraceFilter
+from tradespan.store.store import Store
+from tradespan.web.format import MINUTE, SECOND, format_age, format_count, format_duration
+
+RECENT = 5 * MINUTE
+QUIET_AFTER = 10 * SECOND
+"""A bot whose last span is older is called quiet, where nothing better is known."""
+LAG_WARNING, LAG_ERROR = 2 * SECOND, 10 * SECOND
+WAITING_WARNING = 8_000
+"""Undelivered records from which the pill warns (`queue_warning_threshold`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the agent knows beyond the store. None: not known, and left out of the bar."""
+
+    bots: int | None = None
+    """Programs that run under this agent now."""
+    since: int | None = None
+    """When the oldest of them began, nanoseconds UTC."""
+    death: str = ""
+    """How the last one died, if it did: `died 14:27:03, SIGSEGV, 2 orders open`."""
+    write_lag: int | None = None
+    """Nanoseconds between a record's end and its row in the store, now."""
+    waiting: int | None = None
+    """Records in the spool that the store does not have yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pill:
+    """One place in the bar, ready to show."""
+
+    key: str
+    label: str
+    value: str
+    level: str
+    """`good`, `warning`, `error` or `idle`."""
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What the store says about the last minutes."""
+
+    last: int | None
+    """End of the latest span, nanoseconds UTC."""
+    traces: int
+    errors: int
+    """Traces with an error."""
+    capped: bool = False
+    """`traces` is a lower bound."""
+
+
+def read_recent(store: Store, now: int) -> Recent:
+    """Ask the store about the last five minutes."""
+    last = store.summary().last
+    if last is None or last < now - RECENT:
+        return Recent(last, 0, 0)
+    since = now - RECENT
+    page = store.traces(TraceFilter(since=since, limit=1))
+    failed = store.traces(TraceFilter(since=since, errors=True, limit=1)).total
+    return Recent(last, page.total, failed, page.capped)
+
+
+def compose_pills(status: Status, recent: Recent, now: int) -> list[Pill]:
+    """The bar's pills, in order."""
+    pills = [describe_bot(status, recent, now)]
+    if (lag := status.write_lag) is not None:
+        level = "error" if lag >= LAG_ERROR else "warning" if lag >= LAG_WARNING else "good"
+        pills.append(Pill("lag", "Write lag", format_lag(lag), level))
+    if (waiting := status.waiting) is not None:
+        level = "warning" if waiting >= WAITING_WARNING else "good"
+        pills.append(Pill("spool", "Spool", f"{format_count(waiting)} waiting", level))
+    pills.append(describe_errors(recent))
+    return pills
+
+
+def describe_bot(status: Status, recent: Recent, now: int) -> Pill:
+    if status.death:
+        return Pill("bot", "Bot", status.death, "error")
+    if status.bots:
+        up = "running" if status.since is None else f"up {format_age(max(now - status.since, 0))}"
+        return Pill("bot", "Bot" if status.bots == 1 else f"{status.bots} bots", up, "good")
+    if recent.last is None:
+        return Pill("bot", "Bot", "no spans yet", "idle")
+    age = max(now - recent.last, 0)
+    if status.bots == 0:
+        return Pill("bot", "Bot", f"ended {format_age(age)} ago", "idle")
+    level = "good" if age < QUIET_AFTER else "idle"
+    return Pill("bot", "Last span", f"{format_age(age)} ago", level)
+
+
+def format_lag(lag: int) -> str:
+    return f"{lag / SECOND:.1f} s" if lag < 10 * SECOND else format_duration(lag)
+
+
+def describe_errors(recent: Recent) -> Pill:
+    href = "/traces?status=err&range=5m"
+    if not recent.traces:
+        return Pill("errors", "Errors 5 min", "no traces", "idle")
+    if not recent.errors:
+        return Pill("errors", "Errors 5 min", "none", "good")
+    if recent.capped:
+        return Pill("errors", "Errors 5 min", format_count(recent.errors), "error", href)
+    share = 100 * recent.errors / recent.traces
+    text = f"{share:.1f} %" if share >= 0.1 else "< 0.1 %"
+    return Pill("errors", "Errors 5 min", text, "error", href)
+
+
+class StatusBoard:
+    """Keeps the last answer for a second, so that many open tabs ask the store once."""
+
+    def __init__(self, known: Callable[[], Status], clock: Clock) -> None:
+        self._known = known
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._recent: Recent | None = None
+        self._asked = 0
+
+    def read(self, store: Store) -> tuple[list[Pill], Recent]:
+        """The pills as of now."""
+        now = self._clock.monotonic()
+        with self._lock:
+            if self._recent is None or now - self._asked >= SECOND:
+                self._recent, self._asked = read_recent(store, self._clock.wall()), now
+            recent = self._recent
+        return compose_pills(self._known(), recent, self._clock.wall()), recent

@@ -1,0 +1,118 @@
+"""`[[instrument]]` and `[[map]]` tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.config.conftest import Resolve, WriteFile
+from tradespan.config import FromArguments, FromResult, FromSelf, Literal
+from tradespan.core.errors import ConfigurationError, InvalidPattern, InvalidSetting, UnknownSetting
+
+
+def test_options_of_a_pattern_are_read(resolve: Resolve, write_file: WriteFile) -> None:
+    write_file("""
+[[instrument]]
+pattern = 'bot\\.a\\..*'
+
+[[instrument]]
+pattern = 'bot\\.b'
+process_group = "risk"
+sample_rate = 0.25
+capture = { args = false }
+min_duration = "2ms"
+durable = true
+
+[[instrument]]
+pattern = 'c'
+capture = false
+""")
+    plain, full, silent = resolve().instrument
+
+    assert plain.pattern.pattern == r"bot\.a\..*"
+    assert (plain.process_group, plain.sample_rate, plain.durable) == (None, None, False)
+    assert (plain.capture_args, plain.capture_result, plain.min_duration) == (None, None, None)
+    assert (full.process_group, full.sample_rate, full.durable) == ("risk", 0.25, True)
+    assert (full.capture_args, full.capture_result, full.min_duration) == (False, None, 0.002)
+    assert (silent.capture_args, silent.capture_result) == (False, False)
+    assert full.origin == "tradespan.toml:5 instrument[1]"
+
+
+def test_what_a_call_means_is_read(resolve: Resolve, write_file: WriteFile) -> None:
+    write_file("""
+[[map]]
+function = 'bot\\.execution\\.submit'
+signal = "order.submitted"
+[map.fields]
+client_id = "args.order.cl_ord_id"
+"trading.symbol" = "args.symbol"
+trading.venue = "self.venue.name"
+status = "result"
+first = "result.legs.0.id"
+side = "=buy"
+empty = "="
+size = 3
+live = true
+""")
+    (rule,) = resolve().map
+
+    assert rule.function.pattern == r"bot\.execution\.submit"
+    assert rule.signal == "order.submitted"
+    assert rule.fields == {
+        "client_id": FromArguments("order", ("cl_ord_id",)),
+        "trading.symbol": FromArguments("symbol"),
+        "trading.venue": FromSelf(("venue", "name")),
+        "status": FromResult(),
+        "first": FromResult(("legs", "0", "id")),
+        "side": Literal("buy"),
+        "empty": Literal(""),
+        "size": Literal(3),
+        "live": Literal(True),
+    }
+    assert rule.origin == "tradespan.toml:2 map[0]"
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        ("[[instrument]]\n", InvalidSetting, r"\(none\) for instrument\[0\]\.pattern"),
+        ("[[instrument]]\npattern='('\n", InvalidPattern, r":2 instrument\[0\]\.pattern"),
+        ("[[instrument]]\npattern='a'\npatern='b'\n", UnknownSetting, r":3 .*mean pattern\?"),
+        ("[[instrument]]\npattern='a'\nsample_rate=2\n", InvalidSetting, ":3 .*from 0 to 1"),
+        ("[[instrument]]\npattern='a'\nmin_duration='x'\n", InvalidSetting, ":3 .*a duration"),
+        ("[[instrument]]\npattern='a'\ncapture='x'\n", InvalidSetting, ":3 .*table of booleans"),
+        ("[[instrument]]\npattern='a'\ncapture.arg=true\n", UnknownSetting, ":3 .*mean args"),
+        ("[[instrument]]\npattern='a'\ncapture.args=1\n", InvalidSetting, "table of booleans"),
+        ("instrument = ['a']\n", InvalidSetting, r"headed \[\[instrument\]\]"),
+        ("[instrument]\npattern='a'\n", InvalidSetting, r"headed \[\[instrument\]\]"),
+        ("[[map]]\nfunction='f'\n", InvalidSetting, r"\(none\) for map\[0\]\.signal"),
+        ("[[map]]\nfunction='f'\nsignal='An Order'\n", InvalidSetting, ":3 .*lower-case name"),
+        ("[[map]]\nsignal='order'\n", InvalidSetting, r"map\[0\]\.function"),
+        ("[[map]]\nfunction='f'\nsignal='a'\nfields=1\n", InvalidSetting, ":4 .*a table"),
+        (
+            "[[map]]\nfunction='f'\nsignal='a'\n[map.fields]\nx='order.id'\n",
+            InvalidSetting,
+            r"'order\.id' for map\[0\]\.fields\.x \(tradespan\.toml:5 .*args\.NAME",
+        ),
+    ],
+)
+def test_a_bad_table_is_refused_with_its_line(
+    resolve: Resolve,
+    write_file: WriteFile,
+    table: str,
+    error: type[ConfigurationError],
+    message: str,
+) -> None:
+    write_file(table)
+    with pytest.raises(error, match=message):
+        resolve()
+
+
+@pytest.mark.parametrize(
+    "path", ["args", "args.", "args.1", "result.", "self..x", "result[0]", "", "args.a-b", "x"]
+)
+def test_a_path_that_leads_nowhere_is_refused(
+    resolve: Resolve, write_file: WriteFile, path: str
+) -> None:
+    write_file(f"[[map]]\nfunction='f'\nsignal='a'\n[map.fields]\nx='{path}'\n")
+    with pytest.raises(InvalidSetting, match=r"map\[0\]\.fields\.x"):
+        resolve()
