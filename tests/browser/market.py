@@ -256,8 +256,8 @@ def tell(store: Store, now: int, *, traces: int = 900, minutes: int = 30, seed: 
         start += chance.randrange(-800, 800) * MILLISECOND
         lasts = min(90.0, chance.lognormvariate(1.8, 0.85))
         failed = chance.random() < (0.045 if number < traces * 0.7 else 0.09)
-        errors += failed
         root = choose(chance, number, lasts, failed=failed)
+        errors += has_failed(root)
         spans += recorder.record(root, start, recorder.trace_id())
     shown = recorder.trace_id()
     story = recorder.record(tick("AAPL", "C-20931", failure=SHORT_OF_CASH), now - 9 * SECOND, shown)
@@ -267,6 +267,10 @@ def tell(store: Store, now: int, *, traces: int = 900, minutes: int = 30, seed: 
     spans += recorder.record(fill("AAPL", "C-20931", 6.5, back), now - 4 * SECOND, linked)
     write(store, spans)
     return Story(shown.hex(), linked.hex(), traces + 2, errors + 1)
+
+
+def has_failed(call: Call) -> bool:
+    return call.failure is not None or any(has_failed(child) for child in call.children)
 
 
 def choose(chance: random.Random, number: int, lasts: float, *, failed: bool) -> Call:

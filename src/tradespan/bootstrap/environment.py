@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from tradespan.bootstrap.inject import DIRECT, INJECTION, RUN_FOLDER
 from tradespan.config import Config
 from tradespan.spool.folder import RunFolder
+
+RUN_FOLDER = "TRADESPAN__RUN"
+"""Set by `tradespan run` for the bot and all that descends from it: the run's folder."""
+DIRECT = "TRADESPAN__DIRECT"
+"""Set for the bot alone, and taken away before its program starts."""
+INJECTION = Path(__file__).parent / "injection"
+"""Stands first on PYTHONPATH; holds our `sitecustomize`."""
 
 
 def bot_environment(

@@ -8,13 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tradespan.bootstrap.environment import DIRECT, INJECTION, RUN_FOLDER
 from tradespan.core import guard
-
-RUN_FOLDER = "TRADESPAN__RUN"
-"""Set by `tradespan run` for the bot and all that descends from it: the run's folder."""
-DIRECT = "TRADESPAN__DIRECT"
-"""Set for the bot alone, and taken away before its program starts."""
-INJECTION = Path(__file__).parent / "injection"
 
 
 def arm() -> None:

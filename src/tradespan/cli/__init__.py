@@ -6,7 +6,9 @@ Only the chosen command's file is imported: `tradespan run` stays small.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from functools import partial
 from importlib import import_module
 
 from tradespan.cli.exits import INTERRUPTED, USAGE
@@ -23,17 +25,32 @@ COMMANDS = {
 }
 
 
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """As argparse's own, told the width: asking for it imports 1 MB of `shutil`."""
+    try:
+        width = min(os.get_terminal_size().columns, 100)
+    except OSError:
+        width = 80
+    return argparse.HelpFormatter(prog, width=width)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     arguments = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
         prog="tradespan",
+        formatter_class=_formatter,
         description="OpenTelemetry for trading systems.",
         epilog="tradespan COMMAND --help says more about each.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     chosen = next((word for word in arguments if not word.startswith("-")), None)
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    subparsers = parser.add_subparsers(
+        dest="command",
+        metavar="COMMAND",
+        prog="tradespan",
+        parser_class=partial(argparse.ArgumentParser, formatter_class=_formatter),
+    )
     for name, summary in COMMANDS.items():
         if name == chosen:
             command = import_module(f"tradespan.cli.{name}")

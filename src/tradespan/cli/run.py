@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from tradespan.bootstrap.environment import agent_environment, bot_environment
 from tradespan.bootstrap.folders import choose_root, describe_run, open_run_folder
 from tradespan.cli.exits import USAGE
 from tradespan.config import Config, load_config
+from tradespan.config.entries import find_near
 from tradespan.core.errors import TargetNotFound
 from tradespan.spool.folder import RunFolder
 from tradespan.supervise import RunEnd, RunPlan, Supervisor
@@ -210,8 +210,8 @@ def near_file(name: str) -> str | None:
         names = [entry.name for entry in path.parent.iterdir() if entry.suffix == ".py"]
     except OSError:
         return None
-    close = difflib.get_close_matches(path.name, names, n=1)
-    return str(path.with_name(close[0])) if close else None
+    close = find_near(path.name, names)
+    return str(path.with_name(close)) if close else None
 
 
 def _ui_command(config: Config) -> str:

@@ -15,12 +15,13 @@ import msgspec
 from tradespan.core import guard
 from tradespan.core.clock import Clock, SystemClock, wall_offset
 from tradespan.core.forks import after_fork_in_child
-from tradespan.core.records import MAX_RECORD_BYTES, Kind
+from tradespan.core.records import Kind
 from tradespan.instrument.capture.cut import cut_to_fit
+from tradespan.spool.layout import PayloadTooLong
 from tradespan.spool.writer import SpoolWriter
 
 if TYPE_CHECKING:
-    from tradespan.instrument.span import Span
+    from tradespan.instrument.span import Extras, Span
 
 _SPAN = int(Kind.SPAN)
 _ERROR = 2
@@ -73,34 +74,31 @@ class Recorder:
         self.anchor_until = self.monotonic() + self.anchor_interval
 
     def finish(self, span: Span, end: int) -> None:
-        """Write a span's record; `end` is a reading of the monotonic clock."""
+        """End a span and write its record; `end` is a reading of the monotonic clock."""
+        span.ended = end
         try:
-            duration = end - span.began
-            if duration < 0:
-                duration = 0
-            if span.extras is None:
-                fields: tuple[Any, ...] = (
-                    span.site,
-                    span.trace_key,
-                    span.span_id,
-                    span.parent_id,
-                    span.began + span.offset,
-                    duration,
-                    span.flags,
-                )
-                if span.name_set is not None or span.held is not None:
-                    fields += (span.name_set, span.held, span.arguments, span.result)
-                elif span.arguments is not None or span.result is not None:
-                    fields += (None, None, span.arguments, span.result)
-                payload = _encode(fields)
-            else:
-                payload = _encode(full_record(span, duration))
-            if len(payload) > MAX_RECORD_BYTES:
-                payload = _encode(cut_to_fit(full_record(span, duration)))
-            if span.flags & 3 == _ERROR:
-                self._error(_SPAN, span.site, payload)
-            else:
-                self._ordinary(_SPAN, span.site, payload)
+            began = span.began
+            flags = span.flags
+            fields: tuple[Any, ...] = (
+                span.site,
+                span.trace_key,
+                span.span_id,
+                span.parent_id,
+                began + span.offset,
+                end - began if end > began else 0,
+                flags,
+            )
+            if span.extras is not None:
+                fields += rarer_fields(span, span.extras)
+            elif span.result is not None or span.arguments is not None:
+                fields += (span.name_set, span.held, span.arguments, span.result)
+            elif span.name_set is not None or span.held is not None:
+                fields += (span.name_set, span.held)
+            append = self._error if flags & 3 == _ERROR else self._ordinary
+            try:
+                append(_SPAN, fields[0], _encode(fields))
+            except PayloadTooLong:
+                append(_SPAN, fields[0], _encode(cut_to_fit(fields)))
         except Exception as error:  # noqa: BLE001 - the host comes first
             self.spool.ordinary.count_discarded("unencodable")
             guard.report("recording a span", error)
@@ -121,32 +119,18 @@ class Recorder:
         return fresh
 
 
-def full_record(span: Span, duration: int) -> tuple[Any, ...]:
-    """All fields of `core.records.Span`, for spans that have the rarer ones."""
-    extras = span.extras
-    fixed = (
-        span.site,
-        span.trace_key,
-        span.span_id,
-        span.parent_id,
-        span.began + span.offset,
-        duration,
-        span.flags,
+def rarer_fields(span: Span, extras: Extras) -> tuple[Any, ...]:
+    """The fields of `core.records.Span` from `name` on, for spans that have the rarer ones."""
+    return (
         span.name_set,
         span.held,
         span.arguments,
         span.result,
-    )
-    if extras is None:
-        return fixed
-    dropped = (extras.dropped_attributes, extras.dropped_events, extras.dropped_links)
-    return (
-        *fixed,
         extras.status_message,
         extras.events,
         extras.links,
         extras.trace_state.to_header() if extras.trace_state else "",
-        dropped,
+        (extras.dropped_attributes, extras.dropped_events, extras.dropped_links),
     )
 
 

@@ -36,7 +36,7 @@ logger = logging.getLogger("tradespan")
 
 KIND_SHIFT, REMOTE_PARENT, FLAGS_SHIFT = 2, 0b10_0000, 8
 ROOT_FLAGS = (TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID) << FLAGS_SHIFT
-_KEPT_BITS = 0xFF << FLAGS_SHIFT
+KEPT_BITS = 0xFF << FLAGS_SHIFT
 _STATUS = 0b11
 _OK, _ERROR = StatusCode.OK.value, StatusCode.ERROR.value
 _KINDS = tuple(SpanKind)
@@ -362,7 +362,7 @@ def begin_span(recorder: Recorder, site: int, flags: int, parent: ApiSpan | None
         span.trace_key = parent.trace_key
         span.parent_id = parent.span_id
         span.offset = parent.offset
-        span.flags = flags | parent.flags & _KEPT_BITS
+        span.flags = flags | parent.flags & KEPT_BITS
         if parent.extras is not None and parent.extras.trace_state:
             span.more().trace_state = parent.extras.trace_state
         span.began = recorder.monotonic()

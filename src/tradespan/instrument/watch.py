@@ -12,16 +12,18 @@ from functools import WRAPPER_ASSIGNMENTS, update_wrapper
 from types import FunctionType
 from typing import Any
 
+from opentelemetry.trace import INVALID_SPAN
+
 from tradespan._version import SCOPE
 from tradespan.core.records import AttributeValue
 from tradespan.instrument.capture.arguments import Signature, argument_capture
 from tradespan.instrument.capture.failure import own_code
 from tradespan.instrument.capture.serialize import smart
-from tradespan.instrument.context import CURRENT, span_in
+from tradespan.instrument.context import CURRENT, SPAN_KEY, Context, span_in
 from tradespan.instrument.fields import FieldCapture
 from tradespan.instrument.options import Watch
 from tradespan.instrument.recorder import Recorder, RecorderSlot
-from tradespan.instrument.span import KIND_SHIFT, Span, begin_span
+from tradespan.instrument.span import KEPT_BITS, KIND_SHIFT, ROOT_FLAGS, Span
 from tradespan.instrument.tracer import start
 from tradespan.wire.sites import SITES
 
@@ -60,48 +62,81 @@ class Plan:
             attributes["tradespan.process_group"] = watch.process_group
         attributes.update(watch.attributes)
         signature = Signature(function)
+        parameters = signature.names if watch.capture.args else ()
         self.site = SITES.declare(
-            SCOPE,
-            name=watch.name or name,
-            attributes=attributes,
-            parameters=signature.names if watch.capture.args else (),
+            SCOPE, name=watch.name or name, attributes=attributes, parameters=parameters
         )
         self.flags = watch.kind.value << KIND_SHIFT
         self.length = watch.max_repr
-        self.arguments = (
-            argument_capture(signature, watch.max_repr) if watch.capture.args else None
-        )
+        self.arguments = argument_capture(signature, watch.max_repr) if parameters else None
         self.result = watch.capture.result
         self.fields = FieldCapture(watch.fields, signature) if watch.fields else None
 
-    def begin(
-        self, recorder: Recorder, outer: Any, args: tuple[Any, ...], kwargs: Any
-    ) -> Span | None:
-        """The span of a call, arguments captured; None where the caller decided not to sample.
+    @property
+    def succeed(self) -> Callable[[Span, Any], None] | None:
+        """What is to be done with a result; None if nothing is."""
+        fields = self.fields if self.fields is not None and self.fields.reads_result else None
+        if fields is None:
+            return self._keep_result if self.result else None
 
-        `outer`: what is current, a span of ours or a context.
-        """
-        parent = outer if type(outer) is Span else span_in(outer)
-        if parent is None or type(parent) is Span:
-            span = begin_span(recorder, self.site, self.flags, parent)
+        def keep_and_read(span: Span, result: Any) -> None:
+            if self.result:
+                self._keep_result(span, result)
+            fields.after(span, result)
+
+        return keep_and_read
+
+    def _keep_result(self, span: Span, result: Any) -> None:
+        span.result = "None" if result is None else smart(result, self.length)
+
+
+def starter(plan: Plan) -> Callable[[Recorder, Any, tuple[Any, ...], dict[str, Any]], Span | None]:
+    """How a call's span begins, arguments captured; None where the caller decided not to sample.
+
+    The span of a call inside another watched call, and that of a root, are filled here and not by
+    `begin_span`: the call saved is a twentieth of the price.
+    """
+    site, flags, arguments, fields = plan.site, plan.flags, plan.arguments, plan.fields
+    root_flags = flags | ROOT_FLAGS
+
+    def begin(
+        recorder: Recorder, outer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Span | None:
+        kind = type(outer)
+        parent = outer if kind is Span else outer.get(SPAN_KEY) if kind is Context else span_in(outer)
+        began = recorder.monotonic()
+        if type(parent) is Span and parent.extras is None:
+            span = Span()
+            span.trace_key = parent.trace_key
+            span.parent_id = parent.span_id
+            span.offset = parent.offset
+            span.flags = flags | parent.flags & KEPT_BITS
+        elif parent is None and began < recorder.anchor_until:
+            span = Span()
+            span.trace_key = recorder.bits(128).to_bytes(16, "big")
+            span.parent_id = 0
+            span.offset = recorder.offset
+            span.flags = root_flags
         else:
-            foreign = start(recorder, self.site, self.flags, parent)
+            begun = INVALID_SPAN if parent is None else parent
+            foreign = start(recorder, site, flags, begun)
             if type(foreign) is not Span:
                 return None
             span = foreign
+        span.recorder = recorder
+        span.site = site
         span.outer = outer
-        if self.fields is not None:
-            self.fields.before(span, args, kwargs)
-        if self.arguments is not None:
-            span.arguments = self.arguments(args, kwargs)
+        span.span_id = recorder.bits(64) or 1
+        span.ended = span.name_set = span.held = span.arguments = span.result = span.extras = None
+        if fields is not None:
+            fields.before(span, args, kwargs)
+        if arguments is not None:
+            span.arguments = arguments(args, kwargs)
+            began = recorder.monotonic()
+        span.began = began
         return span
 
-    def succeed(self, span: Span, result: Any) -> None:
-        """Capture what a call returned."""
-        if self.result:
-            span.result = "None" if result is None else smart(result, self.length)
-        if self.fields is not None and self.fields.reads_result:
-            self.fields.after(span, result)
+    return begin
 
 
 def fail(span: Span, error: BaseException) -> None:
@@ -146,17 +181,15 @@ def _watch_sync(
             fail(span, error)
             raise
         else:
-            if succeeds:
+            if succeed is not None:
                 succeed(span, result)
             return result
         finally:
             reset_current(token)
-            span.ended = end = recorder.monotonic()
-            recorder.finish(span, end)
+            recorder.finish(span, recorder.monotonic())
 
-    begin, succeed = plan.begin, plan.succeed
+    begin, succeed = starter(plan), plan.succeed
     get_current, set_current, reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
-    succeeds = plan.result or (plan.fields is not None and plan.fields.reads_result)
     return watched
 
 
@@ -180,18 +213,14 @@ def _watch_async(
             fail(span, error)
             raise
         else:
-            if succeeds:
+            if succeed is not None:
                 succeed(span, result)
             return result
         finally:
             if not left_elsewhere:
                 reset_current(token)
-            span.ended = end = recorder.monotonic()
-            recorder.finish(span, end)
+            recorder.finish(span, recorder.monotonic())
 
-    begin, succeed = plan.begin, plan.succeed
+    begin, succeed = starter(plan), plan.succeed
     get_current, set_current, reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
-    succeeds = plan.result or (plan.fields is not None and plan.fields.reads_result)
     return watched
-
-

@@ -10,8 +10,8 @@ import fcntl
 import json
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,9 @@ class RunFolder:
         Raises:
             SpoolUnavailable: The root cannot be used.
         """
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        now = time.time_ns()
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now // 10**9))
+        stamp = f"{stamp}.{now // 1000 % 10**6:06d}Z"
         plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in service)[:60]
         private_folder(root)
         private_folder(root / RUNS)

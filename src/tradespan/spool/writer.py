@@ -25,15 +25,13 @@ from tradespan.pages.counters import CounterPage, LaneCounters
 from tradespan.spool.layout import (
     FRAME_HEADER_SIZE,
     HEADER_SIZE,
-    MAX_PAYLOAD,
     SegmentHeader,
+    frame_packers,
     frame_size,
     pack_frame,
-    pack_frame_header,
 )
 from tradespan.spool.segment import OpenSegment
 
-_PADDING = [b"\0" * (-n & 7) for n in range(8)]
 _RETRY_AFTER = 1_000_000_000
 """Nanoseconds between two tries to make a segment while records are kept in memory."""
 
@@ -184,17 +182,15 @@ class LaneWriter:
         self._words = itertools.count(1 << 16 | self.lane, 1 << 16)
 
     def append(self, kind: int, site: int, payload: bytes) -> None:
-        """Write one record. When this returns it is in the page cache (or counted in memory)."""
+        """Write one record. When this returns it is in the page cache (or counted in memory).
+
+        Raises:
+            PayloadTooLong: Over 1 MiB; nothing was written, and no number drawn.
+        """
         size = len(payload)
-        if size > MAX_PAYLOAD:
-            self._spool.counters.add(self.lane, "oversize")
-            return
+        pack = frame_packers[size]
         word = next(self._words) | kind << 8
-        frame = (
-            pack_frame_header(size, crc32(payload, word ^ word >> 32), word)
-            + payload
-            + _PADDING[size & 7]
-        )
+        frame = pack(size, crc32(payload, word ^ word >> 32), word, payload)
         segment = self._segment
         if site in segment.sites:
             try:

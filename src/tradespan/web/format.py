@@ -57,4 +57,5 @@ def format_count(count: int, noun: str = "", plural: str = "") -> str:
 
 def format_share(fraction: float) -> str:
     """A part of a whole: `40 %`; below one percent `< 1 %`, so that nothing is called 0 %."""
-    return "< 1 %" if fraction < 0.01 else f"{fraction:.0%}".replace("%", " %")
+    text = "< 1 %" if fraction < 0.01 else f"{fraction:.0%}".replace("%", " %")
+    return text.replace(" ", "\N{NO-BREAK SPACE}")

@@ -9,6 +9,7 @@ _FRAME = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 {refresh}<title>tradespan</title>
 <style>
 :root {{ color-scheme: light dark; }}

@@ -207,6 +207,17 @@ def test_store_in_a_readonly_folder_is_read(guarded_folder: Path) -> None:
     assert [path.name for path in guarded_folder.iterdir()] == ["store.db"]
 
 
+def test_store_in_a_readonly_folder_is_read_with_what_an_earlier_reader_left(
+    guarded_folder: Path,
+) -> None:
+    new_store(guarded_folder, make_span()).close()
+    with Store.open(guarded_folder / "store.db", readonly=True) as store:
+        store.summary()
+    assert (guarded_folder / "store.db-wal").exists()
+    answer, _ = start_reader(guarded_folder / "store.db").communicate(timeout=60)
+    assert answer == "1\n"
+
+
 def test_reader_of_a_readonly_folder_sees_a_writer_that_comes_later(guarded_folder: Path) -> None:
     new_store(guarded_folder, make_span()).close()
     reader = start_reader(guarded_folder / "store.db")

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 LEFT_ALONE = ("tradespan", "opentelemetry", "pytest", "_pytest", "pluggy", "unittest", "importlib")
 """Packages that are never watched unless their name stands in a pattern."""
+_MOST_NEAR = 5_000
+"""Names kept for hints."""
 
 
 def dotted_prefixes(name: str) -> Iterator[str]:
@@ -38,15 +40,14 @@ class Selection:
     def selects(self, name: str) -> bool:
         """Whether a function of this name is to be watched."""
         prefixes = tuple(dotted_prefixes(name))
-        chosen = self._first(self.include, prefixes)
-        if chosen is None:
-            if len(self.near) < 5_000:
+        chosen = _matching(self.include, prefixes)
+        if not chosen:
+            if len(self.near) < _MOST_NEAR:
                 self.near.add(name)
             return False
-        if self._first(self.exclude, prefixes) is not None:
-            return False
-        self.matched[chosen] += 1
-        return True
+        for pattern in chosen:
+            self.matched[pattern] += 1
+        return not _matching(self.exclude, prefixes)
 
     def may_select_in(self, module: str) -> bool:
         """Whether any function of a module could be selected, by the patterns' literal beginnings."""
@@ -65,14 +66,13 @@ class Selection:
         names = sorted(self.near | set(others))
         return difflib.get_close_matches(plain, names, n=3, cutoff=0.5)
 
-    @staticmethod
-    def _first(
-        patterns: Iterable[re.Pattern[str]], prefixes: Sequence[str]
-    ) -> re.Pattern[str] | None:
-        for pattern in patterns:
-            if any(pattern.fullmatch(prefix) for prefix in prefixes):
-                return pattern
-        return None
+
+def _matching(
+    patterns: Iterable[re.Pattern[str]], prefixes: Sequence[str]
+) -> list[re.Pattern[str]]:
+    return [
+        pattern for pattern in patterns if any(pattern.fullmatch(prefix) for prefix in prefixes)
+    ]
 
 
 _LITERAL = re.compile(r"(?:[A-Za-z0-9_]|\\\.|\.(?![*+?{]))*")

@@ -56,7 +56,7 @@ export class Drawer {
     const own = ownTime(data, row);
     const parts = [duration(span.duration)];
     if (data.own[row]) parts.push(`own ${duration(own)}`);
-    parts.push(`at +${duration(begin)}`);
+    if (begin) parts.push(`at +${duration(begin)}`);
     const badge = span.status === "ERROR" ? h("span", { class: "badge error" }, "ERROR") : "";
     return h("header", { class: "drawer-head" },
       h("div", { class: "drawer-title" }, h("h2", { class: "mono", title: span.name }, shortName(span.name)), badge),

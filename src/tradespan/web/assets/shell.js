@@ -8,7 +8,7 @@ const LONGEST_PAUSE = 15000;
 
 const KEYS = [
   ["Everywhere", [["?", "this help"], ["Esc", "back"], ["/", "search"]]],
-  ["Traces", [["j k", "next, previous row"], ["Enter", "open the row"], ["p", "pause and resume live update"]]],
+  ["Traces", [["j k", "next, previous row"], ["Enter", "open the row"], ["p", "pause and resume live update"], ["drag", "over the chart: choose a time"]]],
   [
     "Trace",
     [
@@ -16,6 +16,7 @@ const KEYS = [
       ["← →", "fold, unfold"],
       ["z 0", "zoom to the span, show all"],
       ["e", "next error"],
+      ["drag", "over the bars: zoom"],
     ],
   ],
 ];

@@ -141,6 +141,7 @@ class TraceList {
     this.stop?.abort();
     const { signal } = (this.stop = new AbortController());
     this.newest = null;
+    this.refused = false;
     this.table.showNews("");
     try {
       await whileBusy(this.table.element, async () => {
@@ -160,14 +161,16 @@ class TraceList {
   }
 
   fail(error) {
-    if (error.kind === "invalid-query") return this.filters.complain(error);
+    this.refused = error.kind === "invalid-query";
+    if (this.refused) this.filters.complain(error);
+    if (this.refused && this.rows.list.length) return; // half-typed: what is there stays
     this.rows = new Rows();
     this.showRows();
-    this.table.showNone(h("div", { class: "empty" },
-      h("h2", {}, "The traces cannot be read"),
-      h("p", {}, error.message),
-      h("div", { class: "actions" },
-        h("button", { class: "tool", type: "button", onclick: () => this.load() }, "Try again"))));
+    const [title, label, act] = this.refused
+      ? ["The search cannot be understood", "Clear filters", () => this.change(withoutFilters(this.state))]
+      : ["The traces cannot be read", "Try again", () => this.load()];
+    this.table.showNone(h("div", { class: "empty" }, h("h2", {}, title), h("p", {}, error.message),
+      h("div", { class: "actions" }, h("button", { class: "tool", type: "button", onclick: act }, label))));
   }
 
   ask(what, signal, more = {}) {
@@ -200,6 +203,7 @@ class TraceList {
     this.status = status;
     this.changes = status.changes;
     this.filters.offer(status);
+    if (this.refused) return;
     if (!this.rows.list.length) this.showReason();
     if (live && !isClosed(this.state) && (changed || moved)) this.refresh();
   }
@@ -260,7 +264,7 @@ class TraceList {
 
   showRows() {
     this.table.show(this.rows.list, this.rows);
-    if (!this.rows.list.length) this.showReason();
+    if (!this.rows.list.length && !this.refused) this.showReason();
   }
 
   showPoints(points) {
@@ -268,7 +272,8 @@ class TraceList {
     const total = `${count(this.rows.total)}${this.rows.capped ? " and more" : ""}`;
     const part = points.full ? `, the newest ${count(points.start.length)} drawn` : "";
     this.points = points;
-    this.title = `Duration, ${total} traces in view${part}; drag to select`;
+    this.title = this.rows.total
+      ? `Duration, ${total} traces in view${part}; drag to select` : "Duration: nothing in view";
     this.scatter.show(points, this.title);
   }
 

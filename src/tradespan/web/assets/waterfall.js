@@ -23,8 +23,8 @@ export class Waterfall {
     this.reset = h("button", { class: "quiet reset", type: "button", hidden: true, onclick: () => this.showAll() },
       "Show all ", h("kbd", {}, "0"));
     this.head = h("div", { class: "wf-head", role: "row", "aria-rowindex": 1 },
-      h("div", { role: "columnheader" }, "Function"),
-      h("div", { role: "columnheader" }, "Group", this.reset), this.axis);
+      h("div", { role: "columnheader" }, "Function", this.reset),
+      h("div", { role: "columnheader" }, "Group"), this.axis);
     this.grid = h("div", { class: "wf-grid" });
     this.rows = h("div", { class: "wf-rows", role: "rowgroup" });
     this.brush = h("div", { class: "brush", hidden: true });

@@ -1,0 +1,1 @@
+"""What tradespan costs, beside what others cost: ratios from one process and one run."""

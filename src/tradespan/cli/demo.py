@@ -1,0 +1,101 @@
+"""`tradespan demo`: a small exchange and a momentum bot on real prices, recorded."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tradespan.bootstrap.summary import summarise
+from tradespan.cli.exits import FAILED, OK
+from tradespan.cli.run import Target, read_config, run_program
+from tradespan.config import Config, parse_duration
+from tradespan.spool.folder import RootLock
+
+PATTERN = r"momentum_bot\.(strategy|risk|execution|portfolio)\..*"
+_NEEDS = ("websockets", "plotly")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="run a small trading system and look at it",
+        description="A small exchange plays real prices, a momentum bot trades on it. The bot does"
+        " not know of tradespan.",
+    )
+    add = parser.add_argument
+    add("--for", dest="seconds", metavar="TIME", help="end after so long (default: at Ctrl-C)")
+    add("--seed", metavar="N", default="7", help="seed of the exchange and the bot (default: 7)")
+    add("--no-ui", action="store_true", help="without the UI")
+    add("--port", metavar="N", help="the UI's port (default: 8420, or the next free one)")
+    add("--endpoint", metavar="URL", help="OTLP receiver, such as http://localhost:4318")
+    add("--root", metavar="DIR", help="where to keep it (default: a root of the demo's own)")
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """Run the demo to its end and print what was recorded."""
+    missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
+    examples = find_examples()
+    if missing or examples is None:
+        what = "examples/ is not there" if examples is None else f"missing: {', '.join(missing)}"
+        print(f"tradespan demo: pip install 'tradespan[demo,ui]' ({what})", file=sys.stderr)
+        return FAILED
+    config = _config(namespace, examples)
+    arguments = ["--seed", namespace.seed, "--quiet"]
+    if namespace.seconds:
+        arguments += ["--for", f"{parse_duration(namespace.seconds):g}"]
+    else:
+        print("tradespan demo: running, Ctrl-C ends it", file=sys.stderr)
+    paths = [str(examples), *filter(None, [os.environ.get("PYTHONPATH")])]
+    end, folder = run_program(
+        config,
+        Target("--module", "momentum_bot", arguments),
+        namespace,
+        {"PYTHONPATH": os.pathsep.join(paths)},
+    )
+    print(summarise(config.store_path, end.books))
+    store = config.store_path
+    print(f"look again: tradespan ui --store {store}    tradespan traces --store {store}")
+    return OK if end.status in (0, 130) else end.status
+
+
+def find_examples() -> Path | None:
+    """The folder with the demo's packages: in a clone, or inside the installed package."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "examples", package.parents[1] / "examples"):
+        if (folder / "momentum_bot" / "__main__.py").exists():
+            return folder
+    return None
+
+
+def _config(namespace: argparse.Namespace, examples: Path) -> Config:
+    for name in ("include", "exclude", "service", "spool", "store", "drain", "environment", "mode"):
+        setattr(namespace, name, None)
+    namespace.include = [PATTERN]
+    namespace.no_store = False
+    namespace.ui = not namespace.no_ui
+    namespace.config = str(examples / "momentum_bot" / "tradespan.toml")
+    if namespace.root is None:
+        namespace.root = str(_fresh_root(read_config(namespace, "momentum-bot").root))
+    return read_config(namespace, "momentum-bot")
+
+
+def _fresh_root(root: Path) -> Path:
+    """The demo's own root, emptied: its figures are of this run. Another one if it is in use."""
+    demo = root / "demo"
+    if not RootLock(demo).is_free():
+        return Path(tempfile.mkdtemp(prefix="tradespan-demo-"))
+    token = demo / "ui-token"
+    kept = token.read_text() if token.exists() else None
+    shutil.rmtree(demo, ignore_errors=True)
+    if kept is not None:
+        demo.mkdir(mode=0o700, parents=True)
+        token.touch(mode=0o600)
+        token.write_text(kept)
+    return demo

@@ -1,0 +1,1 @@
+"""What several test suites share; nothing here is imported by the product."""

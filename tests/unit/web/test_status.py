@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.browser import market
+from tests.unit.web.builders import NOON, SECOND, SteppingClock
+from tradespan.store.store import Store
+from tradespan.web.status import Recent, Status, StatusBoard, compose_pills, read_recent
+
+CALM = Recent(last=NOON - SECOND, traces=400, errors=0)
+
+
+def show(status: Status, recent: Recent = CALM) -> dict[str, tuple[str, str, str]]:
+    return {
+        pill.key: (pill.label, pill.value, pill.level)
+        for pill in compose_pills(status, recent, NOON)
+    }
+
+
+def test_only_what_is_known_is_shown() -> None:
+    assert show(Status()) == {
+        "bot": ("Last span", "1 s ago", "good"),
+        "errors": ("Errors 5 min", "none", "good"),
+    }
+
+
+def test_running_bot_says_how_long() -> None:
+    status = Status(bots=1, since=NOON - 15_120 * SECOND, write_lag=200_000_000, waiting=0)
+    assert show(status) == {
+        "bot": ("Bot", "up 4 h 12 m", "good"),
+        "lag": ("Write lag", "0.2 s", "good"),
+        "spool": ("Spool", "0 waiting", "good"),
+        "errors": ("Errors 5 min", "none", "good"),
+    }
+    assert show(Status(bots=2, since=NOON - 60 * SECOND))["bot"][0] == "2 bots"
+
+
+def test_death_is_said_first() -> None:
+    death = "died 14:27:03, SIGSEGV, 2 orders open"
+    assert show(Status(bots=0, death=death))["bot"] == ("Bot", death, "error")
+
+
+def test_ended_bot_is_no_alarm() -> None:
+    assert show(Status(bots=0))["bot"] == ("Bot", "ended 1 s ago", "idle")
+
+
+def test_silence_and_an_empty_store_are_no_alarm() -> None:
+    old = Recent(last=NOON - 7200 * SECOND, traces=0, errors=0)
+    assert show(Status(), old)["bot"] == ("Last span", "2 h 00 m ago", "idle")
+    empty = Recent(last=None, traces=0, errors=0)
+    assert show(Status(), empty) == {
+        "bot": ("Bot", "no spans yet", "idle"),
+        "errors": ("Errors 5 min", "no traces", "idle"),
+    }
+
+
+def test_levels_follow_lag_and_backlog() -> None:
+    def levels(status: Status) -> tuple[str, str]:
+        shown = show(status)
+        return shown["lag"][2], shown["spool"][2]
+
+    assert levels(Status(write_lag=3 * SECOND, waiting=7_999)) == ("warning", "good")
+    assert levels(Status(write_lag=60 * SECOND, waiting=8_000)) == ("error", "warning")
+
+
+def test_errors_are_a_share_and_lead_to_their_traces() -> None:
+    recent = Recent(last=NOON, traces=500, errors=2)
+    pills = compose_pills(Status(), recent, NOON)
+    assert (pills[-1].value, pills[-1].level) == ("0.4 %", "error")
+    assert pills[-1].href == "/traces?status=err&range=5m"
+
+
+def test_recent_counts_the_last_five_minutes(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        market.tell(store, NOON, traces=200, minutes=30)
+        recent = read_recent(store, NOON)
+        everything = store.summary()
+    assert 20 < recent.traces < 60
+    assert 0 < recent.errors < recent.traces
+    assert recent.last == everything.last
+
+
+def test_store_is_asked_at_most_once_a_second(tmp_path: Path) -> None:
+    clock = SteppingClock()
+    with Store.open(tmp_path / "store.db") as store:
+        board = StatusBoard(Status, clock)
+        before = board.read(store)[1]
+        market.tell(store, NOON, traces=5)
+        assert board.read(store)[1] is before
+        clock.now += SECOND
+        assert board.read(store)[1].last is not None
+
+
+def test_what_the_agent_knows_is_asked_each_time(tmp_path: Path) -> None:
+    counts = iter([1, 2])
+    ask: Callable[[], Status] = lambda: Status(bots=next(counts))  # noqa: E731 - two answers
+    with Store.open(tmp_path / "store.db") as store:
+        board = StatusBoard(ask, SteppingClock())
+        assert board.read(store)[0][0].label == "Bot"
+        assert board.read(store)[0][0].label == "2 bots"
