@@ -1,4 +1,4 @@
-"""Cost of one instrumented call. Every figure of tradespan includes the record in the mapped file."""
+"""Cost of one instrumented call; tradespan's figures include the record in the mapped file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from tradespan.spool.writer import SpoolWriter
 from tradespan.wire.codec import encode_record
 from tradespan.wire.sites import SITES
 
-ATTRIBUTES = {"symbol": "BTC-USDT", "side": "buy", "quantity": 1.5, "venue": "SIM", "retry": 0}
+ATTRIBUTES: dict[str, str | float | int] = {
+    "symbol": "BTC-USDT",
+    "side": "buy",
+    "quantity": 1.5,
+    "venue": "SIM",
+    "retry": 0,
+}
 
 
 def empty() -> None:
     """What is instrumented."""
 
 
-def two(quantity: int, symbol: str) -> int:
+def two(quantity: int, symbol: str) -> int:  # noqa: ARG001 - it is captured
     """With two plain arguments and a result."""
     return quantity
 
@@ -49,7 +55,7 @@ def sdk_subjects() -> list[Subject]:
     )
 
     class NullExporter(SpanExporter):
-        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        def export(self, _spans: Sequence[ReadableSpan]) -> SpanExportResult:
             return SpanExportResult.SUCCESS
 
     provider = SdkProvider()
@@ -71,7 +77,7 @@ def our_subjects(folder: Path) -> list[Subject]:
     """`@monitor` and our tracer, recording into a spool."""
     spool = SpoolWriter(
         folder,
-        describe=lambda writer: encode_record(Resource({"service.name": "bench"})),
+        describe=lambda _: encode_record(Resource({"service.name": "bench"})),
         site_payload=SITES.payload,
     )
     SLOT.recorder = Recorder(spool)

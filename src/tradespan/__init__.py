@@ -13,16 +13,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tradespan._version import __version__ as __version__
     from tradespan.bootstrap.runtime import Runtime as Runtime
     from tradespan.bootstrap.runtime import configure as configure
     from tradespan.bootstrap.runtime import flush as flush
     from tradespan.bootstrap.runtime import instrument as instrument
     from tradespan.bootstrap.runtime import shutdown as shutdown
+    from tradespan.core.version import __version__ as __version__
     from tradespan.instrument.monitor import monitor as monitor
 
 _HOMES = {
-    "__version__": "tradespan._version",
+    "__version__": "tradespan.core.version",
     "Runtime": "tradespan.bootstrap.runtime",
     "configure": "tradespan.bootstrap.runtime",
     "flush": "tradespan.bootstrap.runtime",

@@ -15,8 +15,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tradespan.core.process import process_start
-from tradespan.spool.folder import DRAINED, ENDED, PROGRESS, RootLock, RunFolder, read_json
-from tradespan.spool.folder import replace_json
+from tradespan.spool.folder import (
+    DRAINED,
+    ENDED,
+    PROGRESS,
+    RootLock,
+    RunFolder,
+    read_json,
+    replace_json,
+)
 
 _FORWARDED = {
     signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,

@@ -9,6 +9,8 @@ As a process of its own, for tests that stop it and start it again on the same p
 
     python -m tests.support.receiver --port 0 --announce FILE --out FILE [--refuse STATUS]
 
+(`ReceiverProcess` in receiver_process.py does both.)
+
 It writes its address (`http://127.0.0.1:PORT`) to the announced file when it is ready, appends one
 JSON line per accepted span to `--out` before it answers, and ends with 0 on SIGTERM.
 """
@@ -69,7 +71,6 @@ class Receiver:
         self, port: int = 0, *, tls: ssl.SSLContext | None = None, out: Path | None = None
     ) -> None:
         self.port = port
-        self.on_accept: Callable[[list[ReceivedSpan]], None] | None = None
         self._tls = tls
         self._out = out
         self._changed = threading.Condition()

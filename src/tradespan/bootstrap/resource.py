@@ -8,9 +8,9 @@ import socket
 import sys
 from uuid import UUID
 
-from tradespan._version import __version__
 from tradespan.config import Config
 from tradespan.core.records import AttributeValue, Resource
+from tradespan.core.version import __version__
 
 
 def build_resource(config: Config, writer: bytes) -> Resource:

@@ -18,7 +18,8 @@ from tradespan.config import Config, load_config
 from tradespan.core import guard
 from tradespan.core.errors import AlreadyConfigured
 from tradespan.instrument.auto.watcher import WATCHER
-from tradespan.instrument.recorder import SLOT, Recorder, SpanLimits
+from tradespan.instrument.pen import SpanLimits
+from tradespan.instrument.recorder import SLOT, Recorder
 from tradespan.instrument.tracer import TracerProvider
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
@@ -148,7 +149,7 @@ def configure(
     *,
     service: str | None = None,
     spool: str | Path | None = None,
-    store: str | Path | None | Literal["default"] = "default",
+    store: str | Path | Literal["default"] | None = "default",
     endpoint: str | None = None,
     forwarder: Literal["thread", "external"] | None = None,
     **settings: Any,

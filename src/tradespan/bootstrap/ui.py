@@ -40,7 +40,9 @@ def read_token(root: Path, make: Any) -> str:
     return token
 
 
-def build_server(root: Path, store: Path, port: int, agent: Agent | None = None) -> tuple[Server, str]:
+def build_server(
+    root: Path, store: Path, port: int, agent: Agent | None = None
+) -> tuple[Server, str]:
     """A server that is not started yet, and the link to print.
 
     Raises:

@@ -90,5 +90,5 @@ def _dispatch_run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
 
 
 def _print_version() -> int:
-    print(import_module("tradespan._version").__version__)
+    print(import_module("tradespan.core.version").__version__)
     return 0

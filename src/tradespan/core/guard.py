@@ -24,7 +24,7 @@ _strict = False
 
 def raise_errors(strict: bool) -> bool:
     """Let guarded errors through (in tests). Returns what was set before."""
-    global _strict  # noqa: PLW0603 - one switch for the process
+    global _strict
     before, _strict = _strict, strict
     return before
 

@@ -152,7 +152,10 @@ class Agent:
 
     def _assign(self, folder: RunFolder) -> None:
         for destination in self.wanted(folder):
-            if destination not in self._posts:
+            if destination in self._posts:
+                continue
+            # A destination that cannot be opened holds up no other; its records stay on disk.
+            with guarded(f"{destination.kind} {destination.address}"):
                 courier = self._build(destination)
                 if courier is not None:
                     self._posts[destination] = _Post(self, destination, courier)

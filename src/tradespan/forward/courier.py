@@ -47,7 +47,7 @@ class RetryPolicy:
     def wait(self, tries: int, asked: float | None) -> float:
         """Seconds before the next try; what the sink asked for counts if it is longer."""
         doubled = min(self.first * 2 ** min(tries, 16), self.longest)
-        return max(doubled * random.uniform(0.8, 1.2), asked or 0.0)  # noqa: S311 - jitter
+        return max(doubled * random.uniform(0.8, 1.2), asked or 0.0)
 
 
 @dataclass(slots=True)

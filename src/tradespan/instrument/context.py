@@ -1,7 +1,7 @@
 """The current span, read and set at the least price that the public API allows.
 
-`CURRENT` is the context variable of our runtime (`runtime_context.py`) where the API uses it, else an
-adapter with the same three methods over the API's functions.
+`CURRENT` is the context variable of our runtime (`core/runtime_context.py`) where the API uses it,
+else an adapter with the same three methods over the API's functions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _import_api() -> None:
         return
     os.environ[_CHOICE] = "tradespan"
     try:
-        import opentelemetry.context  # noqa: F401, PLC0415 # optional extra
+        import opentelemetry.context  # noqa: F401 # optional extra
     finally:
         del os.environ[_CHOICE]
 

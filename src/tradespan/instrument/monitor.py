@@ -69,7 +69,8 @@ def monitor(
     )
 
     def decorate(target: F) -> F:
-        return _decorate(target, watch)
+        watched: F = _decorate(target, watch)
+        return watched
 
     return decorate if function is None else decorate(function)
 

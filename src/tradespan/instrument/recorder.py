@@ -7,8 +7,7 @@ A `Recorder` belongs to one process generation. What is decided once (encoder, c
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -17,27 +16,14 @@ from tradespan.core.clock import Clock, SystemClock, wall_offset
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.records import Kind
 from tradespan.instrument.capture.cut import cut_to_fit
+from tradespan.instrument.pen import SpanLimits
+from tradespan.instrument.span import Extras, Span
 from tradespan.spool.layout import PayloadTooLong
 from tradespan.spool.writer import SpoolWriter
-
-if TYPE_CHECKING:
-    from tradespan.instrument.span import Extras, Span
 
 _SPAN = int(Kind.SPAN)
 _ERROR = 2
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
-
-
-@dataclass(frozen=True, slots=True)
-class SpanLimits:
-    """How much one span may hold; None: no limit. Defaults are the specification's."""
-
-    attributes: int | None = 128
-    events: int | None = 128
-    links: int | None = 128
-    event_attributes: int | None = 128
-    link_attributes: int | None = 128
-    attribute_length: int | None = None
 
 
 class Recorder:
@@ -57,7 +43,7 @@ class Recorder:
         self.limits = limits or SpanLimits()
         self.monotonic = self.clock.monotonic
         # An own generator: bots seed the global one, and their ids would repeat from run to run.
-        self.bits = random.Random().getrandbits  # noqa: S311 - ids, not secrets
+        self.bits = random.Random().getrandbits
         self.anchor_interval = int(anchor_interval * 1e9)
         self.offset = 0
         self.anchor_until = 0
@@ -112,7 +98,7 @@ class Recorder:
             anchor_interval=self.anchor_interval / 1e9,
         )
 
-        def ignore(span: Span, end: int) -> None:
+        def ignore(_span: Span, _end: int) -> None:
             fresh.foreign_ends += 1
 
         self.finish = ignore  # type: ignore[method-assign]

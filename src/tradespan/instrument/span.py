@@ -25,12 +25,11 @@ from opentelemetry.trace import Span as ApiSpan
 
 from tradespan.instrument.capture.attributes import clean_attributes, clean_value
 from tradespan.instrument.capture.failure import capture_failure, exception_message
-
 from tradespan.instrument.context import Context, context_with
 from tradespan.wire.sites import SITES
 
 if TYPE_CHECKING:
-    from tradespan.instrument.recorder import Recorder
+    from tradespan.instrument.pen import Pen
 
 logger = logging.getLogger("tradespan")
 
@@ -89,7 +88,7 @@ class Span(ApiSpan):
     )
 
     # What is set is set by `begin_span`, in one go: a constructor would cost a call more.
-    recorder: Recorder
+    recorder: Pen
     site: int
     trace_key: bytes
     """The trace id, 16 bytes."""
@@ -348,7 +347,7 @@ class Span(ApiSpan):
         return f"Span(name={self.name!r}, context={self.get_span_context()!r})"
 
 
-def begin_span(recorder: Recorder, site: int, flags: int, parent: ApiSpan | None) -> Span:
+def begin_span(recorder: Pen, site: int, flags: int, parent: ApiSpan | None) -> Span:
     """A span that runs from now on.
 
     `flags`: the kind's bits. `parent`: a span of ours, a foreign one, or None for a root.

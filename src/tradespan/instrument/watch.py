@@ -14,8 +14,8 @@ from typing import Any
 
 from opentelemetry.trace import INVALID_SPAN
 
-from tradespan._version import SCOPE
 from tradespan.core.records import AttributeValue
+from tradespan.core.version import SCOPE
 from tradespan.instrument.capture.arguments import Signature, argument_capture
 from tradespan.instrument.capture.failure import own_code
 from tradespan.instrument.capture.serialize import smart
@@ -103,7 +103,10 @@ def starter(plan: Plan) -> Callable[[Recorder, Any, tuple[Any, ...], dict[str, A
         recorder: Recorder, outer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Span | None:
         kind = type(outer)
-        parent = outer if kind is Span else outer.get(SPAN_KEY) if kind is Context else span_in(outer)
+        if kind is Span:
+            parent = outer
+        else:
+            parent = outer.get(SPAN_KEY) if kind is Context else span_in(outer)
         began = recorder.monotonic()
         if type(parent) is Span and parent.extras is None:
             span = Span()
@@ -158,15 +161,13 @@ def watch_function(
     plan = Plan(function, watch, alias)
     wrap = _watch_async if inspect.iscoroutinefunction(function) else _watch_sync
     watched = wrap(function, plan, slot)
-    own_code.add(watched.__code__)  # type: ignore[attr-defined]
+    own_code.add(watched.__code__)
     update_wrapper(watched, function, WRAPPER_ASSIGNMENTS)
     setattr(watched, MARKER, function)
     return watched  # type: ignore[return-value]
 
 
-def _watch_sync(
-    function: Callable[..., Any], plan: Plan, slot: RecorderSlot
-) -> Callable[..., Any]:
+def _watch_sync(function: Callable[..., Any], plan: Plan, slot: RecorderSlot) -> Callable[..., Any]:
     def watched(*args: Any, **kwargs: Any) -> Any:
         recorder = slot.recorder
         if recorder is None:

@@ -28,9 +28,9 @@ from pathlib import Path
 
 import urllib3
 
-from tradespan._version import __version__
 from tradespan.core.delivery import Accepted, Batch, Outcome, Parked, Retry, Split
 from tradespan.core.records import Span
+from tradespan.core.version import __version__
 from tradespan.wire.otlp import encode_traces
 
 _SHOWN = 200

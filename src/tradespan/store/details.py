@@ -19,6 +19,10 @@ STATUSES = ("UNSET", "OK", "ERROR", "UNSET")
 SHOWN_VALUES = 2
 """Arguments named in a list's `data`; the others are counted."""
 VALUE_LENGTH = 40
+MAPPED = "trading."
+SHOWN_LAST = ("trading.strategy", "trading.venue", "trading.currency")
+"""The same on every row of most lists."""
+NOT_SHOWN = ("trading.event_time",)
 
 
 class SiteRow(NamedTuple):
@@ -64,20 +68,25 @@ def to_trace_row(row: Sequence[Any]) -> TraceRow:
 
 
 def describe_data(parameters: str, arguments: str | None, attributes: str | None) -> str:
-    """What a call was given, shortened: `symbol='AAPL' quantity=300 +2`.
+    """What a call was about, shortened: `symbol='AAPL' quantity=300 +2`.
+
+    What a `[[map]]` table has named comes first: it was named because it matters.
 
     Args:
         parameters: JSON array of names.
         arguments: JSON array of values in the same order, null where not captured.
         attributes: JSON object: what is shown of a span without captured arguments.
     """
-    shown: list[tuple[str, str]] = []
+    held = from_json(attributes) if attributes is not None else {}
+    mapped = [name for name in held if name.startswith(MAPPED) and name not in NOT_SHOWN]
+    mapped.sort(key=lambda name: name in SHOWN_LAST)
+    shown = [(name.removeprefix(MAPPED), repr(held[name])) for name in mapped]
     if arguments is not None:
         pairs = zip(from_json(parameters), from_json(arguments), strict=False)
         # Captured texts are in the form of `repr` already: 'AAPL', Decimal('300').
-        shown = [(name, str(value)) for name, value in pairs if value is not None]
-    if not shown and attributes is not None:
-        shown = [(name, repr(value)) for name, value in from_json(attributes).items()]
+        shown += [(name, str(value)) for name, value in pairs if value is not None]
+    if not shown:
+        shown = [(name, repr(value)) for name, value in held.items()]
     words = [f"{name}={to_line(text, VALUE_LENGTH)}" for name, text in shown]
     more = len(words) - SHOWN_VALUES
     return " ".join([*words[:SHOWN_VALUES], f"+{more}"] if more > 0 else words)

@@ -1,17 +1,29 @@
-"""Records → OTLP protobuf, written by hand: 40 µs a span become 5, and one dependency less.
+"""Records → OTLP protobuf, written by hand: 40 µs a span become 4, and one dependency less.
 
 Source: opentelemetry-proto 1.x, trace/v1/trace.proto and collector/trace/v1/trace_service.proto.
-Encoded pieces concatenate: a request is the sequence of its ResourceSpans. Equal input gives equal
-bytes, so that a re-send is byte-identical.
+
+Encoded pieces concatenate without being decoded: spans to a ScopeSpans, requests to a request.
+Equal input gives equal bytes, so that a re-send is byte-identical. Fields may stand in any order
+(protobuf.dev, "Field Order"): those of fixed size stand together and are packed by one call.
 """
 
 from __future__ import annotations
 
-from tradespan.core.delivery import Batch, Origin, Slice
-from tradespan.core.records import Event, Link, Resource, Site, Span
-from tradespan.wire.attributes import captured_attributes, event_attributes
+import struct
+from collections.abc import Iterable
+
+from tradespan.core.delivery import Batch, Slice
+from tradespan.core.records import Event, Lane, Link, Resource, Site, Span
+from tradespan.wire.attributes import (
+    ARGUMENT_PREFIX,
+    RESULT,
+    captured_attributes,
+    event_attributes,
+    span_attributes,
+)
 from tradespan.wire.protobuf import (
     attributes,
+    count,
     field,
     pack_fixed32,
     pack_fixed64,
@@ -19,132 +31,201 @@ from tradespan.wire.protobuf import (
     varint,
 )
 
+LANE = "tradespan.lane"
+"""Resource attribute, by which back ends that want streams in order (Loki) keep the lanes apart."""
+_LANES = {Lane.ORDINARY: "ordinary", Lane.ERROR: "error"}
+
 _HAS_REMOTE, _IS_REMOTE = 0x100, 0x200
-_LANES = ("ordinary", "error")
-Scope = tuple[str, str, str, bytes]
+_TRACE_ID_SIZE = 16
+_NONE_DROPPED = (0, 0, 0)
+
+# trace_id, span_id; parent_span_id; start_time_unix_nano, end_time_unix_nano, flags.
+_pack_ids = struct.Struct(">2s16s2sQ").pack
+_pack_parent = struct.Struct(">2sQ").pack
+_pack_times = struct.Struct("<cQcQ2sI").pack
+
+Scope = tuple[bytes, bytes]
+"""ScopeSpans but for its spans: the scope's field, the schema URL's."""
 
 
 def encode_traces(batch: Batch[Span]) -> bytes:
-    """An ExportTraceServiceRequest: one ResourceSpans for each process generation and lane."""
-    origins: dict[tuple[str, int], list[Slice[Span]]] = {}
+    """An ExportTraceServiceRequest: one ResourceSpans for each process generation and lane.
+
+    Raises:
+        ValueError: A record that OTLP cannot say: an identifier or a time out of range.
+    """
+    origins: dict[tuple[str, bytes, bytes], list[Slice[Span]]] = {}
     for part in batch.slices:
-        origins.setdefault((part.origin.writer, part.origin.lane), []).append(part)
+        resource = encode_resource(part.origin.resource, part.origin.lane)
+        schema = _text(3, part.origin.resource.schema_url)
+        origins.setdefault((part.origin.writer, resource, schema), []).append(part)
     return b"".join(
-        field(1, _encode_resource_spans(parts[0].origin, parts)) for parts in origins.values()
+        [
+            field(1, resource + _encode_scopes(parts) + schema)
+            for (_, resource, schema), parts in origins.items()
+        ]
     )
 
 
-def _encode_resource_spans(origin: Origin, parts: list[Slice[Span]]) -> bytes:
+def encode_resource(resource: Resource, lane: Lane) -> bytes:
+    """A ResourceSpans' first field: the resource with its lane as an attribute."""
+    return field(1, attributes({**resource.attributes, LANE: _LANES[lane]}, 1))
+
+
+def encode_span(site: Site, span: Span) -> bytes:
+    """One element of a ScopeSpans' `spans`: any number of them follow one another.
+
+    Raises:
+        ValueError: A record that OTLP cannot say: an identifier or a time out of range.
+    """
+    return _SiteEncoder(site).encode(span)
+
+
+def _encode_scopes(parts: Iterable[Slice[Span]]) -> bytes:
+    """A ResourceSpans' `scope_spans`, in the order in which the scopes come up."""
     scopes: dict[Scope, list[bytes]] = {}
-    facts: dict[int, tuple[Scope, bytes]] = {}
     for part in parts:
+        # By slice: a segment's numbers are its own.
+        encoders: dict[int, tuple[_SiteEncoder, list[bytes]]] = {}
         for span in part.records:
-            site = part.sites[span.site]
-            known = facts.get(span.site)
+            known = encoders.get(span.site)
             if known is None:
-                known = facts[span.site] = _scope_of(site), attributes(site.attributes, 9)
-            encoded = encode_span(site, span, known[1])
-            scopes.setdefault(known[0], []).append(b"\x12" + varint(len(encoded)) + encoded)
-    spans = b"".join(
-        field(2, _encode_scope(scope) + b"".join(encoded) + _optional(3, scope[2]))
-        for scope, encoded in scopes.items()
-    )
-    return (
-        field(1, encode_resource(origin.resource, int(origin.lane)))
-        + spans
-        + _optional(3, origin.resource.schema_url)
+                # A segment that lost a site's frame keeps its spans.
+                site = part.sites.get(span.site) or Site(number=span.site, scope_name="")
+                spans = scopes.setdefault(_encode_scope(site), [])
+                known = encoders[span.site] = _SiteEncoder(site), spans
+            known[1].append(known[0].encode(span))
+    return b"".join(
+        [field(2, scope + b"".join(spans) + schema) for (scope, schema), spans in scopes.items()]
     )
 
 
-def encode_resource(resource: Resource, lane: int) -> bytes:
-    """A Resource message; the lane is an attribute, so that back ends keep the streams apart."""
-    return attributes({**resource.attributes, "tradespan.lane": _LANES[lane]}, 1)
-
-
-def _scope_of(site: Site) -> Scope:
-    return (
-        site.scope_name,
-        site.scope_version,
-        site.scope_schema_url,
-        attributes(site.scope_attributes, 3),
+def _encode_scope(site: Site) -> Scope:
+    scope = (
+        _text(1, site.scope_name)
+        + _text(2, site.scope_version)
+        + attributes(site.scope_attributes, 3)
     )
+    return field(1, scope), _text(3, site.scope_schema_url)
 
 
-def _encode_scope(scope: Scope) -> bytes:
-    return field(1, _optional(1, scope[0]) + _optional(2, scope[1]) + scope[3])
+class _SiteEncoder:
+    """Encodes the spans of one site; what they share is encoded once."""
+
+    __slots__ = ("attributes", "captures", "keys", "name", "site")
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.name = field(5, text(site.name))
+        self.attributes = attributes(site.attributes, 9)
+        captured = [ARGUMENT_PREFIX + parameter for parameter in site.parameters] + [RESULT]
+        self.keys = {*site.attributes, *captured}
+        """Attributes that a span may have from its site or its capture."""
+        self.captures = len(self.keys) == len(site.attributes) + len(captured)
+        """Whether no key is twice among them, so that the parts may follow one another."""
+
+    def encode(self, span: Span) -> bytes:
+        """The span with tag and size.
+
+        Raises:
+            ValueError: An identifier or a time is out of range.
+        """
+        if len(span.trace_id) != _TRACE_ID_SIZE:
+            raise ValueError(f"a trace id of {len(span.trace_id)} bytes")
+        flags = span.flags
+        try:
+            pieces = [
+                _pack_ids(b"\x0a\x10", span.trace_id, b"\x12\x08", span.span_id),
+                _pack_times(
+                    b"\x39",
+                    span.start,
+                    b"\x41",
+                    span.start + span.duration,
+                    b"\x85\x01",
+                    flags >> 8 & 0xFF | _HAS_REMOTE | (_IS_REMOTE if flags & 0x20 else 0),
+                ),
+                self.name if span.name is None else field(5, text(span.name)),
+                _KINDS[flags >> 2 & 7],
+                self._encode_attributes(span),
+            ]
+            if span.parent_id:
+                pieces.append(_pack_parent(b"\x22\x08", span.parent_id))
+            if flags & 3 or span.status_message:
+                pieces.append(_encode_status(span))
+            if span.events or span.links or span.trace_state or span.dropped != _NONE_DROPPED:
+                pieces += _encode_rarer(span)
+        except struct.error as error:
+            raise ValueError(f"span {span.span_id:x}: {error}") from error
+        encoded = b"".join(pieces)
+        return b"\x12" + varint(len(encoded)) + encoded
+
+    def _encode_attributes(self, span: Span) -> bytes:
+        held = span.attributes
+        if held and not (self.captures and self.keys.isdisjoint(held)):
+            return attributes(span_attributes(self.site, span), 9)
+        encoded = self.attributes
+        if span.arguments is not None or span.result is not None:
+            if not self.captures:
+                return attributes(span_attributes(self.site, span), 9)
+            encoded += attributes(captured_attributes(self.site, span), 9)
+        return encoded + attributes(held, 9) if held else encoded
 
 
-def encode_span(site: Site, span: Span, site_attributes: bytes | None = None) -> bytes:
-    """One Span message. `site_attributes`: the site's, encoded, where the caller has them."""
-    if site_attributes is None:
-        site_attributes = attributes(site.attributes, 9)
-    held = span.attributes or {}
-    captured = captured_attributes(site, span)
-    if held and not (held.keys().isdisjoint(site.attributes) and held.keys().isdisjoint(captured)):
-        site_attributes = attributes({**site.attributes, **captured, **held}, 9)
-        held, captured = {}, {}
-    flags = span.trace_flags | _HAS_REMOTE | (_IS_REMOTE if span.parent_is_remote else 0)
-    pieces = [
-        b"\x0a\x10",
-        span.trace_id,
-        b"\x12\x08",
-        span.span_id.to_bytes(8, "big"),
-        _optional(3, span.trace_state) if span.trace_state else b"",
-        b"\x22\x08" + span.parent_id.to_bytes(8, "big") if span.parent_id else b"",
-        field(5, text(span.name if span.name is not None else site.name)),
-        b"\x30" + varint(span.kind + 1),
-        b"\x39" + pack_fixed64(span.start),
-        b"\x41" + pack_fixed64(span.start + span.duration),
-        site_attributes,
-        attributes(captured, 9) if captured else b"",
-        attributes(held, 9) if held else b"",
-    ]
-    if span.events or span.links or span.dropped != (0, 0, 0):
-        pieces.append(_encode_extras(span))
-    if span.status:
-        pieces.append(field(15, _optional(2, span.status_message) + b"\x18" + varint(span.status)))
-    pieces.append(b"\x85\x01" + pack_fixed32(flags))
-    return b"".join(pieces)
+_KINDS = [b"\x30" + varint(kind + 1) for kind in range(8)]
 
 
-def _encode_extras(span: Span) -> bytes:
+def _encode_status(span: Span) -> bytes:
+    code = b"\x18" + varint(span.status) if span.status else b""
+    return field(15, _text(2, span.status_message) + code)
+
+
+def _encode_rarer(span: Span) -> list[bytes]:
     dropped_attributes, dropped_events, dropped_links = span.dropped
-    pieces = [_count(10, dropped_attributes)]
-    pieces += [field(11, encode_event(event)) for event in span.events or ()]
-    pieces.append(_count(12, dropped_events))
-    pieces += [field(13, encode_link(link)) for link in span.links or ()]
-    pieces.append(_count(14, dropped_links))
-    return b"".join(pieces)
+    return [
+        _text(3, span.trace_state),
+        count(10, dropped_attributes),
+        *[field(11, encode_event(event)) for event in span.events or ()],
+        count(12, dropped_events),
+        *[field(13, encode_link(link)) for link in span.links or ()],
+        count(14, dropped_links),
+    ]
 
 
 def encode_event(event: Event) -> bytes:
-    """A Span.Event message; a captured exception is rendered here."""
+    """A Span.Event message; a captured exception is rendered here.
+
+    Raises:
+        struct.error: The time is out of range.
+    """
     return (
         b"\x09"
         + pack_fixed64(event.time)
-        + field(2, text(event.name))
+        + _text(2, event.name)
         + attributes(event_attributes(event), 3)
-        + _count(4, event.dropped_attributes)
+        + count(4, event.dropped_attributes)
     )
 
 
 def encode_link(link: Link) -> bytes:
-    """A Span.Link message."""
-    flags = link.trace_flags | _HAS_REMOTE | (_IS_REMOTE if link.remote else 0)
+    """A Span.Link message.
+
+    Raises:
+        ValueError: The trace id has not 16 bytes.
+        struct.error: The span id is out of range.
+    """
+    if len(link.trace_id) != _TRACE_ID_SIZE:
+        raise ValueError(f"a link's trace id of {len(link.trace_id)} bytes")
+    flags = link.trace_flags & 0xFF | _HAS_REMOTE | (_IS_REMOTE if link.remote else 0)
     return (
-        field(1, link.trace_id)
-        + field(2, link.span_id.to_bytes(8, "big"))
-        + _optional(3, link.trace_state)
+        _pack_ids(b"\x0a\x10", link.trace_id, b"\x12\x08", link.span_id)
+        + _text(3, link.trace_state)
         + attributes(link.attributes, 4)
-        + _count(5, link.dropped_attributes)
+        + count(5, link.dropped_attributes)
         + b"\x35"
         + pack_fixed32(flags)
     )
 
 
-def _optional(number: int, value: str) -> bytes:
+def _text(number: int, value: str) -> bytes:
+    """A string field that is left out when it is empty."""
     return field(number, text(value)) if value else b""
-
-
-def _count(number: int, value: int) -> bytes:
-    return varint(number << 3) + varint(value) if value else b""

@@ -165,6 +165,28 @@ def test_damaged_store_is_reported(tmp_path: Path) -> None:
         store.traces(TraceFilter())
 
 
+def test_reader_follows_a_store_that_was_deleted_and_made_anew(tmp_path: Path) -> None:
+    new_store(tmp_path, make_span()).close()
+    with Store.open(tmp_path / "store.db", readonly=True) as reader:
+        assert reader.summary().spans == 1
+        for path in tmp_path.iterdir():
+            path.unlink()
+        with pytest.raises(StoreUnreadable, match="unable to open"):
+            reader.summary()
+        new_store(tmp_path, make_span(5, 1), make_span(5, 2, 1)).close()
+        assert reader.summary().spans == 2
+
+
+def test_every_commit_is_synced(tmp_path: Path) -> None:
+    """FULL (2): a segment of the spool may be deleted right after."""
+    new_store(tmp_path).close()
+    connection = connect_writer(tmp_path / "store.db")
+    migrate(connection, tmp_path / "store.db")
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
 # Folders that may not be written: root may write everywhere, so it reads as nobody.
 
 READER = """

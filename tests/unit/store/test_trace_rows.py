@@ -132,7 +132,18 @@ def test_long_exception_is_cut_and_says_so(store: Store) -> None:
     [
         ({"arguments": ["'AAPL'", 300]}, "symbol='AAPL' quantity=300"),
         ({"arguments": [None, 300]}, "quantity=300"),
-        ({"attributes": {"trading.symbol": "AAPL"}}, "trading.symbol='AAPL'"),
+        ({"attributes": {"trading.symbol": "AAPL"}}, "symbol='AAPL'"),
+        (
+            {
+                "arguments": ["{'a': ...}"],
+                "attributes": {"trading.strategy": "m", "trading.symbol": "AAPL"},
+            },
+            "symbol='AAPL' strategy='m' +1",
+        ),
+        (
+            {"arguments": ["'AAPL'"], "attributes": {"trading.event_time": 1}},
+            "symbol='AAPL'",
+        ),
         ({"attributes": {"a": 1, "b": 2, "c": 3, "d": 4}}, "a=1 b=2 +2"),
         ({"arguments": ["x" * 99]}, f"symbol={'x' * 37}..."),
         ({}, ""),

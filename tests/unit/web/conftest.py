@@ -11,7 +11,7 @@ from tests.unit.web.builders import NOON, SteppingClock
 from tradespan.store.store import Store
 from tradespan.web.server import build_app
 
-TOKEN = "a-token-for-tests"  # noqa: S105
+TOKEN = "a-token-for-tests"
 ADDRESS = "http://127.0.0.1:8420"
 
 

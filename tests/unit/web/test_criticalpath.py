@@ -148,9 +148,9 @@ def test_windows_hold_the_stretch_of_each_span_on_the_path() -> None:
     tree = build_tree(spans)
     windows = find_critical_path(tree, 0).windows
     stretches = {
-        spans[tree.nodes[node].span].span_id: ((start - NOON) // MILLISECOND, (end - NOON) // MILLISECOND)
-        for node, (start, end) in windows.items()
-    }  # fmt: skip
+        spans[tree.nodes[node].span].span_id: tuple((t - NOON) // MILLISECOND for t in window)
+        for node, window in windows.items()
+    }
     assert stretches == {"a": (0, 12), "b": (0, 8), "c": (8, 12)}
 
 

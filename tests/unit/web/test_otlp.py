@@ -83,7 +83,8 @@ def test_export_is_a_valid_traces_data_message() -> None:
 def test_numbers_without_a_json_form_are_spelled_out() -> None:
     facts = {"a": math.nan, "b": math.inf, "c": -math.inf}
     message = parse(to_otlp([make_span(ROOT, attributes=facts)]))
-    values = [item.value.double_value for item in message.resource_spans[0].scope_spans[0].spans[0].attributes]  # fmt: skip
+    span = message.resource_spans[0].scope_spans[0].spans[0]
+    values = [item.value.double_value for item in span.attributes]
     assert math.isnan(values[0])
     assert values[1:] == [math.inf, -math.inf]
 

@@ -33,6 +33,7 @@ VISION: dict[str, tuple[Colour, Colour, Colour]] = {
 """How linear RGB is seen. Source: Machado, Oliveira, Fernandes 2009, severity 1.0."""
 
 TEXTS = ("text", "muted", "faint", "accent", "good", "warning", "error")
+GRAPHICS = [*(f"group-{i}" for i in range(6)), "group-none", "point", "bar-error"]
 ON_SOFT = (("accent", "accent-soft"), ("good", "good-soft"), ("warning", "warning-soft"),
            ("error", "error-soft"), ("muted", "accent-soft"), ("text", "accent-soft"))  # fmt: skip
 
@@ -100,7 +101,7 @@ def test_text_on_tinted_ground_has_aa_contrast(theme: str, name: str, ground: st
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("name", [f"group-{i}" for i in range(6)] + ["group-none", "point", "bar-error"])  # fmt: skip
+@pytest.mark.parametrize("name", GRAPHICS)
 def test_graphics_have_aa_contrast(theme: str, name: str) -> None:
     tokens = THEMES[theme]
     assert contrast(tokens[name], tokens["surface"]) >= 3

@@ -109,7 +109,9 @@ def test_deep_link_opens_the_application(client: TestClient, path: str) -> None:
     assert "DashRenderer" in answer.text
 
 
-@pytest.mark.parametrize("path", ["/nosuch", "/trace", "/trace/a/b", "/favicon.ico", "/assets/no.js"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path", ["/nosuch", "/trace", "/trace/a/b", "/favicon.ico", "/assets/no.js"]
+)
 def test_address_that_does_not_exist_is_a_404(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
@@ -140,10 +142,8 @@ def test_tokens_are_long_and_never_the_same() -> None:
 
 
 def test_ui_loads_no_heavy_library() -> None:
-    script = (
-        "import sys, tradespan.web.server; "
-        "print([m for m in ('pandas', 'numpy', 'plotly.express', 'pyarrow', 'grpc') if m in sys.modules])"
-    )
+    heavy = ["pandas", "numpy", "plotly.express", "pyarrow", "grpc"]
+    script = f"import sys, tradespan.web.server; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True
     )

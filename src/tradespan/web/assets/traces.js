@@ -1,7 +1,7 @@
 // The trace list: filters and address, pages from the server, live update that keeps its place.
 
 import { h, setText } from "./dom.js";
-import { age, clock, count } from "./format.js";
+import { age, clock, count, counted } from "./format.js";
 import { Filters } from "./filters.js";
 import { getJson, whileBusy } from "./http.js";
 import { Rows, isClosed, isFiltered, readState, toSearch, withoutFilters } from "./liststate.js";
@@ -269,11 +269,12 @@ class TraceList {
 
   showPoints(points) {
     this.chartAt = Date.now();
-    const total = `${count(this.rows.total)}${this.rows.capped ? " and more" : ""}`;
+    const { capped, total } = this.rows;
+    const traces = capped ? `more than ${counted(total, "trace")}` : counted(total, "trace");
     const part = points.full ? `, the newest ${count(points.start.length)} drawn` : "";
     this.points = points;
-    this.title = this.rows.total
-      ? `Duration, ${total} traces in view${part}; drag to select` : "Duration: nothing in view";
+    this.title = total
+      ? `Duration, ${traces} in view${part}; drag to select` : "Duration: nothing in view";
     this.scatter.show(points, this.title);
   }
 

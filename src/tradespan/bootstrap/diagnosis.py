@@ -1,0 +1,166 @@
+"""Tests of each hop between a bot and its destinations, for `tradespan doctor`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+
+from tradespan.bootstrap.couriers import build_courier
+from tradespan.bootstrap.folders import choose_root
+from tradespan.config import Config, OtlpHttp
+from tradespan.core.delivery import Cursor
+from tradespan.core.errors import TradespanError
+from tradespan.forward.agent import Destination
+from tradespan.forward.books import Books, add_up
+from tradespan.forward.cursors import FileCursors
+from tradespan.spool.folder import RootLock, RunFolder, private_folder, run_folders
+from tradespan.store.store import Store
+
+_SHOWN_RUNS = 5
+_ANSWER_WITHIN = 3.0
+"""Seconds that a receiver has to answer the doctor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One hop, tested."""
+
+    hop: str
+    good: bool
+    says: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def diagnose(config: Config) -> list[Finding]:
+    """Test every hop; changes nothing but a file that it makes and deletes."""
+    config = choose_root(config)
+    return [
+        check_spool(config),
+        check_agent(config),
+        check_store(config),
+        *check_receiver(config),
+        *check_runs(config),
+    ]
+
+
+def check_spool(config: Config) -> Finding:
+    """Whether segments can be made, and by which way they are written."""
+    try:
+        private_folder(config.root)
+        with tempfile.TemporaryFile(dir=config.root) as probe:
+            os.posix_fallocate(probe.fileno(), 0, config.spool.segment_first)
+    except (OSError, TradespanError) as error:
+        return Finding("spool", False, f"{config.root} cannot be written: {error}")
+    free = shutil.disk_usage(config.root).free
+    says = f"{config.root} is writable, {free / 1e9:,.1f} GB free; records go by mmap"
+    return Finding("spool", True, says, {"free_bytes": free, "way": "mmap"})
+
+
+def check_agent(config: Config) -> Finding:
+    """Whether somebody forwards. Nobody is fine: `run` starts one."""
+    holder = RootLock(config.root).holder()
+    if holder is None:
+        return Finding("agent", True, "none runs now; `tradespan run` starts one")
+    return Finding("agent", True, f"process {holder} forwards", {"pid": holder})
+
+
+def check_store(config: Config) -> Finding:
+    """Whether the store opens."""
+    path = config.store_path
+    if path is None:
+        return Finding("store", True, "none (switched off)")
+    if not path.exists():
+        return Finding("store", True, f"{path} is not there yet; the first run makes it")
+    try:
+        store = Store.open(path, readonly=True)
+    except TradespanError as error:
+        return Finding("store", False, str(error))
+    try:
+        totals = store.summary()
+    finally:
+        store.close()
+    says = f"{path} holds {totals.spans:,} spans in {totals.traces:,} traces"
+    return Finding("store", True, says, {"spans": totals.spans, "traces": totals.traces})
+
+
+def check_receiver(config: Config) -> Iterator[Finding]:
+    """Whether the OTLP receiver answers, by an empty request."""
+    target = config.otlp_traces
+    if target is None:
+        yield Finding("receiver", True, "none (no endpoint is set)")
+        return
+    if not isinstance(target, OtlpHttp) or target.encoding != "protobuf":
+        yield Finding("receiver", False, f"{target.shown}: only OTLP over HTTP, protobuf, so far")
+        return
+    headers = {"content-type": "application/x-protobuf", **target.headers}
+    pool = urllib3.PoolManager(retries=False, timeout=_ANSWER_WITHIN)
+    try:
+        answer = pool.request("POST", target.url, body=b"", headers=headers, redirect=False)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        host = urlsplit(target.shown).netloc
+        yield Finding("receiver", False, f"{target.shown} does not answer ({host}): {error}")
+        return
+    good = 200 <= answer.status < 300
+    yield Finding("receiver", good, f"{target.shown} answers {answer.status}")
+
+
+def check_runs(config: Config) -> Iterator[Finding]:
+    """The books of the latest runs, and whatever does not balance in any."""
+    folders = list(run_folders(config.root))
+    for place, folder in enumerate(reversed(folders)):
+        books = read_books(config, folder)
+        lost = sum(sink.unaccounted for sink in books.sinks.values())
+        if place >= _SHOWN_RUNS and not lost:
+            continue
+        yield Finding(
+            f"run {folder.path.name}", lost == 0, describe_books(books), {"books": books.to_json()}
+        )
+
+
+def read_books(config: Config, folder: RunFolder) -> Books:
+    """A folder's books from its files, whether an agent runs or not."""
+    cursors: dict[str, Cursor] = {}
+    told = folder.description.get("destinations", [])
+    for kind, address in told:
+        if kind == "store":
+            if Path(address).exists():
+                cursors["store"] = _store_cursor(Path(address), folder)
+        else:
+            courier = build_courier(config, Destination(kind, address))
+            if courier is not None:
+                cursors[courier.sink.name] = FileCursors(courier.sink.name).load(str(folder.path))
+    return add_up(folder, cursors)
+
+
+def _store_cursor(path: Path, folder: RunFolder) -> Cursor:
+    store = Store.open(path, readonly=True)
+    try:
+        return store.load(str(folder.path))
+    finally:
+        store.close()
+
+
+def describe_books(books: Books) -> str:
+    """One line of a run's books."""
+    parts = [f"recorded {books.recorded:,}"]
+    for name, sink in books.sinks.items():
+        line = f"{name}: delivered {sink.accepted:,}"
+        for word, count in (
+            ("parked", sink.parked),
+            ("on disk", sink.on_disk),
+            ("UNACCOUNTED", sink.unaccounted),
+        ):
+            line += f", {word} {count:,}" if count else ""
+        parts.append(line)
+    if books.discarded:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in books.discarded.items())
+        parts.append(f"discarded: {reasons}")
+    return " · ".join(parts)

@@ -1,0 +1,43 @@
+"""What a span needs of whoever records it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLimits:
+    """How much one span may hold; None: no limit. Defaults are the specification's."""
+
+    attributes: int | None = 128
+    events: int | None = 128
+    links: int | None = 128
+    event_attributes: int | None = 128
+    link_attributes: int | None = 128
+    attribute_length: int | None = None
+
+
+class Pen(Protocol):
+    """The recorder, as its spans see it. Belongs to one process generation."""
+
+    limits: SpanLimits
+    offset: int
+    """Nanoseconds from the monotonic to the wall clock."""
+    anchor_until: int
+    """Monotonic nanoseconds until which `offset` is good."""
+    monotonic: Callable[[], int]
+    bits: Callable[[int], int]
+    """Random bits, for ids."""
+
+    def anchor(self) -> None:
+        """Compare the two clocks anew."""
+        ...
+
+    def finish(self, span: Any, end: int) -> None:
+        """End a span and write its record; `end` is a reading of the monotonic clock."""
+        ...
