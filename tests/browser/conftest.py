@@ -10,15 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.browser import market
 from tradespan.store.store import Store
 from tradespan.web.server import Server, build_app, link_to, pick_port
 from tradespan.web.status import Status
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-Browser = playwright.Browser
-Page = playwright.Page
 
 TOKEN = "a-token-for-browsers"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -70,7 +67,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
-    with playwright.sync_playwright() as driver:
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         yield browser
         browser.close()
@@ -136,7 +133,7 @@ def visit(browser: Browser, site: Site, theme: str) -> Iterator[Visit]:
     assert seen.hosts == {site.address.removeprefix("http://")}
 
 
-def note_console(seen: Visit, message: playwright.ConsoleMessage) -> None:
+def note_console(seen: Visit, message: ConsoleMessage) -> None:
     if message.type in {"error", "warning"}:
         seen.complaints.append(f"{message.type}: {message.text}")
 

@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from tests.browser import market
 from tests.browser.conftest import Visit
@@ -21,14 +21,14 @@ def page(market_visit: Visit) -> Page:
     return market_visit.page
 
 
-def row(page: Page, name: str):  # type: ignore[no-untyped-def] # playwright's Locator
+def row(page: Page, name: str) -> Locator:
     return page.locator(".wf-row:visible").filter(has=page.locator(f'.label:text-is("{name}")'))
 
 
-def box(page: Page, name: str, part: str) -> dict[str, float]:
+def box(page: Page, name: str, part: str) -> FloatRect:
     found = row(page, name).locator(part).first.bounding_box()
     assert found is not None
-    return dict(found)
+    return found
 
 
 def test_head_names_the_trace_and_its_facts(page: Page, market_visit: Visit) -> None:
@@ -91,7 +91,8 @@ def test_drawer_shows_arguments_and_exception(page: Page) -> None:
     drawer = page.locator(".drawer")
     expect(drawer.locator("h2")).to_have_text("portfolio.reserve")
     expect(drawer).to_contain_text("ERROR")
-    for name, value in (("quantity", "Decimal('300')"), ("prices", "[DataFrame 1000×5]"), ("api_key", "redacted")):  # fmt: skip
+    shown = {"quantity": "Decimal('300')", "prices": "[DataFrame 1000×5]", "api_key": "redacted"}
+    for name, value in shown.items():
         line = drawer.locator(".values > div").filter(has=page.locator(f'dt:text-is("{name}")'))
         expect(line.locator("dd")).to_contain_text(value)
     expect(drawer.locator(".fault-box")).to_have_text(
@@ -177,7 +178,10 @@ def test_keys_move_fold_and_zoom(page: Page) -> None:
     narrow = box(page, "execution.submit", ".bar")["width"]
     page.keyboard.press("z")
     expect(page.get_by_role("button", name="Show all")).to_be_visible()
-    page.wait_for_function("width => document.querySelectorAll('.wf-row[aria-selected=true] .bar')[0].offsetWidth > width * 1.4", arg=narrow)  # fmt: skip
+    page.wait_for_function(
+        "least => document.querySelector('[aria-selected=true] .bar').offsetWidth > least",
+        arg=narrow * 1.4,
+    )
     page.keyboard.press("0")
     expect(page.get_by_role("button", name="Show all")).to_be_hidden()
     page.keyboard.press("e")

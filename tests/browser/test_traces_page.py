@@ -6,13 +6,13 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser import market
 from tests.browser.conftest import Visit
 
 
-def rows(page: Page):  # type: ignore[no-untyped-def] # playwright's Locator
+def rows(page: Page) -> Locator:
     return page.locator(".trace-row:visible")
 
 
@@ -39,7 +39,9 @@ def scroll_top(page: Page) -> int:
 
 def test_list_shows_the_newest_traces_first(market_visit: Visit) -> None:
     page = market_visit.page
-    failed = rows(page).filter(has=page.locator(f'a[href="/trace/{market_visit.site.story.shown}"]'))
+    failed = rows(page).filter(
+        has=page.locator(f'a[href="/trace/{market_visit.site.story.shown}"]')
+    )
     expect(failed.locator(".process")).to_have_text("market.on_tick")
     expect(failed.locator(".group")).to_have_text("feed")
     expect(failed.locator(".status")).to_have_text("ERR")
@@ -129,6 +131,16 @@ def test_filters_stand_in_the_address_and_back_undoes_them(market_visit: Visit) 
     expect(page.locator('.trace-row:visible .badge:text("OK")').first).to_be_visible()
 
 
+def test_sidebar_leads_to_the_list_without_filters(market_visit: Visit) -> None:
+    market_visit.open("/traces?status=err")
+    page = market_visit.page
+    expect(page.get_by_label("Status")).to_have_value("err")
+    page.get_by_role("navigation").get_by_role("link", name="Traces").click()
+    expect(page).to_have_url(re.compile("/traces$"))
+    expect(page.get_by_label("Status")).to_have_value("")
+    expect(page.locator('.trace-row:visible .badge:text("OK")').first).to_be_visible()
+
+
 def test_link_with_filters_opens_as_it_was(market_visit: Visit) -> None:
     market_visit.open("/traces?q=AAPL&status=err&slower=3ms&range=6h")
     page = market_visit.page
@@ -154,19 +166,31 @@ def test_drag_over_the_chart_selects_a_time(market_visit: Visit) -> None:
     expect(page).to_have_url(re.compile("/traces$"))
 
 
-def test_point_of_the_chart_leads_to_its_trace(market_visit: Visit) -> None:
-    market_visit.open(f"/traces?q={market_visit.site.story.shown}")
-    page = market_visit.page
-    expect(rows(page)).to_have_count(1)
-    expect(page.locator(".scatter-title")).to_contain_text("1 trace in view")
-    canvas = page.locator(".scatter-plot")
-    box = canvas.bounding_box()
+def test_chart_of_a_young_bot_begins_with_its_first_trace(empty_visit: Visit) -> None:
+    add_traces(empty_visit, 5)
+    page = empty_visit.page
+    expect(rows(page)).to_have_count(5)
+    expect(page.locator(".scatter-title")).to_contain_text("5 traces")
+    box = page.locator(".scatter-plot").bounding_box()
     assert box is not None
-    # The only point: 41.2 ms at the right edge of the last half hour.
-    for x in range(int(box["width"]) - 40, int(box["width"]) - 10, 4):
-        page.mouse.move(box["x"] + x, box["y"] + 30)
-        if page.locator(".tip").is_visible():
-            break
+    # The last minute is shown, not an empty half hour; the right half of it must hold the points.
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 16, box["y"] + 60, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("since="))
+    since, until = re.findall(r"=(\d+)", page.url)
+    assert 55_000 < int(until) - int(since) < 90_000
+
+
+def test_point_of_the_chart_leads_to_its_trace(market_visit: Visit) -> None:
+    market_visit.open(f"/traces?q={market_visit.site.story.shown}&range=all")
+    page = market_visit.page
+    expect(page.locator(".scatter-title")).to_contain_text("1 trace in view")
+    # The only point stands in the middle; 41.2 ms lies between the lines of 10 and 100 ms.
+    box = page.locator(".scatter-plot").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 56 + (box["width"] - 72) / 2, box["y"] + 32)
     expect(page.locator(".tip")).to_contain_text("41.2 ms · error")
     page.mouse.down()
     page.mouse.up()
@@ -204,7 +228,9 @@ def test_new_traces_appear_at_the_top_by_themselves(fresh_visit: Visit) -> None:
     page = fresh_visit.page
     expect(rows(page).first).to_be_visible()
     newest = add_traces(fresh_visit, 3)[-1]
-    expect(rows(page).first.locator("a")).to_have_attribute("href", f"/trace/{newest}", timeout=3000)
+    expect(rows(page).first.locator("a")).to_have_attribute(
+        "href", f"/trace/{newest}", timeout=3000
+    )
 
 
 def test_live_update_keeps_place_and_selection(fresh_visit: Visit) -> None:
@@ -213,11 +239,12 @@ def test_live_update_keeps_place_and_selection(fresh_visit: Visit) -> None:
     scroll(page, 400)
     page.keyboard.press("j")
     chosen = page.locator('.trace-row[aria-selected="true"]')
-    before = chosen.locator("a").get_attribute("href"), chosen.bounding_box(), scroll_top(page)
+    link = chosen.locator("a")
+    before = link.get_attribute("href"), chosen.bounding_box(), scroll_top(page)
     add_traces(fresh_visit, 4)
     news = page.locator(".news")
     expect(news).to_have_text("↑ 4 new")
-    assert (chosen.locator("a").get_attribute("href"), chosen.bounding_box(), scroll_top(page)) == before  # fmt: skip
+    assert (link.get_attribute("href"), chosen.bounding_box(), scroll_top(page)) == before
     news.click()
     expect(rows(page).first.locator(".data")).to_contain_text("NFLX")
     assert scroll_top(page) == 0
@@ -274,12 +301,16 @@ def test_slow_answer_shows_that_it_takes_a_while(market_visit: Visit) -> None:
     page = market_visit.page
     expect(rows(page).first).to_be_visible()
     held: list[Route] = []
-    page.route("**/api/v1/traces?*", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/v1/traces?*", hold)
     page.get_by_label("Status").select_option("err")
     expect(page.locator(".trace-table.is-busy")).to_be_visible()
-    page.unroute("**/api/v1/traces?*")
     for route in held:
         route.continue_()
+    page.unroute("**/api/v1/traces?*")
     expect(page.locator(".trace-table.is-busy")).to_have_count(0)
 
 
@@ -293,4 +324,5 @@ def test_theme_follows_the_system_until_one_is_chosen(market_visit: Visit, theme
     expect(html).to_have_attribute("data-theme", other.lower())
     page.reload()
     expect(html).to_have_attribute("data-theme", other.lower())
-    expect(page.get_by_role("button", name=f"{other} theme")).to_have_attribute("aria-pressed", "true")  # fmt: skip
+    chosen = page.get_by_role("button", name=f"{other} theme")
+    expect(chosen).to_have_attribute("aria-pressed", "true")

@@ -56,6 +56,8 @@ class Request:
     """One request as it came: headers in lower case, the body as on the wire."""
 
     path: str
+    client: int
+    """The sender's port: the same for requests over one connection."""
     headers: Mapping[str, str]
     body: bytes
     time: float
@@ -269,7 +271,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         length = int(headers["content-length"])
         body = self.rfile.read(length // 2 if isinstance(fault, ResetRequest) else length)
-        receiver.note_request(Request(self.path, headers, body, time.monotonic(), fault))
+        client = self.client_address[1]
+        receiver.note_request(Request(self.path, client, headers, body, time.monotonic(), fault))
         if isinstance(fault, ResetRequest):
             self._reset()
         elif len(body) < length:

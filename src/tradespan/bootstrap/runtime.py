@@ -6,13 +6,13 @@ import atexit
 import sys
 import threading
 import time
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from opentelemetry import trace
 
 from tradespan.bootstrap.folders import choose_root, describe_run, open_run_folder
-from tradespan.bootstrap.forwarder import InProcessForwarder
 from tradespan.bootstrap.resource import build_resource
 from tradespan.config import Config, load_config
 from tradespan.core import guard
@@ -25,6 +25,9 @@ from tradespan.spool.folder import RunFolder
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
 from tradespan.wire.codec import encode_record
 from tradespan.wire.sites import SITES
+
+if TYPE_CHECKING:
+    from tradespan.bootstrap.forwarder import InProcessForwarder
 
 _lock = threading.RLock()
 _runtime: Runtime | None = None
@@ -55,16 +58,17 @@ class Runtime:
             return
         self._spool = build_spool(self.config, self.folder)
         recorder = build_recorder(self.config, self._spool)
-        self.provider = TracerProvider(
-            SLOT, build_resource(self.config, self._spool.identity)
-        )
+        self.provider = TracerProvider(SLOT, build_resource(self.config, self._spool.identity))
         SLOT.recorder = recorder
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
         self.watcher.apply(self.config)
         if not self.injected and self.config.forwarder == "thread":
-            self._forwarder = InProcessForwarder(self.config, self.folder)
-            self._forwarder.start()
+            # A bot under `tradespan run` never loads what forwards: store, HTTP client, SQLite.
+            rooms = import_module("tradespan.bootstrap.forwarder")
+            forwarder: InProcessForwarder = rooms.InProcessForwarder(self.config, self.folder)
+            forwarder.start()
+            self._forwarder = forwarder
         atexit.register(self._at_exit)
 
     def flush(self, timeout: float = 10.0) -> bool:
@@ -149,7 +153,7 @@ def configure(
     *,
     service: str | None = None,
     spool: str | Path | None = None,
-    store: str | Path | Literal["default"] | None = "default",
+    store: str | Path | None = "default",
     endpoint: str | None = None,
     forwarder: Literal["thread", "external"] | None = None,
     **settings: Any,
@@ -169,8 +173,8 @@ def configure(
         The process's runtime.
 
     Raises:
-        ConfigurationError: An unknown setting, a value that it does not accept, or (AlreadyConfigured)
-            another value than the one in force.
+        ConfigurationError: An unknown setting, a value that it does not accept, or, as
+            AlreadyConfigured, another value than the one in force.
         SpoolUnavailable: The spool belongs to another user.
     """
     given: dict[str, Any] = dict(settings)
@@ -232,9 +236,7 @@ def shutdown(timeout: float = 10.0) -> bool:
     return True if _runtime is None else _runtime.shutdown(timeout)
 
 
-def instrument(
-    target: Any, include: str | None = None, exclude: str | None = None
-) -> list[str]:
+def instrument(target: Any, include: str | None = None, exclude: str | None = None) -> list[str]:
     """Watch functions of a module by regex, without editing it.
 
     Args:

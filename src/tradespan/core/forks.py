@@ -1,6 +1,6 @@
 """The one registry of what has to happen in a forked child.
 
-Nobody else calls `os.register_at_fork`: handlers run in the order of their importance, each guarded,
+Nobody else calls `os.register_at_fork`: handlers run in the order of their registration, each guarded,
 and hold what they belong to weakly, so that a writer that was closed is not kept alive by its hook.
 """
 
@@ -24,8 +24,8 @@ def process_generation() -> int:
 
 def after_fork_in_child(method: Callable[[], Any]) -> None:
     """Call a bound method in each forked child, as long as its object lives."""
-    _in_child[:] = [reference for reference in _in_child if reference() is not None]
-    _in_child.append(weakref.WeakMethod(method))
+    # Each change is one call that holds the GIL: nothing here takes a lock that a child inherits.
+    _in_child.append(weakref.WeakMethod(method, _in_child.remove))
 
 
 def _run_in_child() -> None:

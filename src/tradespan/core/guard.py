@@ -32,6 +32,9 @@ def raise_errors(strict: bool) -> bool:
 def report(where: str, error: BaseException) -> None:
     """Count an error of ours and log it, at most once a minute per cause.
 
+    Nothing leaves it but what is asked for under test: neither the error's own `__str__` nor a log
+    handler of the host's that fails.
+
     Raises:
         BaseException: the error itself, only under test (`raise_errors(True)`).
     """
@@ -46,7 +49,17 @@ def report(where: str, error: BaseException) -> None:
     _last_logged[cause] = (now, count)
     times = count - logged_count
     again = f" ({times} times in the last minute)" if times > 1 else ""
-    logger.warning("%s: %s: %s%s", where, cause[1], error, again)
+    try:
+        logger.warning("%s: %s: %s%s", where, cause[1], _said_by(error), again)
+    except Exception:  # noqa: BLE001, S110 - the host's log handler failed: counted is enough
+        pass
+
+
+def _said_by(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - user code inside an exception
+        return f"<str() raised {type(broken).__name__}>"
 
 
 class guarded:  # noqa: N801 - reads as a statement: `with guarded("flush"):`

@@ -14,14 +14,20 @@ def process_start(pid: int) -> int:
         return 0
     # The command's name stands in parentheses and may itself hold spaces and parentheses.
     fields = stat[stat.rfind(b")") + 2 :].split()
-    return int(fields[19])
+    return int(fields[19]) if len(fields) > 19 else 0
 
 
 def is_alive(pid: int, start: int = 0) -> bool:
-    """Whether the process runs; with `start`, whether it is the same one (pids are reused)."""
+    """Whether the process runs; with `start`, whether it is the same one (pids are reused).
+
+    `pid` may come out of a file: what no process can have is not alive. (0 and below would name
+    groups of processes.)
+    """
+    if pid <= 0:
+        return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass

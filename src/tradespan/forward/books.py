@@ -3,22 +3,34 @@
     recorded = accepted + parked + on disk + in memory + discarded(reason) + unaccounted   (per sink)
 
 `recorded` comes from the writers' sequence numbers and counter pages only, never from the other terms:
-what does not add up is unaccounted. A record whose call was cut by the process's death before it
-returned was drawn a number and never written; it is `interrupted`, and not recorded.
+what does not add up is unaccounted. A number that was drawn for a record that is nowhere is one of two
+things. It is *interrupted*, and not recorded, if its call never returned: the process died in it, or is
+in it now. It is lost if there is a sign of loss in its row (a writer's lane): bytes that did not
+validate, a segment of the row missing, or a later record acknowledged than any that was found. In a row
+with a sign of loss every such number counts as lost, also those that were interrupted.
+
+What cannot be seen: a loss in a row whose counter page is gone too, behind the last record that some
+sink has read or that is still there. Where threads raced for the page's last store, as many records as
+there were threads may be missing from `recorded` then.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tradespan.core.delivery import Cursor, LaneBook
 from tradespan.core.errors import SpoolError
-from tradespan.pages.counters import DISCARD_REASONS, read_page
+from tradespan.pages.counters import LaneCounters, Page
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import SegmentName
-from tradespan.spool.reader import SegmentReader
+from tradespan.spool.reader import READ_BYTES, SegmentReader
+
+DIED_IN_MEMORY = "died_in_memory"
+"""Reason of records that waited in the memory of a process when it died."""
+_LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,85 +79,202 @@ class Books:
 
 
 def add_up(folder: RunFolder, cursors: Mapping[str, Cursor]) -> Books:
-    """Add up a folder's books from its segments, pages and the sinks' cursors."""
-    read_ahead = {name: _read_rest(folder, cursor) for name, cursor in cursors.items()}
-    nothing = Cursor()
-    lanes = _merge([rest.books for rest in read_ahead.values()] or [_read_rest(folder, nothing).books])
-    discarded = dict.fromkeys(DISCARD_REASONS, 0)
-    in_memory = beyond = 0
-    for page in folder.pages():
-        for lane, counters in zip("oe", read_page(page) or (), strict=False):
-            for reason, count in counters.discarded.items():
-                discarded[reason] += count
-            in_memory += counters.in_memory
-            book = lanes.get(f"{page.stem}-{lane}", LaneBook())
-            # Drawn for memory, and never written: in memory still, or given up for room.
-            beyond += max(counters.drawn - book.highest, 0)
-            beyond += counters.unencodable + counters.oversize
-    lost = sum(book.lost for book in lanes.values())
-    missing = sum(book.missing for book in lanes.values())
-    gaps_explained = min(discarded["overflow"], missing)
-    interrupted = max(missing - lost - gaps_explained, 0)
-    recorded = sum(book.highest for book in lanes.values()) + beyond - interrupted
-    discarded = {reason: count for reason, count in discarded.items() if count}
-    sinks = {}
-    for name, rest in read_ahead.items():
-        cursor = cursors[name]
-        told = cursor.accepted + cursor.parked + rest.records + in_memory + sum(discarded.values())
-        sinks[name] = SinkBook(cursor.accepted, cursor.parked, rest.records, recorded - told)
-    return Books(recorded, in_memory, interrupted, discarded, sinks)
+    """Add up a folder's books once. Who does it again and again keeps a `Bookkeeper`."""
+    return Bookkeeper(folder).add_up(cursors)
+
+
+@dataclass(slots=True)
+class _Count:
+    """Records of one segment from some offset up to `end`."""
+
+    end: int
+    read: int = 0
+    highest: int = 0
+    damaged: int = 0
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class _Row:
+    """One writer's lane, as far as anybody knows."""
+
+    highest: int = 0
+    found: int = 0
+    """Records that some sink has read or that are on disk."""
+    damaged: int = 0
+    gap_in_segments: bool = False
+
+    def learn(self, book: LaneBook) -> None:
+        """What one sink has read, and will read."""
+        self.highest = max(self.highest, book.highest)
+        self.found = max(self.found, book.read)
+        self.damaged = max(self.damaged, book.damaged)
+        self.gap_in_segments = self.gap_in_segments or book.ordinal > book.segments
+
+
+@dataclass(slots=True)
+class _Sum:
+    """The terms that are the same for all sinks."""
+
+    recorded: int = 0
+    in_memory: int = 0
+    interrupted: int = 0
+    discarded: dict[str, int] = field(default_factory=dict)
+
+    def discard(self, reason: str, count: int) -> None:
+        if count:
+            self.discarded[reason] = self.discarded.get(reason, 0) + count
+
+    def add(self, row: _Row, counters: LaneCounters, alive: bool) -> None:
+        """One row: what is neither found nor known to be elsewhere is lost, or was interrupted."""
+        elsewhere = counters.in_memory + counters.overflow
+        highest = max(row.highest, counters.acknowledged, row.found + elsewhere)
+        missing = highest - row.found - elsewhere
+        unseen = counters.acknowledged - row.highest
+        lost = bool(row.damaged) or row.gap_in_segments or unseen > elsewhere
+        interrupted = 0 if lost else missing
+        self.interrupted += interrupted
+        # The last two were discarded before they had a number.
+        self.recorded += highest - interrupted + counters.unencodable + counters.oversize
+        for reason, count in counters.discarded.items():
+            self.discard(reason, count)
+        if alive:
+            self.in_memory += counters.in_memory
+        else:
+            self.discard(DIED_IN_MEMORY, counters.in_memory)
+
+
+class Bookkeeper:
+    """Adds up one folder's books, reading each byte of its segments once for each place a sink is at.
+
+    May be asked by any thread.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._counts: dict[tuple[str, int], _Count] = {}
+        self._lock = threading.Lock()
+
+    def add_up(self, cursors: Mapping[str, Cursor]) -> Books:
+        """The books now, for the sinks that have these cursors."""
+        with self._lock:
+            for _ in range(_LOOKS):
+                # Before the segments: what was acknowledged by then has to be found in them.
+                before = {page.writer: page for page in self._folder.pages()}
+                rests = self._read_rests(cursors or {"": Cursor()})
+                after = {page.writer: page for page in self._folder.pages()}
+                if not _moved(before, after):
+                    break
+            return _sum_up(before, rests, cursors)
+
+    def _read_rests(self, cursors: Mapping[str, Cursor]) -> dict[str, _Rest]:
+        """What lies on disk behind each cursor. All see the segments as of the same moment."""
+        rests = {
+            sink: _Rest(cursor, {row: replace(book) for row, book in cursor.books.items()})
+            for sink, cursor in cursors.items()
+        }
+        used: set[tuple[str, int]] = set()
+        for name in self._folder.segments():
+            starts = {cursor.positions.get(str(name), 0) for cursor in cursors.values()}
+            used |= {(str(name), start) for start in starts}
+            counts = self._count_segment(name, sorted(starts))
+            for rest in rests.values():
+                start = rest.cursor.positions.get(str(name), 0)
+                if (count := counts.get(start)) is not None:
+                    rest.add(name, count)
+        self._counts = {key: count for key, count in self._counts.items() if key in used}
+        return rests
+
+    def _count_segment(self, name: SegmentName, starts: list[int]) -> dict[int, _Count]:
+        """Count on from each place to one common end; empty if the segment cannot be read."""
+        keys = {start: (str(name), start) for start in starts}
+        counts = {start: self._counts.get(key) or _Count(start) for start, key in keys.items()}
+        if all(count.finished for count in counts.values()):
+            return counts
+        try:
+            reader = SegmentReader(self._folder.path / str(name), learn_sites=False)
+        except (OSError, SpoolError):
+            return {}
+        try:
+            end: int | None = None
+            for count in counts.values():
+                _count_on(reader, count, end)
+                end = count.end
+        except OSError:
+            return {}
+        finally:
+            reader.close()
+        self._counts.update({key: counts[start] for start, key in keys.items()})
+        return counts
+
+
+def _count_on(reader: SegmentReader, count: _Count, until: int | None) -> None:
+    """Count records from where `count` ends, up to `until` or to where nothing more is."""
+    while until is None or count.end < until:
+        limit = READ_BYTES if until is None else min(READ_BYTES, until - count.end)
+        damaged = reader.damaged_bytes
+        stretch = reader.read(count.end, limit)
+        count.read += len(stretch.records)
+        count.highest = max([count.highest, *(raw.sequence for raw in stretch.records)])
+        count.damaged += reader.damaged_bytes - damaged
+        moved, count.end = stretch.end > count.end, stretch.end
+        count.finished = stretch.finished
+        if stretch.finished or not moved:
+            break
 
 
 @dataclass(slots=True)
 class _Rest:
-    records: int
+    """One sink's books as they will be once it has read what is on disk."""
+
+    cursor: Cursor
     books: dict[str, LaneBook]
+    records: int = 0
+
+    def add(self, name: SegmentName, count: _Count) -> None:
+        book = self.books.setdefault(name.row, LaneBook())
+        if str(name) not in self.cursor.positions:
+            book.segments += 1
+            book.ordinal = max(book.ordinal, name.ordinal)
+        self.records += count.read
+        book.read += count.read
+        book.highest = max(book.highest, count.highest)
+        book.damaged += count.damaged
 
 
-def _read_rest(folder: RunFolder, cursor: Cursor) -> _Rest:
-    """What lies on disk behind a cursor, and the books as they will be once it is read."""
-    books = {key: LaneBook(**vars_of(book)) for key, book in cursor.books.items()}
-    rest = _Rest(0, books)
-    for name in folder.segments():
-        try:
-            reader = SegmentReader(folder.path / str(name))
-        except (OSError, SpoolError):
-            continue
-        try:
-            _count(reader, name, cursor, rest)
-        finally:
-            reader.close()
-    return rest
+def _moved(before: Mapping[str, Page], after: Mapping[str, Page]) -> bool:
+    """Whether records went into memory, out of it, or were discarded meanwhile."""
+
+    def without_acknowledged(page: Page) -> list[LaneCounters]:
+        return [replace(counters, acknowledged=0) for counters in page.lanes]
+
+    return before.keys() != after.keys() or any(
+        without_acknowledged(page) != without_acknowledged(after[writer])
+        for writer, page in before.items()
+    )
 
 
-def _count(reader: SegmentReader, name: SegmentName, cursor: Cursor, rest: _Rest) -> None:
-    text = str(name)
-    book = rest.books.setdefault(f"{name.writer}-{'oe'[name.lane]}", LaneBook())
-    if text not in cursor.positions:
-        book.segments += 1
-        book.ordinal = max(book.ordinal, name.ordinal)
-    place = cursor.positions.get(text, 0)
-    while True:
-        stretch = reader.read(place)
-        rest.records += len(stretch.records)
-        book.read += len(stretch.records)
-        book.highest = max([book.highest, *(raw.sequence for raw in stretch.records)])
-        if stretch.finished or stretch.end == place:
-            break
-        place = stretch.end
-    book.damaged += reader.damaged_bytes
-
-
-def vars_of(book: LaneBook) -> dict[str, int]:
-    """A slotted dataclass's fields."""
-    return {name: getattr(book, name) for name in LaneBook.__slots__}
-
-
-def _merge(all_books: list[dict[str, LaneBook]]) -> dict[str, LaneBook]:
-    """The furthest book of each lane: sinks read at their own pace."""
-    merged: dict[str, LaneBook] = {}
-    for books in all_books:
-        for key, book in books.items():
-            if key not in merged or book.highest > merged[key].highest:
-                merged[key] = book
-    return merged
+def _sum_up(
+    pages: Mapping[str, Page], rests: Mapping[str, _Rest], cursors: Mapping[str, Cursor]
+) -> Books:
+    rows: dict[str, _Row] = {}
+    for rest in rests.values():
+        for key, book in rest.books.items():
+            rows.setdefault(key, _Row()).learn(book)
+    for writer in pages:
+        for letter in "oe":
+            rows.setdefault(f"{writer}-{letter}", _Row())
+    total = _Sum()
+    for key, row in rows.items():
+        writer, _, letter = key.rpartition("-")
+        page = pages.get(writer)
+        counters = page.lanes["oe".index(letter)] if page is not None else LaneCounters()
+        total.add(row, counters, page is None or page.alive)
+    discarded = sum(total.discarded.values())
+    sinks = {}
+    for name, cursor in cursors.items():
+        on_disk = rests[name].records
+        told = cursor.accepted + cursor.parked + on_disk + total.in_memory + discarded
+        unaccounted = max(total.recorded - told, 0)
+        sinks[name] = SinkBook(cursor.accepted, cursor.parked, on_disk, unaccounted)
+    return Books(total.recorded, total.in_memory, total.interrupted, total.discarded, sinks)

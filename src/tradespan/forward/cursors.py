@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from tradespan.core.delivery import Cursor
 from tradespan.spool.folder import read_json, replace_json
+
+logger = logging.getLogger("tradespan")
 
 
 class FileCursors:
@@ -15,8 +18,20 @@ class FileCursors:
         self._name = f"cursor-{sink}.json"
 
     def load(self, folder: str) -> Cursor:
-        """The cursor of one run's folder; an empty one if there is none."""
-        return Cursor.from_json(read_json(Path(folder) / self._name) or {})
+        """The cursor of one run's folder; an empty one if there is none, or none that is whole.
+
+        Then everything that is still there is sent again: at least once, never less.
+        """
+        path = Path(folder) / self._name
+        content = read_json(path)
+        try:
+            if content is not None:
+                return Cursor.from_json(content)
+        except (AttributeError, TypeError, ValueError):
+            content = None
+        if path.exists():
+            logger.warning("%s is not a cursor: what is in the folder will be sent again", path)
+        return Cursor()
 
     def save(self, folder: str, cursor: Cursor) -> None:
         """Replace the cursor.

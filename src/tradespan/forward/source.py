@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from tradespan.core.delivery import Batch, Cursor, LaneBook, Slice
 from tradespan.core.errors import DamagedSegment, UnsupportedFormat
 from tradespan.core.records import Kind, Lane
-from tradespan.spool.folder import RunFolder
+from tradespan.spool.folder import DAMAGED, RunFolder
 from tradespan.spool.layout import SegmentName
 from tradespan.spool.reader import SegmentReader, Stretch
 
@@ -28,8 +27,28 @@ class BatchLimits:
     bytes: int = 4 * 1024 * 1024
 
 
+@dataclass(slots=True)
+class _Reading(Generic[T]):
+    """A batch in the making."""
+
+    ahead: Cursor
+    slices: list[Slice[T]] = field(default_factory=list)
+    records: int = 0
+    bytes: int = 0
+    touched: set[str] = field(default_factory=set)
+    """Rows whose book is a copy already."""
+
+    def book(self, name: SegmentName) -> LaneBook:
+        """The row's book, to be changed; the cursor that stands keeps its own."""
+        books = self.ahead.books
+        if name.row not in self.touched:
+            self.touched.add(name.row)
+            books[name.row] = replace(books.get(name.row, LaneBook()))
+        return books[name.row]
+
+
 class FolderSource(Generic[T]):
-    """One folder, one kind of record, one cursor."""
+    """One folder, one kind of record, one cursor. Read by one thread; others may look."""
 
     def __init__(
         self,
@@ -42,36 +61,43 @@ class FolderSource(Generic[T]):
         self.folder = folder
         self.kind = kind
         self.cursor = cursor
-        self.finished: set[str] = set()
+        """What has been taken. Never changed, only replaced."""
+        self.finished: frozenset[str] = frozenset()
         """Names of segments of which nothing is left to deliver, and to which nothing will come."""
+        self.unsaved = False
+        """Whether the cursor has moved since it was saved last; who saves it says so."""
         self._decode = decode
         self._limits = limits or BatchLimits()
         self._readers: dict[str, SegmentReader] = {}
         self._ending: set[str] = set()
+        self._refused: set[str] = set()
+        """Segments that cannot be read now; said once."""
 
     def next_batch(self) -> tuple[Batch[T], Cursor] | None:
-        """The next records and the cursor that stands once they are accepted; None if none wait."""
-        ahead = copy.deepcopy(self.cursor)
-        slices: list[Slice[T]] = []
-        records = size = 0
-        for name in self._in_order():
-            while records < self._limits.records and size < self._limits.bytes:
-                part, read_bytes = self._read(name, ahead)
-                if part is None:
-                    break
-                if part.records:
-                    slices.append(part)
-                records += len(part.records)
-                size += read_bytes
-        if not slices:
-            self.accept(ahead)
-            return None
-        ahead.accepted += records
-        return Batch(str(self.folder.path), self.kind, slices, ahead), ahead
+        """The next records and the cursor that stands once they are accepted; None if none wait.
 
-    def accept(self, ahead: Cursor) -> None:
+        Asked again before `accept`, it reads the same anew.
+        """
+        self._ending.clear()
+        names = self._in_order()
+        standing = self.cursor
+        reading: _Reading[T] = _Reading(replace(standing, books=dict(standing.books)))
+        present = {str(name) for name in names} | self.finished
+        reading.ahead.positions = {k: v for k, v in standing.positions.items() if k in present}
+        for name in names:
+            self._read_segment(name, reading)
+        ahead = reading.ahead
+        if not reading.slices:
+            # Damage that was passed over has to be remembered, or a restart would not know of it.
+            self.accept(ahead, unsaved=self.unsaved or ahead.books != standing.books)
+            return None
+        ahead.accepted += reading.records
+        return Batch(str(self.folder.path), self.kind, reading.slices, ahead), ahead
+
+    def accept(self, ahead: Cursor, *, unsaved: bool = False) -> None:
         """Move on: what `next_batch` gave has been taken, or there was nothing to give."""
         self.cursor = ahead
+        self.unsaved = unsaved
         self.finished |= self._ending
         self._ending.clear()
 
@@ -81,37 +107,51 @@ class FolderSource(Generic[T]):
         present = {str(name) for name in names}
         for gone in self._readers.keys() - present:
             self._readers.pop(gone).close()
+        self._refused &= present
         self.finished &= present
-        self.cursor.positions = {
-            name: end for name, end in self.cursor.positions.items() if name in present
-        }
-        waiting = [name for name in names if str(name) not in self.finished | self._ending]
+        waiting = [name for name in names if str(name) not in self.finished]
         return sorted(waiting, key=lambda name: (name.lane != Lane.ERROR, name))
 
-    def _read(self, name: SegmentName, ahead: Cursor) -> tuple[Slice[T] | None, int]:
-        """One stretch of a segment as a slice; `ahead` is moved past it."""
+    def _read_segment(self, name: SegmentName, reading: _Reading[T]) -> None:
+        """Read a segment until it has nothing new, or the batch is full."""
+        limits = self._limits
+        while reading.records < limits.records and reading.bytes < limits.bytes:
+            try:
+                if not self._read_stretch(name, reading):
+                    return
+            except OSError as error:
+                # Not the others' fault; and it may be over the next time.
+                self._refuse(name, f"it cannot be read now ({error.strerror or error})")
+                return
+
+    def _read_stretch(self, name: SegmentName, reading: _Reading[T]) -> bool:
+        """One read; the cursor is moved past it. Returns whether there may be more."""
         reader = self._reader(name)
         if reader is None:
-            return None, 0
+            return False
         text = str(name)
-        start = ahead.positions.get(text, 0)
+        known = reading.ahead.positions.get(text)
         damaged = reader.damaged_bytes
-        stretch = reader.read(start)
-        book = ahead.books.setdefault(f"{name.writer}-{'oe'[name.lane]}", LaneBook())
-        if text not in ahead.positions:
+        stretch = reader.read(known or 0)
+        if known is not None and stretch.end == known and not stretch.finished:
+            return False
+        book = reading.book(name)
+        if known is None:
             book.segments += 1
             book.ordinal = max(book.ordinal, name.ordinal)
-        ahead.positions[text] = stretch.end
-        book.damaged += reader.damaged_bytes - damaged
-        if stretch.finished:
-            self._ending.add(text)
-            self._readers.pop(text).close()
-        elif stretch.end == stretch.start:
-            return None, 0
+        reading.ahead.positions[text] = stretch.end
         part = self._decoded(reader, text, stretch)
         book.read += len(part.records)
         book.highest = max(book.highest, part.highest)
-        return (None if stretch.finished else part), stretch.end - max(start, 0)
+        book.damaged += reader.damaged_bytes - damaged
+        if part.records:
+            reading.slices.append(part)
+        reading.records += len(part.records)
+        reading.bytes += stretch.end - stretch.start
+        if stretch.finished:
+            self._ending.add(text)
+            self._readers.pop(text).close()
+        return not stretch.finished and stretch.end > stretch.start
 
     def _decoded(self, reader: SegmentReader, name: str, stretch: Stretch) -> Slice[T]:
         records = []
@@ -136,10 +176,16 @@ class FolderSource(Generic[T]):
                 reader = self._readers[text] = SegmentReader(path)
             except DamagedSegment as error:
                 quarantine(path, error)
-                return None
-            except (FileNotFoundError, UnsupportedFormat):
-                return None
+            except UnsupportedFormat as error:
+                self._refuse(name, str(error))
+            except FileNotFoundError:
+                pass  # deleted since the folder was listed
         return reader
+
+    def _refuse(self, name: SegmentName, reason: str) -> None:
+        if str(name) not in self._refused:
+            self._refused.add(str(name))
+            logger.warning("%s/%s is left alone: %s", self.folder.path, name, reason)
 
     def close(self) -> None:
         """Close the segments."""
@@ -149,6 +195,10 @@ class FolderSource(Generic[T]):
 
 
 def quarantine(path: Path, error: DamagedSegment) -> None:
-    """Set a file aside that is not a segment, so that it is never read again, nor deleted."""
-    logger.warning("%s; set aside as %s.damaged", error, path.name)
-    path.rename(path.with_name(f"{path.name}.damaged"))
+    """Set a file aside that is not a segment, so that it is never read again, nor deleted.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    path.rename(path.with_name(f"{path.name}{DAMAGED}"))
+    logger.warning("%s; set aside as %s%s", error, path.name, DAMAGED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any
 
 _CHOICE = "OTEL_PYTHON_CONTEXT"
@@ -19,13 +19,17 @@ def _import_api() -> None:
 
     The variable is set for the import only: a child process may not have tradespan.
     """
-    if "opentelemetry.context" in sys.modules or _CHOICE in os.environ:
+    chosen = os.environ.get(_CHOICE)
+    if "opentelemetry.context" in sys.modules or chosen:
         return
     os.environ[_CHOICE] = "tradespan"
     try:
         import opentelemetry.context  # noqa: F401 # optional extra
     finally:
-        del os.environ[_CHOICE]
+        if chosen is None:
+            del os.environ[_CHOICE]
+        else:  # empty, which is as good as not set
+            os.environ[_CHOICE] = chosen
 
 
 _import_api()
@@ -64,11 +68,18 @@ class _PublicCurrent:
     """The same three methods over the public functions, where another runtime is in force."""
 
     get = staticmethod(get_current)
-    reset = staticmethod(detach)
 
     @staticmethod
     def set(span: Any) -> Any:
         return attach(context_with(span, get_current()))
+
+    @staticmethod
+    def reset(token: Any) -> None:
+        """As a context variable's: `ValueError` in another context, where `detach` would log."""
+        if isinstance(token, Token):
+            token.var.reset(token)
+        else:
+            detach(token)
 
 
 def _current() -> ContextVar[Any] | _PublicCurrent:
@@ -77,6 +88,19 @@ def _current() -> ContextVar[Any] | _PublicCurrent:
 
 
 CURRENT = _current()
+
+
+def leave(token: Any) -> None:
+    """Make current what was current before; nothing where another context is in force by now.
+
+    So it is when a coroutine or generator is closed elsewhere, by the collector or from another task:
+    there is nothing to restore then, and nothing to complain about.
+    """
+    try:
+        CURRENT.reset(token)
+    except (ValueError, RuntimeError):
+        pass
+
 
 __all__ = [
     "CURRENT",
@@ -87,5 +111,6 @@ __all__ = [
     "detach",
     "get_current",
     "get_current_span",
+    "leave",
     "span_in",
 ]

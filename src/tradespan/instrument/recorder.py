@@ -65,25 +65,40 @@ class Recorder:
         try:
             began = span.began
             flags = span.flags
-            fields: tuple[Any, ...] = (
-                span.site,
-                span.trace_key,
-                span.span_id,
-                span.parent_id,
-                began + span.offset,
-                end - began if end > began else 0,
-                flags,
-            )
+            duration = end - began if end > began else 0
+            fields: tuple[Any, ...]
             if span.extras is not None:
-                fields += rarer_fields(span, span.extras)
-            elif span.result is not None or span.arguments is not None:
-                fields += (span.name_set, span.held, span.arguments, span.result)
-            elif span.name_set is not None or span.held is not None:
-                fields += (span.name_set, span.held)
+                fields = all_fields(span, span.extras, duration)
+            elif span.result is None and span.arguments is None and span.name_set is None:
+                fields = (
+                    span.site,
+                    span.trace_key,
+                    span.span_id,
+                    span.parent_id,
+                    began + span.offset,
+                    duration,
+                    flags,
+                )
+                if span.held is not None:
+                    fields += (None, span.held)
+            else:
+                fields = (
+                    span.site,
+                    span.trace_key,
+                    span.span_id,
+                    span.parent_id,
+                    began + span.offset,
+                    duration,
+                    flags,
+                    span.name_set,
+                    span.held,
+                    span.arguments,
+                    span.result,
+                )
             append = self._error if flags & 3 == _ERROR else self._ordinary
             try:
                 append(_SPAN, fields[0], _encode(fields))
-            except PayloadTooLong:
+            except (PayloadTooLong, UnicodeEncodeError):
                 append(_SPAN, fields[0], _encode(cut_to_fit(fields)))
         except Exception as error:  # noqa: BLE001 - the host comes first
             self.spool.ordinary.count_discarded("unencodable")
@@ -105,9 +120,16 @@ class Recorder:
         return fresh
 
 
-def rarer_fields(span: Span, extras: Extras) -> tuple[Any, ...]:
-    """The fields of `core.records.Span` from `name` on, for spans that have the rarer ones."""
+def all_fields(span: Span, extras: Extras, duration: int) -> tuple[Any, ...]:
+    """All fields of `core.records.Span`, for spans that have the rarer ones."""
     return (
+        span.site,
+        span.trace_key,
+        span.span_id,
+        span.parent_id,
+        span.began + span.offset,
+        duration,
+        span.flags,
         span.name_set,
         span.held,
         span.arguments,

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import (
-    Link,
     SpanContext,
     SpanKind,
     Status,
@@ -23,7 +22,14 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace import Span as ApiSpan
 
-from tradespan.instrument.capture.attributes import clean_attributes, clean_value
+from tradespan.core import guard
+from tradespan.instrument.capture.attributes import (
+    as_nanoseconds,
+    as_text,
+    clean_attributes,
+    clean_value,
+    is_key,
+)
 from tradespan.instrument.capture.failure import capture_failure, exception_message
 from tradespan.instrument.context import Context, context_with
 from tradespan.wire.sites import SITES
@@ -37,7 +43,8 @@ KIND_SHIFT, REMOTE_PARENT, FLAGS_SHIFT = 2, 0b10_0000, 8
 ROOT_FLAGS = (TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID) << FLAGS_SHIFT
 KEPT_BITS = 0xFF << FLAGS_SHIFT
 _STATUS = 0b11
-_OK, _ERROR = StatusCode.OK.value, StatusCode.ERROR.value
+_OK = StatusCode.OK.value
+_FINAL = (StatusCode.OK, StatusCode.ERROR)
 _KINDS = tuple(SpanKind)
 
 
@@ -63,6 +70,17 @@ class Extras:
         self.links: list[Any] | None = None
         self.trace_state: TraceState | None = None
         self.dropped_attributes = self.dropped_events = self.dropped_links = 0
+
+
+def append_newest(items: list[Any], item: Any, most: int | None) -> int:
+    """Append; at the limit the oldest goes, as in the SDK. Returns how many were dropped."""
+    if most is None or len(items) < most:
+        items.append(item)
+        return 0
+    if items:
+        del items[0]
+        items.append(item)
+    return 1
 
 
 class Span(ApiSpan):
@@ -145,26 +163,28 @@ class Span(ApiSpan):
         """Set one attribute; a value of a type that the API doesn't know becomes text."""
         if self._is_writable("set_attribute"):
             limits = self.recorder.limits
-            if not key or not isinstance(key, str):
+            if not is_key(key) or limits.attributes == 0:
                 self.more().dropped_attributes += 1
                 return
             held = self.held
             if held is None:
                 held = self.held = {}
+            elif key in held:
+                del held[key]  # set anew, it is the newest: at the limit the oldest goes
             elif limits.attributes is not None and len(held) >= limits.attributes:
-                self._make_room(held, key)
+                del held[next(iter(held))]
+                self.more().dropped_attributes += 1
             held[key] = clean_value(value, limits.attribute_length)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
-        for key, value in attributes.items():
-            self.set_attribute(key, value)
-
-    def _make_room(self, held: dict[str, Any], key: str) -> None:
-        """At the limit the oldest attribute goes, as in the SDK."""
-        if key not in held:
-            del held[next(iter(held))]
-            self.more().dropped_attributes += 1
+        try:
+            items = list(attributes.items())
+        except Exception as error:  # noqa: BLE001 - no mapping, or one of the user's that fails
+            guard.report("span attributes", error)
+        else:
+            for key, value in items:
+                self.set_attribute(key, value)
 
     def add_event(
         self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
@@ -175,7 +195,7 @@ class Span(ApiSpan):
             kept, dropped = clean_attributes(
                 attributes, limits.event_attributes, limits.attribute_length
             )
-            self._append_event([name, self._stamp(timestamp), kept, None, dropped])
+            self._append_event([as_text(name), self._stamp(timestamp), kept, None, dropped])
 
     def record_exception(
         self,
@@ -190,56 +210,46 @@ class Span(ApiSpan):
             kept, dropped = clean_attributes(
                 attributes, limits.event_attributes, limits.attribute_length
             )
-            failure = capture_failure(exception, escaped=escaped)
+            try:
+                failure = capture_failure(exception, escaped=bool(escaped))
+            except Exception as error:  # noqa: BLE001 - user code in an exception, or none at all
+                guard.report("recording an exception", error)
+                failure = [type(exception).__name__, "", [], None, None, [], bool(escaped)]
             self._append_event(["exception", self._stamp(timestamp), kept, failure, dropped])
 
     def _append_event(self, event: list[Any]) -> None:
         extras = self.more()
         if extras.events is None:
             extras.events = []
-        most = self.recorder.limits.events
-        if most is not None and len(extras.events) >= most:
-            extras.dropped_events += 1
-            if not extras.events:
-                return
-            del extras.events[0]
-        extras.events.append(event)
+        extras.dropped_events += append_newest(extras.events, event, self.recorder.limits.events)
 
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
         """Point to another span; an invalid context counts only if it brings something."""
-        if not self._is_writable("add_link"):
-            return
+        if self._is_writable("add_link"):
+            try:
+                self._append_link(context, attributes)
+            except Exception as error:  # noqa: BLE001 - no span context, or ids out of range
+                guard.report("span link", error)
+
+    def _append_link(self, context: SpanContext, attributes: Mapping[str, Any] | None) -> None:
         if not context.is_valid and not attributes and not context.trace_state:
             return
-        extras, limits = self.more(), self.recorder.limits
-        if extras.links is None:
-            extras.links = []
-        if limits.links is not None and len(extras.links) >= limits.links:
-            extras.dropped_links += 1
-            if not extras.links:
-                return
-            del extras.links[0]
+        limits = self.recorder.limits
         kept, dropped = clean_attributes(
             attributes, limits.link_attributes, limits.attribute_length
         )
         state = context.trace_state.to_header() if context.trace_state else ""
-        trace_key = context.trace_id.to_bytes(16, "big")
-        extras.links.append(
-            [
-                trace_key,
-                context.span_id,
-                kept,
-                state,
-                int(context.trace_flags),
-                context.is_remote,
-                dropped,
-            ]
-        )
+        trace_key, flags = context.trace_id.to_bytes(16, "big"), int(context.trace_flags)
+        link = [trace_key, context.span_id, kept, state, flags, bool(context.is_remote), dropped]
+        extras = self.more()
+        if extras.links is None:
+            extras.links = []
+        extras.dropped_links += append_newest(extras.links, link, limits.links)
 
     def update_name(self, name: str) -> None:
         """Give the span another name."""
         if self._is_writable("update_name"):
-            self.name_set = name
+            self.name_set = as_text(name)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Set the status. OK is final, UNSET is ignored (trace specification, Set Status)."""
@@ -249,19 +259,20 @@ class Span(ApiSpan):
             code, description = status.status_code, status.description
         else:
             code = status
-        if self.flags & _STATUS == _OK or code is StatusCode.UNSET:
+        if self.flags & _STATUS == _OK or code not in _FINAL:
             return
         self.flags = self.flags & ~_STATUS | code.value
         message = description if code is StatusCode.ERROR else None
         if message or self.extras is not None:
-            self.more().status_message = message or ""
+            self.more().status_message = as_text(message or "")
 
     def end(self, end_time: int | None = None) -> None:
         """End the span and write its record. `end_time`: nanoseconds, UTC; now if left out."""
         if self.ended is not None:
             logger.warning("Calling end() on an ended span.")
             return
-        now = self.recorder.monotonic() if end_time is None else end_time - self.offset
+        given = as_nanoseconds(end_time)
+        now = self.recorder.monotonic() if given is None else given - self.offset
         self.ended = now
         self.recorder.finish(self, now)
 
@@ -291,14 +302,15 @@ class Span(ApiSpan):
         return False
 
     def _stamp(self, timestamp: int | None) -> int:
-        return self.recorder.monotonic() + self.offset if timestamp is None else timestamp
+        given = as_nanoseconds(timestamp)
+        return self.recorder.monotonic() + self.offset if given is None else given
 
     # ── what other instrumentations look at, as on the SDK's span ───────────────────────────────
 
     @property
     def name(self) -> str:
         """The span's name."""
-        return self.name_set or SITES.site(self.site).name
+        return SITES.site(self.site).name if self.name_set is None else self.name_set
 
     @property
     def kind(self) -> SpanKind:
@@ -345,52 +357,3 @@ class Span(ApiSpan):
 
     def __repr__(self) -> str:
         return f"Span(name={self.name!r}, context={self.get_span_context()!r})"
-
-
-def begin_span(recorder: Pen, site: int, flags: int, parent: ApiSpan | None) -> Span:
-    """A span that runs from now on.
-
-    `flags`: the kind's bits. `parent`: a span of ours, a foreign one, or None for a root.
-    """
-    span = Span()
-    span.recorder = recorder
-    span.site = site
-    span.span_id = recorder.bits(64) or 1
-    span.ended = span.name_set = span.held = span.arguments = span.result = span.extras = None
-    if type(parent) is Span:
-        span.trace_key = parent.trace_key
-        span.parent_id = parent.span_id
-        span.offset = parent.offset
-        span.flags = flags | parent.flags & KEPT_BITS
-        if parent.extras is not None and parent.extras.trace_state:
-            span.more().trace_state = parent.extras.trace_state
-        span.began = recorder.monotonic()
-        return span
-    span.began = now = recorder.monotonic()
-    if now > recorder.anchor_until:
-        recorder.anchor()
-    span.offset = recorder.offset
-    if parent is not None and (context := parent.get_span_context()).is_valid:
-        _follow(span, context, flags)
-    else:
-        span.trace_key = (recorder.bits(128) or 1).to_bytes(16, "big")
-        span.parent_id = 0
-        span.flags = flags | ROOT_FLAGS
-    return span
-
-
-def _follow(span: Span, context: SpanContext, flags: int) -> None:
-    """Continue a trace that began elsewhere."""
-    span.trace_key = context.trace_id.to_bytes(16, "big")
-    span.parent_id = context.span_id
-    remote = REMOTE_PARENT if context.is_remote else 0
-    span.flags = flags | remote | context.trace_flags << FLAGS_SHIFT
-    if context.trace_state:
-        span.more().trace_state = context.trace_state
-
-
-def add_links(span: Span, links: Any) -> None:
-    """The links given at a span's start."""
-    for link in links or ():
-        if isinstance(link, Link):
-            span.add_link(link.context, link.attributes)

@@ -19,24 +19,25 @@ from opentelemetry.trace import (
     NoOpTracer,
     SpanContext,
     SpanKind,
-    TraceFlags,
 )
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import Tracer as ApiTracer
 from opentelemetry.trace import TracerProvider as ApiTracerProvider
 
 from tradespan.core.records import Resource
-from tradespan.instrument.capture.attributes import clean_attributes
+from tradespan.instrument.begin import add_links, begin_span, identity
+from tradespan.instrument.capture.attributes import as_nanoseconds, as_text, clean_attributes
+from tradespan.instrument.capture.failure import own_code
 from tradespan.instrument.context import (
     CURRENT,
     attach,
     context_with,
-    detach,
     get_current,
     get_current_span,
+    leave,
 )
 from tradespan.instrument.recorder import Recorder, RecorderSlot
-from tradespan.instrument.span import KIND_SHIFT, Span, add_links, begin_span
+from tradespan.instrument.span import KIND_SHIFT, Span
 from tradespan.wire.sites import SITES
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,17 +48,17 @@ def start(recorder: Recorder, site: int, flags: int, parent: ApiSpan) -> Span | 
     """A span under `parent`; what another process decided not to sample is not recorded here."""
     if type(parent) is Span:
         return begin_span(recorder, site, flags, parent)
-    context = parent.get_span_context()
+    context = identity(parent)
     if context.is_valid and not context.trace_flags.sampled:
         unsampled = SpanContext(
             context.trace_id,
             recorder.bits(64) or 1,
             is_remote=False,
-            trace_flags=TraceFlags(context.trace_flags),
+            trace_flags=context.trace_flags,
             trace_state=context.trace_state,
         )
         return NonRecordingSpan(unsampled)
-    return begin_span(recorder, site, flags, parent)
+    return begin_span(recorder, site, flags, context)
 
 
 class SpanScope:
@@ -72,8 +73,9 @@ class SpanScope:
 
     def __enter__(self) -> ApiSpan:
         span = self._span = self._tracer.start_span(*self._arguments)
-        if isinstance(span, Span):
-            span.outer = CURRENT.get()
+        if type(span) is Span:
+            outer = CURRENT.get()
+            span.outer = outer.outer if type(outer) is Span else outer
             self._token = CURRENT.set(span)
         else:
             self._token = attach(context_with(span, get_current()))
@@ -82,7 +84,7 @@ class SpanScope:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        detach(self._token)
+        leave(self._token)
         span = self._span
         # BaseExceptions that are no errors (GeneratorExit, cancellation) are not recorded:
         # opentelemetry-python#4484.
@@ -112,6 +114,7 @@ class SpanScope:
                 with SpanScope(self._tracer, self._arguments, self._end_on_exit):
                     return function(*args, **kwargs)
 
+        own_code.add(in_span.__code__)
         return in_span  # type: ignore[return-value]
 
 
@@ -138,22 +141,23 @@ class Tracer(ApiTracer):
         if recorder is None:
             return _NOOP.start_span(name, context, kind, attributes, links)
         span = start(recorder, self._site, kind.value << KIND_SHIFT, get_current_span(context))
-        if not isinstance(span, Span):
+        if type(span) is not Span:
             return span
-        span.name_set = name
+        span.name_set = as_text(name)
         if attributes:
             span.set_attributes(attributes)
         if links:
             add_links(span, links)
-        if start_time is not None:
-            span.began = start_time - span.offset
+        if (started := as_nanoseconds(start_time)) is not None:
+            span.began = started - span.offset
         if not record_exception:
             span.more().record_errors = False
         if not set_status_on_exception:
             span.more().fail_on_error = False
         return span
 
-    def start_as_current_span(  # type: ignore[override]  # the API's is a generator's manager
+    # The API's returns the context manager of a generator, and has as many parameters.
+    def start_as_current_span(  # type: ignore[override]  # noqa: PLR0913, PLR0917
         self,
         name: str,
         context: Context | None = None,
@@ -195,14 +199,14 @@ class TracerProvider(ApiTracerProvider):
     ) -> Tracer:
         """A tracer of one instrumentation scope."""
         scope = (
-            instrumenting_module_name or "",
-            instrumenting_library_version or "",
-            schema_url or "",
+            as_text(instrumenting_module_name or ""),
+            as_text(instrumenting_library_version or ""),
+            as_text(schema_url or ""),
         )
         facts, _ = clean_attributes(attributes, None, None)
         return Tracer(self._slot, SITES.declare(scope, scope_attributes=facts))
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the SDK's signature
         """True: a record is in the page cache when its span has ended; nothing is held back."""
         return True
 

@@ -7,8 +7,10 @@ configured, or while it is off, passes through.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -19,7 +21,7 @@ from tradespan.core.version import SCOPE
 from tradespan.instrument.capture.arguments import Signature, argument_capture
 from tradespan.instrument.capture.failure import own_code
 from tradespan.instrument.capture.serialize import smart
-from tradespan.instrument.context import CURRENT, SPAN_KEY, Context, span_in
+from tradespan.instrument.context import CURRENT, SPAN_KEY, Context, leave, span_in
 from tradespan.instrument.fields import FieldCapture
 from tradespan.instrument.options import Watch
 from tradespan.instrument.recorder import Recorder, RecorderSlot
@@ -32,15 +34,19 @@ MARKER = "__tradespan_watched__"
 
 
 def function_name(function: FunctionType) -> str:
-    """`module.qualname` of where the function was defined."""
-    return f"{function.__module__}.{function.__qualname__}"
+    """`module.qualname` of where the function was defined; a script goes by its file's name."""
+    module = function.__module__
+    if module in {"__main__", "__mp_main__"}:
+        spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+        module = Path(function.__code__.co_filename).stem if spec is None else spec.name
+    return f"{module}.{function.__qualname__}"
 
 
 def can_watch(function: Any) -> str | None:
     """Why an object cannot be watched; None if it can."""
     if not isinstance(function, FunctionType):
         return f"a {type(function).__name__}, not a Python function"
-    if hasattr(function, MARKER):
+    if function.__code__ in own_code:
         return "watched already"
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         return "a generator (not supported yet)"
@@ -71,23 +77,10 @@ class Plan:
         self.arguments = argument_capture(signature, watch.max_repr) if parameters else None
         self.result = watch.capture.result
         self.fields = FieldCapture(watch.fields, signature) if watch.fields else None
-
-    @property
-    def succeed(self) -> Callable[[Span, Any], None] | None:
-        """What is to be done with a result; None if nothing is."""
-        fields = self.fields if self.fields is not None and self.fields.reads_result else None
-        if fields is None:
-            return self._keep_result if self.result else None
-
-        def keep_and_read(span: Span, result: Any) -> None:
-            if self.result:
-                self._keep_result(span, result)
-            fields.after(span, result)
-
-        return keep_and_read
-
-    def _keep_result(self, span: Span, result: Any) -> None:
-        span.result = "None" if result is None else smart(result, self.length)
+        self.after = (
+            self.fields.after if self.fields is not None and self.fields.reads_result else None
+        )
+        """What else is to be taken from a result; None if nothing is."""
 
 
 def starter(plan: Plan) -> Callable[[Recorder, Any, tuple[Any, ...], dict[str, Any]], Span | None]:
@@ -103,8 +96,11 @@ def starter(plan: Plan) -> Callable[[Recorder, Any, tuple[Any, ...], dict[str, A
         recorder: Recorder, outer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Span | None:
         kind = type(outer)
+        base = outer
         if kind is Span:
             parent = outer
+            # Not the span itself: each would hold the one before, in tasks that start tasks for ever.
+            base = outer.outer
         else:
             parent = outer.get(SPAN_KEY) if kind is Context else span_in(outer)
         began = recorder.monotonic()
@@ -128,7 +124,7 @@ def starter(plan: Plan) -> Callable[[Recorder, Any, tuple[Any, ...], dict[str, A
             span = foreign
         span.recorder = recorder
         span.site = site
-        span.outer = outer
+        span.outer = base
         span.span_id = recorder.bits(64) or 1
         span.ended = span.name_set = span.held = span.arguments = span.result = span.extras = None
         if fields is not None:
@@ -182,14 +178,17 @@ def _watch_sync(function: Callable[..., Any], plan: Plan, slot: RecorderSlot) ->
             fail(span, error)
             raise
         else:
-            if succeed is not None:
-                succeed(span, result)
+            if keeps_result:
+                span.result = "None" if result is None else smart(result, length)
+            if after is not None:
+                after(span, result)
             return result
         finally:
             reset_current(token)
-            recorder.finish(span, recorder.monotonic())
+            if span.ended is None:  # the body may have ended it: `get_current_span().end()`
+                recorder.finish(span, recorder.monotonic())
 
-    begin, succeed = starter(plan), plan.succeed
+    begin, keeps_result, length, after = starter(plan), plan.result, plan.length, plan.after
     get_current, set_current, reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
     return watched
 
@@ -205,23 +204,23 @@ def _watch_async(
         if span is None:
             return await function(*args, **kwargs)
         token = set_current(span)
-        left_elsewhere = False
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            # A coroutine that is closed by the collector ends in whatever context that runs in.
-            left_elsewhere = span_in(get_current()) is not span
             fail(span, error)
             raise
         else:
-            if succeed is not None:
-                succeed(span, result)
+            if keeps_result:
+                span.result = "None" if result is None else smart(result, length)
+            if after is not None:
+                after(span, result)
             return result
         finally:
-            if not left_elsewhere:
-                reset_current(token)
-            recorder.finish(span, recorder.monotonic())
+            # A coroutine may end in another context: closed by the collector, or driven by hand.
+            leave(token)
+            if span.ended is None:
+                recorder.finish(span, recorder.monotonic())
 
-    begin, succeed = starter(plan), plan.succeed
-    get_current, set_current, reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
+    begin, keeps_result, length, after = starter(plan), plan.result, plan.length, plan.after
+    get_current, set_current = CURRENT.get, CURRENT.set
     return watched

@@ -1,36 +1,66 @@
-"""The counters of one writer that its segments cannot tell: what is in memory, what was discarded.
+"""The counters of one writer that its segments cannot tell: acknowledged, in memory, discarded.
 
-One page a process generation, `<writer>.page`: 16 bytes of magic and version, then one little-endian
-u64 per cell. The writer stores whole words; a reader beside it sees each cell whole.
+One page a process generation, `<writer>.page`; the spool's FORMAT.md describes its bytes. The
+writer stores whole words; a reader beside it sees each cell whole, old or new.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import stat
 import struct
-from dataclasses import dataclass
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
-MAGIC = b"tspage\r\n\x01\0\0\0\0\0\0\0"
-CELLS = ("drawn", "in_memory", "recovered", "overflow", "unencodable", "oversize")
-"""Per lane. `drawn`: highest sequence number given to a record that went to memory; the last three
-are records discarded, by reason."""
-_LANES = 2
-_SIZE = len(MAGIC) + 8 * len(CELLS) * _LANES
-_WORDS = struct.Struct(f"<{len(CELLS) * _LANES}Q")
+from tradespan.core.process import is_alive
+from tradespan.pages.locks import LockKeeper, is_locked
 
+MAGIC = b"tspage\r\n"
+VERSION = 1
+HEADER_SIZE = 64
+LANES = 2
+CELLS = ("acknowledged", "in_memory", "recovered", "overflow", "unencodable", "oversize")
+"""Per lane. `acknowledged`: the word (FORMAT.md) of the latest record whose call returned; the last
+three are records discarded, by reason."""
 DISCARD_REASONS = CELLS[3:]
+
+_HEADER = struct.Struct("<8sHHHHI4xQQ16s4x")
+_U32 = struct.Struct("<I")
+_CELLS_SIZE = 8 * len(CELLS) * LANES
+_SIZE = HEADER_SIZE + _CELLS_SIZE
+_LARGEST = 4096
+"""Bytes of a page that are read at most; a later version may have more cells."""
+_INDEX = {cell: place for place, cell in enumerate(CELLS)}
+
+
+class PageOwner(NamedTuple):
+    """Whose counters a page holds."""
+
+    writer: bytes
+    """16 bytes: the process generation."""
+    process_id: int
+    process_start: int
+    """Clock ticks since boot; 0 where the system does not tell."""
+    created: int
+    """Nanoseconds, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneCounters:
     """The cells of one lane."""
 
-    drawn: int = 0
+    acknowledged: int = 0
+    """The highest sequence number that is known to have been written, or kept in memory. Where
+    threads raced for the last store it may be short by as many records as there were threads."""
     in_memory: int = 0
     recovered: int = 0
+    """Records that were in memory and have been written since."""
     overflow: int = 0
+    """Records that had a number, and were dropped because memory was full."""
     unencodable: int = 0
     oversize: int = 0
 
@@ -41,63 +71,130 @@ class LaneCounters:
         return {reason: value for reason, value in values.items() if value}
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as read from its file."""
+
+    writer: str
+    """32 hex digits."""
+    lanes: tuple[LaneCounters, LaneCounters]
+    alive: bool
+    """Whether the process that counts here runs."""
+
+
 class CounterPage:
     """The writing side. Counts in plain memory until `attach` gives it a file."""
 
-    __slots__ = ("_cells", "_map")
+    __slots__ = ("_cells", "_lock", "_locks", "_map")
 
-    def __init__(self) -> None:
+    def __init__(self, locks: LockKeeper) -> None:
+        self._locks = locks
+        self._lock = -1
         self._map: mmap.mmap | None = None
-        self._cells = memoryview(bytearray(_SIZE - len(MAGIC))).cast("Q")
+        self._cells = memoryview(bytearray(_CELLS_SIZE)).cast("Q")
 
-    def attach(self, path: Path) -> None:
-        """Go on in a file, with what was counted so far.
+    def attach(self, path: Path, owner: PageOwner) -> None:
+        """Go on in a file, with what was counted so far. Again: in another file.
+
+        The views that were given out before are outdated then.
 
         Raises:
             OSError: The file cannot be made.
         """
+        unnamed = path.with_name(f".{path.name}")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = os.open(unnamed, flags, 0o600)
+        lock = -1
         try:
+            lock = self._locks.lock(unnamed)
             os.posix_fallocate(descriptor, 0, _SIZE)
             mapped = mmap.mmap(descriptor, _SIZE)
-        except OSError:
-            os.unlink(path)
+            mapped[:HEADER_SIZE] = _pack_header(owner)
+            cells = memoryview(mapped)[HEADER_SIZE:].cast("Q")
+            cells[:] = self._cells
+            os.rename(unnamed, path)
+        except BaseException:
+            self._locks.let_go(lock)
+            with suppress(OSError):  # its folder may be gone
+                os.unlink(unnamed)
             raise
         finally:
             os.close(descriptor)
-        mapped[: len(MAGIC)] = MAGIC
-        cells = memoryview(mapped)[len(MAGIC) :].cast("Q")
-        cells[:] = self._cells
-        self._map, self._cells = mapped, cells
+        self._locks.let_go(self._lock)
+        self._map, self._cells, self._lock = mapped, cells, lock
 
     @property
     def attached(self) -> bool:
         """Whether the cells live in a file."""
         return self._map is not None
 
-    def add(self, lane: int, cell: str, amount: int = 1) -> None:
-        """Add to a cell; callers hold the spool's lock or accept the GIL's word."""
-        self._cells[lane * len(CELLS) + CELLS.index(cell)] += amount
+    def acknowledged(self, lane: int) -> memoryview:
+        """The lane's first cell alone: one store into it a record."""
+        start = lane * len(CELLS)
+        return self._cells[start : start + 1]
 
-    def raise_to(self, lane: int, cell: str, value: int) -> None:
-        """Set a cell that only grows."""
-        place = lane * len(CELLS) + CELLS.index(cell)
-        self._cells[place] = max(self._cells[place], value)
+    def add(self, lane: int, cell: str, amount: int = 1) -> None:
+        """Add to a cell. Callers hold the spool's lock, or accept that `attach` may miss it."""
+        place = lane * len(CELLS) + _INDEX[cell]
+        # No call between load and store: the interpreter switches threads at calls only.
+        self._cells[place] += amount
 
     def read(self, lane: int) -> LaneCounters:
         """The lane's cells now."""
         start = lane * len(CELLS)
-        return LaneCounters(*self._cells[start : start + len(CELLS)])
+        return _to_counters(self._cells[start : start + len(CELLS)].tolist())
 
 
-def read_page(path: Path) -> tuple[LaneCounters, LaneCounters] | None:
-    """The counters of another process by lane; None if the file is not a whole page."""
+def _pack_header(owner: PageOwner) -> bytes:
+    body = _HEADER.pack(
+        MAGIC,
+        VERSION,
+        HEADER_SIZE,
+        LANES,
+        len(CELLS),
+        owner.process_id,
+        owner.process_start,
+        owner.created,
+        owner.writer,
+    )
+    return body + _U32.pack(zlib.crc32(body))
+
+
+def _to_counters(cells: list[int]) -> LaneCounters:
+    counters = LaneCounters(*cells[: len(CELLS)])
+    return replace(counters, acknowledged=counters.acknowledged >> 16)
+
+
+def read_page(path: Path) -> Page | None:
+    """The counters of another process; None if the file is not a whole page."""
     try:
-        data = path.read_bytes()[:_SIZE]
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    if len(data) < _SIZE or not data.startswith(MAGIC):
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        data = os.read(descriptor, _LARGEST)
+        locked = is_locked(descriptor)
+    except OSError:
         return None
-    words = _WORDS.unpack_from(data, len(MAGIC))
-    return LaneCounters(*words[: len(CELLS)]), LaneCounters(*words[len(CELLS) :])
+    finally:
+        os.close(descriptor)
+    return _unpack(data, locked)
+
+
+def _unpack(data: bytes, locked: bool | None) -> Page | None:
+    if len(data) < HEADER_SIZE or not data.startswith(MAGIC):
+        return None
+    if _U32.unpack_from(data, HEADER_SIZE - 4)[0] != zlib.crc32(data[: HEADER_SIZE - 4]):
+        return None
+    _, version, begin, lanes, cells, process, start, _, writer = _HEADER.unpack_from(data)
+    whole = begin + 8 * lanes * cells
+    if version > VERSION or begin < HEADER_SIZE or lanes < LANES or whole > len(data):
+        return None
+    words = [
+        list(struct.unpack_from(f"<{cells}Q", data, begin + 8 * cells * lane))
+        for lane in range(LANES)
+    ]
+    alive = is_alive(process, start) if locked is None else locked
+    return Page(writer.hex(), (_to_counters(words[0]), _to_counters(words[1])), alive)

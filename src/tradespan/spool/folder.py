@@ -10,17 +10,25 @@ import fcntl
 import json
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tradespan.core.errors import SpoolUnavailable
+from tradespan.pages.counters import Page, read_page
+from tradespan.pages.locks import is_locked
 from tradespan.spool.layout import SegmentName
 
 RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
 RUNS = "runs"
+DAMAGED = ".damaged"
+"""Ending of a file that was set aside because it is no segment."""
 _LOCK = "agent.lock"
+_LARGEST_JSON = 16 * 1024 * 1024
+_PROBES = 100
 
 
 def replace_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -29,20 +37,25 @@ def replace_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    unnamed = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(
-        unnamed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-    )
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(content, file)
-    os.replace(unnamed, path)
+    unnamed = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(unnamed, flags, 0o600), "w", encoding="utf-8") as file:
+            json.dump(content, file)
+        os.replace(unnamed, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(unnamed)
+        raise
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """The file's content; None if it is missing or not whole."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            content = json.loads(file.read(_LARGEST_JSON))
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
@@ -66,10 +79,11 @@ def private_folder(path: Path) -> Path:
 
 
 class RunFolder:
-    """One run's folder."""
+    """One run's folder. Small files that have not changed are not read again."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._read: dict[str, tuple[tuple[int, int, int], dict[str, Any] | None]] = {}
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
@@ -92,10 +106,13 @@ class RunFolder:
     @property
     def description(self) -> dict[str, Any]:
         """`run.json`: who recorded and where it shall go; empty if there is none."""
-        return read_json(self.path / RUN) or {}
+        return self._content(RUN) or {}
 
     def describe(self, **facts: Any) -> None:
-        """Add to `run.json`."""
+        """Add to `run.json`. Facts with a `pid` begin a run: what an earlier one left is over."""
+        if "pid" in facts:
+            for name in (ENDED, DRAINED, PROGRESS):
+                (self.path / name).unlink(missing_ok=True)
         replace_json(self.path / RUN, self.description | facts)
 
     def segments(self) -> list[SegmentName]:
@@ -106,19 +123,67 @@ class RunFolder:
             return []
         return sorted(name for entry in entries if (name := SegmentName.parse(entry)))
 
-    def pages(self) -> list[Path]:
-        """The counter pages of the folder's writers."""
-        return sorted(self.path.glob("[0-9a-f]*.page"))
+    def pages(self) -> list[Page]:
+        """The counters of the folder's writers."""
+        paths = sorted(self.path.glob("[0-9a-f]*.page"))
+        return [page for path in paths if (page := read_page(path)) is not None]
 
     @property
     def ended(self) -> dict[str, Any] | None:
         """How the bot ended, if the supervisor has said so."""
-        return read_json(self.path / ENDED)
+        return self._content(ENDED)
 
     @property
     def drained(self) -> dict[str, Any] | None:
         """The books at the end, once the agent has closed them."""
-        return read_json(self.path / DRAINED)
+        return self._content(DRAINED)
+
+    @property
+    def changed(self) -> int:
+        """When a file came or went, in nanoseconds; 0 if the folder is gone."""
+        try:
+            return self.path.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def remove(self) -> bool:
+        """Delete a folder of which everything was delivered. Returns whether it is gone.
+
+        Only what tradespan's own work needs is deleted: segments, dead letters, files that were set
+        aside and whatever a user put there keep the folder.
+        """
+        try:
+            entries = os.listdir(self.path)
+            if not all(map(_is_passing, entries)):
+                return False
+            for entry in entries:
+                os.unlink(self.path / entry)
+            os.rmdir(self.path)
+        except OSError:
+            return False
+        return True
+
+    def _content(self, name: str) -> dict[str, Any] | None:
+        path = self.path / name
+        try:
+            status = path.stat(follow_symlinks=False)
+        except OSError:
+            self._read.pop(name, None)
+            return None
+        # Such a file is replaced, never written again: a new content is a new inode.
+        mark = (status.st_ino, status.st_mtime_ns, status.st_size)
+        known = self._read.get(name)
+        if known is None or known[0] != mark:
+            known = self._read[name] = mark, read_json(path)
+        return known[1]
+
+
+def _is_passing(entry: str) -> bool:
+    """Whether a file of a run's folder means nothing once the run is delivered."""
+    if entry in (RUN, ENDED, DRAINED, PROGRESS) or entry.endswith(".page"):
+        return True
+    begun = entry.startswith(".") and entry.rstrip("0123456789.").endswith((".json", ".page", ".seg"))
+    return begun or (entry.startswith("cursor-") and entry.endswith(".json"))
 
 
 def run_folders(root: Path) -> Iterator[RunFolder]:
@@ -160,9 +225,7 @@ class RootLock:
             descriptor = os.open(self._path, flags, 0o600)
         except OSError as error:
             raise SpoolUnavailable(self._path, error.strerror or str(error)) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _lock_exclusively(descriptor):
             os.close(descriptor)
             return False
         os.ftruncate(descriptor, 0)
@@ -177,11 +240,7 @@ class RootLock:
         except OSError:
             return True
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        else:
-            return True
+            return is_locked(descriptor) is False
         finally:
             os.close(descriptor)
 
@@ -199,3 +258,16 @@ class RootLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _lock_exclusively(descriptor: int) -> bool:
+    """Lock a file unless somebody holds it. Others that only look (`is_free`) hold it a moment."""
+    for _ in range(_PROBES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if is_locked(descriptor) is not False:
+                return False
+        else:
+            return True
+    return False

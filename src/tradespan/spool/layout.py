@@ -22,7 +22,7 @@ CHECKSUM_CRC32 = 1
 _HEADER = struct.Struct("<8sHHBBBB16sIIQQQQ20x")
 _FRAME = struct.Struct("<IIQ")
 _U32 = struct.Struct("<I")
-_NAME = re.compile(r"(\d{19})-([0-9a-f]{32})-([oe])-(\d{6,10})\.seg")
+_NAME = re.compile(r"([0-9]{19})-([0-9a-f]{32})-([oe])-([0-9]{6,10})\.seg")
 _LANES = "oe"
 
 unpack_frame_header = _FRAME.unpack_from
@@ -56,6 +56,11 @@ class SegmentName(NamedTuple):
     def __str__(self) -> str:
         return f"{self.created:019d}-{self.writer}-{_LANES[self.lane]}-{self.ordinal:06d}.seg"
 
+    @property
+    def row(self) -> str:
+        """`<writer>-<lane>`: the key of a writer's lane in the books."""
+        return f"{self.writer}-{_LANES[self.lane]}"
+
     @classmethod
     def parse(cls, name: str) -> SegmentName | None:
         """The parts of a file name; None if it is not a segment's."""
@@ -63,16 +68,17 @@ class SegmentName(NamedTuple):
         if match is None:
             return None
         created, writer, lane, ordinal = match.groups()
-        return cls(int(created), writer, _LANES.index(lane), int(ordinal))
+        parsed = cls(int(created), writer, _LANES.index(lane), int(ordinal))
+        return parsed if str(parsed) == name else None
 
 
 def pack_header(header: SegmentHeader) -> bytes:
-    """The header's bytes, state open."""
+    """The header's bytes."""
     body = _HEADER.pack(
         MAGIC,
         FORMAT_VERSION,
         HEADER_SIZE,
-        OPEN,
+        0,  # the state is not part of the checksum
         header.lane,
         CHECKSUM_CRC32,
         0,
@@ -84,7 +90,9 @@ def pack_header(header: SegmentHeader) -> bytes:
         header.created_monotonic,
         header.capacity,
     )
-    return body + _U32.pack(zlib.crc32(body))
+    state = bytes([CLOSED if header.closed else OPEN])
+    packed = body + _U32.pack(zlib.crc32(body))
+    return packed[:STATE_OFFSET] + state + packed[STATE_OFFSET + 1 :]
 
 
 def unpack_header(data: bytes) -> SegmentHeader | str:
@@ -95,51 +103,67 @@ def unpack_header(data: bytes) -> SegmentHeader | str:
     """
     if len(data) < HEADER_SIZE:
         return "the file is shorter than a header"
-    fields = _HEADER.unpack_from(data)
-    magic, _, size, state, lane, checksum = fields[:6]
-    if magic != MAGIC:
+    if not data.startswith(MAGIC):
         return "the file does not begin like a segment"
-    body = data[:STATE_OFFSET] + b"\0" + data[STATE_OFFSET + 1 : HEADER_SIZE - 4]
-    if _U32.unpack_from(data, HEADER_SIZE - 4)[0] != zlib.crc32(body):
+    if not _is_whole(data):
         return "the header's checksum does not match"
-    if size != HEADER_SIZE or checksum != CHECKSUM_CRC32 or lane > 1:
+    _, version, size, state, lane, checksum, _, *facts = _HEADER.unpack_from(data)
+    known = version == FORMAT_VERSION and size == HEADER_SIZE and checksum == CHECKSUM_CRC32
+    if not known or lane >= len(_LANES):
         return "the header names a layout that this tradespan does not know"
-    return SegmentHeader(fields[7], lane, *fields[8:14], closed=state == CLOSED)
+    return SegmentHeader._make((facts[0], lane, *facts[1:], state == CLOSED))
+
+
+def _is_whole(data: bytes) -> bool:
+    body = data[:STATE_OFFSET] + b"\0" + data[STATE_OFFSET + 1 : HEADER_SIZE - 4]
+    return bool(_U32.unpack_from(data, HEADER_SIZE - 4)[0] == zlib.crc32(body))
 
 
 def format_version(data: bytes) -> int:
-    """The format version that a segment's first bytes name; 0 if they are not a segment's."""
-    return int.from_bytes(data[8:10], "little") if data.startswith(MAGIC) else 0
+    """The format version of a segment, by its first bytes; 0 if they are not a whole header."""
+    if len(data) < HEADER_SIZE or not data.startswith(MAGIC) or not _is_whole(data):
+        return 0
+    return int.from_bytes(data[8:10], "little")
 
 
 class PayloadTooLong(ValueError):
     """A record over 1 MiB; whoever made it cuts it and tries again."""
 
 
-class _Packers(dict[int, Callable[[int, int, int, bytes], bytes]]):
-    """Payload size → the `pack` of a whole frame of that size, padding included.
+Pack = Callable[[int, int, int, bytes], bytes]
 
-    Header, payload and padding in one C call: two concatenations cost 0.1 µs more. Compiled when a
-    size first comes; large ones, which are rare and many, are not kept.
+frame_packers: dict[int, Pack] = {}
+"""Payload size → the `pack` of a whole frame of that size, padding included: header, payload and
+padding in one C call. `make_packer` fills it."""
+
+
+def make_packer(size: int) -> Pack:
+    """The `pack` for a size that came for the first time; large ones, rare and many, are not kept.
+
+    Raises:
+        PayloadTooLong: Over 1 MiB.
+        ValueError: Empty: a length of 0 says that nothing was written.
     """
-
-    def __missing__(self, size: int) -> Callable[[int, int, int, bytes], bytes]:
-        if size > MAX_PAYLOAD:
-            raise PayloadTooLong(size)
-        pack = struct.Struct(f"<IIQ{size}s{-size & 7}x").pack
-        if size < 4096:
-            self[size] = pack
-        return pack
-
-
-frame_packers = _Packers()
+    if size > MAX_PAYLOAD:
+        raise PayloadTooLong(size)
+    if size == 0:
+        raise ValueError("a frame cannot be empty")
+    pack = struct.Struct(f"<IIQ{size}s{-size & 7}x").pack
+    if size < 4096:
+        frame_packers[size] = pack
+    return pack
 
 
 def pack_frame(sequence: int, kind: int, lane: int, payload: bytes) -> bytes:
-    """One whole frame, padded: what a single `mmap.write` appends."""
+    """One whole frame, padded: what a single `mmap.write` appends.
+
+    Raises:
+        PayloadTooLong: Over 1 MiB.
+    """
     word = sequence << 16 | kind << 8 | lane
     size = len(payload)
-    return frame_packers[size](size, zlib.crc32(payload, word ^ word >> 32), word, payload)
+    pack = frame_packers.get(size) or make_packer(size)
+    return pack(size, frame_checksum(payload, word), word, payload)
 
 
 def frame_checksum(payload: bytes | memoryview, word: int) -> int:

@@ -6,8 +6,10 @@ with SIGBUS. No number of the file is trusted (FORMAT.md, rule 9).
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
+import stat
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tradespan.core.delivery import Origin
 from tradespan.core.errors import DamagedSegment, UnsupportedFormat
 from tradespan.core.process import is_alive
 from tradespan.core.records import Kind, Lane, Resource, Site
+from tradespan.pages.locks import is_locked
 from tradespan.spool.layout import (
     FIRST_RECORD_KIND,
     FORMAT_VERSION,
@@ -31,8 +34,14 @@ from tradespan.spool.layout import (
 from tradespan.wire.codec import decode_resource, decode_site
 
 READ_BYTES = 256 * 1024
-CHECKSUM_BUDGET = 64 * 1024 * 1024
-"""Bytes of checksums that a search for the next whole frame may cost, per segment."""
+SEARCH_BUDGET = 64 * 1024 * 1024
+"""What the searches for the next whole frame may cost, per segment: bytes of checksums in vain,
+and a page for each search."""
+_SEARCH_COST = 4096
+_FIRST_WINDOW = 16 * 1024
+_ZEROS = bytes(READ_BYTES)
+_LENGTHS = struct.Struct("<I4x")
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,40 +64,45 @@ class Stretch:
     """No byte will ever follow: the writer closed the segment, or is dead."""
 
 
+class KnownSites(dict[int, Site]):
+    """The sites that a segment declares; one whose declaration was damaged has no facts."""
+
+    def __missing__(self, number: int) -> Site:
+        return Site(number, "")
+
+
 class SegmentReader:
     """Reads one segment forward. Keeps the sites it has passed."""
 
-    def __init__(self, path: Path) -> None:
-        """Open a segment.
+    def __init__(self, path: Path, *, learn_sites: bool = True) -> None:
+        """Open a segment. `learn_sites=False`: for counting; reading from a cursor on costs less.
 
         Raises:
-            DamagedSegment: It has no valid header, or no valid resource frame.
+            DamagedSegment: It is a link or no file, has no valid header or no valid resource.
             UnsupportedFormat: A later version wrote it.
-            OSError: It is gone, a link, or not readable.
+            OSError: It is gone, or not readable.
         """
         self.path = path
         self.damaged_bytes = 0
+        """Bytes passed over so far because they were not valid."""
         self.unknown_frames = 0
-        self.sites: dict[int, Site] = {}
+        self.sites = KnownSites()
         self._resource: Resource | None = None
         self._searched = 0
+        self._learns = learn_sites
         self._sites_known_to = HEADER_SIZE
         self._final = False
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self._descriptor = _open_file(path)
         try:
-            first = os.pread(self._descriptor, HEADER_SIZE, 0)
-            header = unpack_header(first)
-            if (version := format_version(first)) > FORMAT_VERSION:
-                raise UnsupportedFormat(path, version, FORMAT_VERSION)
-            if isinstance(header, str):
-                raise DamagedSegment(path, 0, header)
-            self.header: SegmentHeader = header
-            self._read_resource()
+            self.header = self._read_header()
+            self._lane = self.header.lane
+            self._read_valid(HEADER_SIZE, _FIRST_WINDOW)
+            if self._resource is None:
+                raise DamagedSegment(path, HEADER_SIZE, "it does not begin with a resource")
         except BaseException:
             os.close(self._descriptor)
             raise
-        assert self._resource is not None
-        self.origin = Origin(header.writer.hex(), Lane(header.lane), self._resource)
+        self.origin = Origin(self.header.writer.hex(), Lane(self._lane), self._resource)
 
     def close(self) -> None:
         """Close the file."""
@@ -96,17 +110,12 @@ class SegmentReader:
 
     def writer_is_gone(self) -> bool:
         """Whether nobody will append any more: closed, or its lock is free."""
-        header = unpack_header(os.pread(self._descriptor, HEADER_SIZE, 0))
-        if isinstance(header, SegmentHeader) and header.closed:
+        if self._is_closed():
             return True
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without flock: the second witness
+        locked = is_locked(self._descriptor)
+        if locked is None:  # a file system without flock: the second witness
             return not is_alive(self.header.process_id, self.header.process_start)
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        return True
+        return not locked
 
     def read(self, offset: int, limit: int = READ_BYTES) -> Stretch:
         """Read whole frames from `offset` on, about `limit` bytes of them.
@@ -114,8 +123,9 @@ class SegmentReader:
         Where the writer lives, an invalid frame ends the stretch: it may be half written. Where it
         is gone, invalid bytes are passed over and counted in `damaged_bytes`.
         """
-        offset = max(offset, HEADER_SIZE)
-        self._learn_sites(offset)
+        offset = max(offset & ~7, HEADER_SIZE)
+        if self._learns:
+            self._learn_sites(offset)
         stretch = self._read_valid(offset, limit)
         if stretch.end > offset or not (self._final or self.writer_is_gone()):
             return stretch
@@ -125,7 +135,22 @@ class SegmentReader:
             stretch = self._read_valid(offset, limit)
             if stretch.end > offset:
                 return stretch
-        return self._pass_over_damage(offset)
+        return self._pass_over_damage(offset, limit)
+
+    # ── frames ──────────────────────────────────────────────────────────────────────────────────
+
+    def _read_header(self) -> SegmentHeader:
+        first = os.pread(self._descriptor, HEADER_SIZE, 0)
+        if (version := format_version(first)) > FORMAT_VERSION:
+            raise UnsupportedFormat(self.path, version, FORMAT_VERSION)
+        header = unpack_header(first)
+        if isinstance(header, str):
+            raise DamagedSegment(self.path, 0, header)
+        return header
+
+    def _is_closed(self) -> bool:
+        header = unpack_header(os.pread(self._descriptor, HEADER_SIZE, 0))
+        return isinstance(header, SegmentHeader) and header.closed
 
     def _read_valid(self, offset: int, limit: int) -> Stretch:
         stretch = Stretch(start=offset, end=offset)
@@ -151,7 +176,7 @@ class SegmentReader:
         if place + FRAME_HEADER_SIZE > len(data):
             return None
         length, checksum, word = unpack_frame_header(data, place)
-        if not 0 < length <= MAX_PAYLOAD:
+        if not 0 < length <= MAX_PAYLOAD or word & 0xFF != self._lane:
             return None
         size = frame_size(length)
         if place + size > len(data):
@@ -166,60 +191,109 @@ class SegmentReader:
         kind = word >> 8 & 0xFF
         if kind >= FIRST_RECORD_KIND:
             stretch.records.append(RawRecord(word >> 16, kind, payload))
-        elif kind == Kind.SITE:
-            site = decode_site(payload)
-            self.sites[site.number] = site
-        elif kind == Kind.RESOURCE:
-            self._resource = decode_resource(payload)
+        elif kind in (Kind.SITE, Kind.RESOURCE):
+            self._describe(kind, payload)
         else:
             self.unknown_frames += 1
 
-    def _read_resource(self) -> None:
-        self._read_valid(HEADER_SIZE, READ_BYTES)
-        if self._resource is None:
-            raise DamagedSegment(self.path, HEADER_SIZE, "it does not begin with a resource")
+    def _describe(self, kind: int, payload: bytes) -> None:
+        try:
+            if kind == Kind.SITE:
+                site = decode_site(payload)
+                self.sites[site.number] = site
+            elif self._resource is None:
+                self._resource = decode_resource(payload)
+        except Exception:  # noqa: BLE001 - bytes of a file may be anything: count them, go on
+            self.damaged_bytes += len(payload)
 
     def _learn_sites(self, offset: int) -> None:
         """Pass over what lies before a cursor once, for the sites declared there."""
+        damaged = self.damaged_bytes
         while self._sites_known_to < offset:
             before = self._sites_known_to
             self._read_valid(before, READ_BYTES)
             if self._sites_known_to == before:
                 self._sites_known_to = self._next_valid(before) or offset
+        self.damaged_bytes = damaged  # counted by whoever moved the cursor
 
-    def _pass_over_damage(self, offset: int) -> Stretch:
-        following = self._next_valid(offset)
+    # ── damage ──────────────────────────────────────────────────────────────────────────────────
+
+    def _pass_over_damage(self, offset: int, limit: int) -> Stretch:
+        """No valid frame begins here, and nobody writes: go on where the next one does."""
         size = os.fstat(self._descriptor).st_size
-        if following is None:
-            self._count_damage(offset, size)
-            return Stretch(start=offset, end=max(offset, size), finished=True)
-        self._count_damage(offset, following)
-        return Stretch(start=offset, end=following)
+        following = self._next_valid(offset)
+        if following is not None:
+            self.damaged_bytes += following - offset
+            stretch = self._read_valid(following, limit)
+            stretch.start = offset
+            return stretch
+        if offset < size:
+            self.damaged_bytes += self._damage_of_rest(offset, size)
+        return Stretch(start=offset, end=max(offset, size), finished=True)
 
-    def _count_damage(self, start: int, end: int) -> None:
-        """Zeros are what was never written; anything else is counted."""
-        while start < end:
-            data = os.pread(self._descriptor, min(READ_BYTES, end - start), start)
+    def _damage_of_rest(self, offset: int, size: int) -> int:
+        """How many bytes behind the last valid frame ought to be valid."""
+        if self._is_closed():
+            return size - offset  # it was cut behind its last frame
+        written = self._length_of_rest(offset, size)
+        # Half a frame is the call that never returned (FORMAT.md, rule 2).
+        return 0 if written <= FRAME_HEADER_SIZE + MAX_PAYLOAD else written
+
+    def _length_of_rest(self, offset: int, size: int) -> int:
+        """Bytes from `offset` to the last one that is not zero: zeros were never written."""
+        written, place = 0, offset
+        while place < size:
+            data = os.pread(self._descriptor, min(READ_BYTES, size - place), place)
             if not data:
-                return
-            self.damaged_bytes += len(data) - data.count(0)
-            start += len(data)
+                break
+            if kept := len(data.rstrip(b"\0")):
+                written = place + kept - offset
+            place += len(data)
+        return written
 
     def _next_valid(self, offset: int) -> int | None:
         """Offset of the next whole frame after `offset`; None if none is found in the budget."""
-        size = os.fstat(self._descriptor).st_size
-        place = offset + 8
-        while place < size:
-            data = os.pread(self._descriptor, READ_BYTES + MAX_PAYLOAD + 64, place)
-            for inside in range(0, min(len(data), READ_BYTES), 8):
-                if data[inside : inside + 4] == b"\0\0\0\0":
-                    continue
-                frame = self._frame_at(data, inside)
-                length = unpack_frame_header(data, inside)[0] if inside + 16 <= len(data) else 0
-                self._searched += min(length, MAX_PAYLOAD) if length <= MAX_PAYLOAD else 0
-                if frame is not None and frame[0] is not None:
-                    return place + inside
-                if self._searched > CHECKSUM_BUDGET:
-                    return None
-            place += READ_BYTES
+        place, window = offset + 8, _FIRST_WINDOW
+        self._searched += _SEARCH_COST
+        while self._searched <= SEARCH_BUDGET:
+            data = os.pread(self._descriptor, window, place)
+            usable = len(data) & ~7
+            if usable < FRAME_HEADER_SIZE:
+                return None
+            found = self._search(data[:usable], place)
+            if found is not None:
+                return found
+            # Its last 8 bytes may begin a frame: they are the first of the next window.
+            place, window = place + usable - 8, READ_BYTES
         return None
+
+    def _search(self, data: bytes, base: int) -> int | None:
+        if _ZEROS.startswith(data):
+            return None
+        for place, (length,) in enumerate(_LENGTHS.iter_unpack(data)):
+            if not 0 < length <= MAX_PAYLOAD:
+                continue
+            inside = place * 8
+            frame = self._frame_at(data, inside)
+            if frame is not None and frame[0] is None:
+                frame = self._frame_at(os.pread(self._descriptor, frame[2], base + inside), 0)
+            if frame is not None and frame[0] is not None:
+                return base + inside
+            self._searched += length
+            if self._searched > SEARCH_BUDGET:
+                return None
+        return None
+
+
+def _open_file(path: Path) -> int:
+    """Open for reading what has to be a plain file: a pipe would hold us up, a link lead astray."""
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise DamagedSegment(path, 0, "it is no plain file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise DamagedSegment(path, 0, "it is no plain file")
+    return descriptor

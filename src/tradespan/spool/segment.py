@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from tradespan.pages.locks import LockKeeper
 from tradespan.spool.layout import (
     CLOSED,
     FRAME_HEADER_SIZE,
@@ -23,6 +25,8 @@ from tradespan.spool.layout import (
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
+Append = Callable[[bytes], int]
+
 
 class OpenSegment:
     """A segment that this process generation writes.
@@ -31,9 +35,11 @@ class OpenSegment:
     `ValueError` when the frame does not fit, or once the segment was sealed.
     """
 
-    __slots__ = ("_lock", "_map", "append", "path", "sites")
+    __slots__ = ("_lock", "_locks", "_map", "append", "appends", "path")
 
-    def __init__(self, folder: Path, header: SegmentHeader, first_frame: bytes) -> None:
+    def __init__(
+        self, folder: Path, header: SegmentHeader, first_frame: bytes, locks: LockKeeper
+    ) -> None:
         """Create the file: allocated, locked, described, and only then named.
 
         Raises:
@@ -41,41 +47,56 @@ class OpenSegment:
         """
         name = str(SegmentName(header.created, header.writer.hex(), header.lane, header.ordinal))
         self.path = folder / name
+        self._locks = locks
         unnamed = folder / f".{name}"
         descriptor = os.open(unnamed, _FLAGS, 0o600)
+        lock = -1
         try:
-            self._lock = os.open(unnamed, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.posix_fallocate(descriptor, 0, header.capacity)
-                self._map = mmap.mmap(descriptor, header.capacity)
-                self._map.write(pack_header(header) + first_frame)
-                os.rename(unnamed, self.path)
-            except BaseException:
-                os.close(self._lock)
-                raise
+            lock = locks.lock(unnamed)
+            os.posix_fallocate(descriptor, 0, header.capacity)
+            self._map = mmap.mmap(descriptor, header.capacity)
+            self._map.write(pack_header(header) + first_frame)
+            os.rename(unnamed, self.path)
         except BaseException:
-            os.unlink(unnamed)
+            locks.let_go(lock)
+            with suppress(OSError):  # its folder may be gone
+                os.unlink(unnamed)
             raise
         finally:
             os.close(descriptor)
-        self.append = self._map.write
-        self.sites: set[int] = {0}
-        """Numbers of the sites that were declared in this segment; 0 needs no declaration."""
+        self._lock = lock
+        self.append: Append = self._map.write
+        self.appends: dict[int, Append] = {0: self.append}
+        """Number of a site that was declared in this segment → `append`: one look answers both
+        whether the site is known and where the record goes. 0 needs no declaration."""
+
+    def declare(self, site: int, frame: bytes) -> None:
+        """Append a site's frame; its records may follow.
+
+        Raises:
+            ValueError: It does not fit.
+        """
+        self.append(frame)
+        self.appends[site] = self.append
 
     def seal(self) -> None:
-        """Stop appends, cut the file behind the last frame, mark it closed (FORMAT.md, rule 7)."""
+        """Stop appends, cut the file behind the last frame, mark it closed (FORMAT.md, rule 7).
+
+        Raises:
+            OSError: The file could not be cut; it stays open in name, and is read all the same.
+        """
         position = self._map.tell()
         self._map.seek(0, os.SEEK_END)
         end = self._end_of_frames(position)
-        self._map[STATE_OFFSET] = CLOSED
-        self._map.close()
-        os.ftruncate(self._lock, end)
-        os.close(self._lock)
+        try:
+            os.ftruncate(self._lock, end)
+            self._map[STATE_OFFSET] = CLOSED
+        finally:
+            self._map.close()
+            self._locks.let_go(self._lock)
 
     def abandon(self) -> None:
-        """In a forked child: let go of the parent's segment without touching it."""
-        os.close(self._lock)
+        """In a forked child: let go of the parent's mapping without touching it."""
         self._map.close()
 
     def _end_of_frames(self, position: int) -> int:

@@ -3,6 +3,8 @@
 The fast path of `LaneWriter.append` holds no lock and makes one system-call-free C call that can be
 seen by others. All that may block, fail or allocate (a new segment, a new site, a full disk) is the
 slow path, under one re-entrant lock: a signal handler or `__del__` that records there gets through.
+Nothing is logged under that lock: a log handler is the user's code, and may wait for a thread that
+records.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,20 +21,29 @@ from tradespan.core import guard
 from tradespan.core.clock import Clock, SystemClock
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.process import process_start
-from tradespan.core.records import Kind, Lane
-from tradespan.pages.counters import CounterPage, LaneCounters
+from tradespan.core.records import Kind, Lane, Resource, Site
+from tradespan.pages.counters import CounterPage, LaneCounters, PageOwner
+from tradespan.pages.locks import LockKeeper
 from tradespan.spool.layout import (
-    FRAME_HEADER_SIZE,
     HEADER_SIZE,
+    MAX_PAYLOAD,
     SegmentHeader,
     frame_packers,
     frame_size,
+    make_packer,
     pack_frame,
 )
-from tradespan.spool.segment import OpenSegment
+from tradespan.spool.segment import Append, OpenSegment
+from tradespan.spool.waiting import WaitingFrame, WaitingRing
+from tradespan.wire.codec import encode_record
 
 _RETRY_AFTER = 1_000_000_000
 """Nanoseconds between two tries to make a segment while records are kept in memory."""
+_RECOVERED_AT_ONCE = 64
+"""Frames that one record takes along from memory: the call that finds space again stays short."""
+_PAGE = 4096
+_DETOUR: dict[int, Append] = {}
+"""Stands where no site is known: every append takes the slow path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +53,7 @@ class SpoolLimits:
     first_segment: int = 256 * 1024
     largest_segment: int = 16 * 1024 * 1024
     memory_records: int = 50_000
-
-
-class _NoSegment:
-    """Stands where no segment is: every append takes the slow path."""
-
-    sites: frozenset[int] = frozenset()
-
-    @staticmethod
-    def append(frame: bytes) -> int:
-        raise ValueError
+    memory_bytes: int = 64 * 1024 * 1024
 
 
 class SpoolWriter:
@@ -70,105 +71,154 @@ class SpoolWriter:
         """`describe` gives the encoded resource of a process generation, by its identity."""
         self.folder = folder
         self._describe = describe
-        self.site_payload = site_payload
+        self._site_payload = site_payload
         self.clock: Clock = clock or SystemClock()
         self.limits = limits or SpoolLimits()
         self._begin()
         self.ordinary = LaneWriter(self, Lane.ORDINARY)
         self.errors = LaneWriter(self, Lane.ERROR)
+        self.lanes = {int(Lane.ORDINARY): self.ordinary, int(Lane.ERROR): self.errors}
         after_fork_in_child(self._after_fork)
 
     def _begin(self) -> None:
         """Become a writer: identity, lock and counters of this process generation."""
+        limits = self.limits
+        self.lock = threading.RLock()
+        self.depth = 0
+        """How many slow paths are under way: one, and those of signal handlers inside it."""
+        self.locks = LockKeeper()
+        self.counters = CounterPage(self.locks)
+        self.waiting = WaitingRing(limits.memory_records, limits.memory_bytes, self.counters)
+        self._retry_at = 0
+        self._failing = False
+        self._settling = False
+        self._untold: list[tuple[str, Exception]] = []
         self.identity = os.urandom(16)
         self.process_start = process_start(os.getpid())
-        self.description = self._describe(self.identity)
-        self.lock = threading.RLock()
-        self.counters = CounterPage()
-        self.waiting: deque[tuple[LaneWriter, int, bytes]] = deque()
-        self.retry_at = 0
-        self.closed = False
+        self.description = encode_record(Resource({}))
+        self.description = _fitting(self._describe(self.identity), self.description)
 
     def _after_fork(self) -> None:
-        lanes = (self.ordinary, self.errors)
-        for lane in lanes:
-            lane.abandon()
-        self._begin()
+        # Descriptors first: the child's copies would keep the parent's locks alive.
+        self.locks.abandon()
+        try:
+            self._begin()
+        finally:
+            for lane in self.lanes.values():
+                lane.abandon()
 
     def close(self) -> None:
         """Seal the segments. Records made later (atexit handlers, threads) open new ones."""
-        with self.lock, guard.guarded("spool close"):
-            self.retry_at = 0
-            self.recover()
-            for lane in (self.ordinary, self.errors):
-                lane.seal()
+        with self.lock:
+            self.depth += 1
+            try:
+                self._retry_at = 0
+                self.recover(len(self.waiting))
+                for lane in self.lanes.values():
+                    lane.seal()
+            finally:
+                self.depth -= 1
+        self.tell()
 
-    # ── memory, while there is no place to write ────────────────────────────────────────────────
+    def site_payload(self, site: int) -> bytes:
+        """A site's declaration; without its facts if they are longer than a frame may be."""
+        return _fitting(self._site_payload(site), encode_record(Site(site, "")))
 
-    def keep_in_memory(self, lane: LaneWriter, site: int, frame: bytes) -> None:
-        """Keep a frame until there is a segment again; the oldest ordinary one makes room."""
-        if len(self.waiting) >= self.limits.memory_records:
-            self._make_room()
-        self.waiting.append((lane, site, frame))
-        self.counters.add(lane.lane, "in_memory")
-        self.counters.raise_to(lane.lane, "drawn", int.from_bytes(frame[10:16], "little"))
+    def note(self, where: str, error: Exception) -> None:
+        """Remember what went wrong under the lock, to be told when it is let go."""
+        self._untold.append((where, error))
 
-    def _make_room(self) -> None:
-        ordinary = (i for i, (lane, _, _) in enumerate(self.waiting) if lane is self.ordinary)
-        place = next(ordinary, 0)
-        lane = self.waiting[place][0]
-        del self.waiting[place]
-        self.counters.add(lane.lane, "in_memory", -1)
-        self.counters.add(lane.lane, "overflow")
+    def tell(self) -> None:
+        """Report what went wrong, unless this runs inside another slow path, under the lock."""
+        if self._untold and not self.depth:
+            untold, self._untold = self._untold, []
+            for where, error in untold:
+                guard.report(where, error)
 
-    def recover(self) -> None:
-        """Write what waits in memory, oldest first, as far as it goes."""
-        while self.waiting:
-            lane, site, frame = self.waiting[0]
-            if not lane.write(site, frame):
+    # ── under the lock ──────────────────────────────────────────────────────────────────────────
+
+    def recover(self, most: int) -> None:
+        """Write what waits in memory, errors first, as far as it goes."""
+        if not self.waiting or self.clock.monotonic() < self._retry_at:
+            return
+        for _ in range(most):
+            waiting = self.waiting.take()
+            if waiting is None:
                 return
-            self.waiting.popleft()
-            self.counters.add(lane.lane, "in_memory", -1)
-            self.counters.add(lane.lane, "recovered")
+            if not self.lanes[waiting.lane].write(waiting.site, waiting.frame):
+                self.waiting.give_back(waiting)
+                return
+            self.waiting.wrote(waiting)
 
-    def begin_segment(self, lane: int, ordinal: int, capacity: int) -> OpenSegment | None:
-        """A new segment, or None (and one warning) where none can be made now."""
+    def begin_segment(self, lane: int, ordinal: int, capacities: list[int]) -> OpenSegment | None:
+        """A new segment, of the first size for which there is space; None if there is none."""
         now = self.clock.monotonic()
-        if now < self.retry_at:
+        if now < self._retry_at or self._settling:
             return None
-        header = SegmentHeader(
-            writer=self.identity,
-            lane=lane,
-            ordinal=ordinal,
-            process_id=os.getpid(),
-            process_start=self.process_start,
-            created=self.clock.wall(),
-            created_monotonic=now,
-            capacity=capacity,
-        )
-        try:
-            if not self.counters.attached:
-                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self.counters.attach(self.folder / f"{self.identity.hex()}.page")
-            return OpenSegment(
-                self.folder, header, pack_frame(0, Kind.RESOURCE, lane, self.description)
+        for place, capacity in enumerate(capacities, start=1):
+            header = SegmentHeader(
+                writer=self.identity,
+                lane=lane,
+                ordinal=ordinal,
+                process_id=os.getpid(),
+                process_start=self.process_start,
+                created=self.clock.wall(),
+                created_monotonic=now,
+                capacity=capacity,
             )
-        except OSError as error:
-            self.retry_at = now + _RETRY_AFTER
-            guard.report(f"{self.folder} cannot be written; {_kept(self.limits)}", error)
-            return None
+            try:
+                segment = self._make_segment(header)
+            except OSError as error:
+                if place == len(capacities):
+                    self._fail(now, error)
+            else:
+                self._failing = False
+                return segment
+        return None
+
+    def _make_segment(self, header: SegmentHeader) -> OpenSegment:
+        first = pack_frame(0, Kind.RESOURCE, header.lane, self.description)
+        if self.counters.attached:
+            try:
+                return OpenSegment(self.folder, header, first, self.locks)
+            except FileNotFoundError:
+                # Somebody deleted the folder. What other lanes write goes to files without a name.
+                for lane in self.lanes.values():
+                    lane.seal()
+        self._settling = True
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._attach_counters()
+        finally:
+            self._settling = False
+        return OpenSegment(self.folder, header, first, self.locks)
+
+    def _attach_counters(self) -> None:
+        path = self.folder / f"{self.identity.hex()}.page"
+        if self.counters.attached and path.exists():
+            return
+        owner = PageOwner(self.identity, os.getpid(), self.process_start, self.clock.wall())
+        self.counters.attach(path, owner)
+        for lane in self.lanes.values():
+            lane.count_anew()
+
+    def _fail(self, now: int, error: OSError) -> None:
+        """Try again in a second; say so once, until a segment could be made."""
+        self._retry_at = now + _RETRY_AFTER
+        if not self._failing:
+            self._failing = True
+            kept = f"up to {self.limits.memory_records:,} records are kept in memory until it can"
+            self.note(f"{self.folder} cannot be written; the bot runs on, {kept}", error)
 
 
-def _kept(limits: SpoolLimits) -> str:
-    return (
-        f"the bot runs on, up to {limits.memory_records:,} records are kept in memory until it can"
-    )
+def _fitting(payload: bytes, substitute: bytes) -> bytes:
+    return payload if 0 < len(payload) <= MAX_PAYLOAD else substitute
 
 
 class LaneWriter:
     """One lane of a writer."""
 
-    __slots__ = ("_ordinal", "_segment", "_spool", "_words", "lane")
+    __slots__ = ("_acknowledged", "_appends", "_open", "_ordinal", "_spool", "_words", "lane")
 
     def __init__(self, spool: SpoolWriter, lane: Lane) -> None:
         self._spool = spool
@@ -176,33 +226,41 @@ class LaneWriter:
         self._start()
 
     def _start(self) -> None:
-        self._segment: OpenSegment | _NoSegment = _NoSegment()
+        self._open: OpenSegment | None = None
+        self._appends = _DETOUR
         self._ordinal = 0
         # Counts in steps of the word's sequence field, so that drawing a number is the word.
         self._words = itertools.count(1 << 16 | self.lane, 1 << 16)
+        self.count_anew()
 
     def append(self, kind: int, site: int, payload: bytes) -> None:
         """Write one record. When this returns it is in the page cache (or counted in memory).
 
         Raises:
             PayloadTooLong: Over 1 MiB; nothing was written, and no number drawn.
+            ValueError: Empty; likewise.
         """
         size = len(payload)
-        pack = frame_packers[size]
+        try:
+            pack = frame_packers[size]
+        except KeyError:
+            pack = make_packer(size)
         word = next(self._words) | kind << 8
         frame = pack(size, crc32(payload, word ^ word >> 32), word, payload)
-        segment = self._segment
-        if site in segment.sites:
-            try:
-                segment.append(frame)
-                return
-            except ValueError:
-                pass
+        try:
+            self._appends[site](frame)
+        except (KeyError, ValueError):
+            pass
+        else:
+            self._acknowledged[0] = word
+            return
         self._append_slowly(site, frame)
+        self._acknowledged[0] = word
 
     def count_discarded(self, reason: str) -> None:
         """A record that could not even be encoded."""
-        self._spool.counters.add(self.lane, reason)
+        with self._spool.lock:
+            self._spool.counters.add(self.lane, reason)
 
     def counters(self) -> LaneCounters:
         """What the segments of this lane cannot tell."""
@@ -211,60 +269,84 @@ class LaneWriter:
     def _append_slowly(self, site: int, frame: bytes) -> None:
         spool = self._spool
         with spool.lock:
-            if spool.waiting:
-                spool.recover()
-            if spool.waiting or not self.write(site, frame):
-                spool.keep_in_memory(self, site, frame)
+            spool.depth += 1
+            try:
+                spool.recover(_RECOVERED_AT_ONCE)
+                # Not behind those that wait: their order is free, and here this one is safe.
+                if not self.write(site, frame):
+                    spool.waiting.keep(WaitingFrame(self.lane, site, frame))
+                for lane in spool.lanes.values():
+                    lane.choose_way()
+            finally:
+                spool.depth -= 1
+        spool.tell()
+
+    # ── under the lock ──────────────────────────────────────────────────────────────────────────
 
     def write(self, site: int, frame: bytes) -> bool:
-        """Under the lock: write a frame, in a new segment if need be. False: there is none."""
+        """Write a frame, in a new segment if need be. False: there is none."""
+        declaration = b""
         while True:
-            segment = self._segment
+            segment = self._open
             try:
-                if site not in segment.sites:
-                    declaration = self._spool.site_payload(site)
-                    segment.append(pack_frame(0, Kind.SITE, self.lane, declaration))
-                    segment.sites.add(site)  # type: ignore[union-attr]
-                segment.append(frame)
-            except ValueError:
-                if not self._roll_over(site, len(frame)):
-                    return False
-            else:
-                return True
+                if segment is not None:
+                    if site not in segment.appends:
+                        declaration = declaration or self._declaration(site)
+                        segment.declare(site, declaration)
+                    segment.append(frame)
+                    return True
+            except ValueError:  # full, or sealed
+                pass
+            if not self._roll_over(len(declaration or self._declaration(site)) + len(frame)):
+                return False
 
-    def _roll_over(self, site: int, frame_bytes: int) -> bool:
-        """Begin the next segment, twice as large as the last, large enough for this frame."""
+    def _declaration(self, site: int) -> bytes:
+        return pack_frame(0, Kind.SITE, self.lane, self._spool.site_payload(site)) if site else b""
+
+    def _roll_over(self, frames: int) -> bool:
+        """Begin the next segment, twice as large as the last, with room for so many bytes."""
         limits = self._spool.limits
-        described = frame_size(len(self._spool.description)) + FRAME_HEADER_SIZE
-        declared = frame_size(len(self._spool.site_payload(site)))
-        needed = HEADER_SIZE + described + declared + frame_bytes
-        capacity = min(limits.first_segment << min(self._ordinal, 20), limits.largest_segment)
-        page = 4096
-        capacity = max(capacity, (needed + page - 1) // page * page)
+        least = HEADER_SIZE + frame_size(len(self._spool.description)) + frames
+        least = (least + _PAGE - 1) // _PAGE * _PAGE
+        usual = min(limits.first_segment << min(self._ordinal, 20), limits.largest_segment)
+        sizes = {max(usual, least), max(limits.first_segment, least)}
         # Drawn before the segment is made: a signal handler that records meanwhile makes the next.
         self._ordinal = ordinal = self._ordinal + 1
-        fresh = self._spool.begin_segment(self.lane, ordinal, capacity)
+        fresh = self._spool.begin_segment(self.lane, ordinal, sorted(sizes, reverse=True))
         if fresh is None:
             if self._ordinal == ordinal:
                 self._ordinal -= 1
             return False
-        full, self._segment = self._segment, fresh
-        if isinstance(full, OpenSegment):
-            with guard.guarded("spool roll-over"):
-                full.seal()
+        full, self._open = self._open, fresh
+        self.choose_way()
+        self._seal(full)
         return True
+
+    def choose_way(self) -> None:
+        """The fast path, or the slow one while something waits in memory: it looks for a place."""
+        segment = self._open
+        self._appends = _DETOUR if segment is None or self._spool.waiting else segment.appends
 
     def seal(self) -> None:
         """Close the lane's segment; a later record begins a new one."""
-        full, self._segment = self._segment, _NoSegment()
-        if isinstance(full, OpenSegment):
-            full.seal()
+        full, self._open = self._open, None
+        self.choose_way()
+        self._seal(full)
+
+    def _seal(self, full: OpenSegment | None) -> None:
+        if full is not None:
+            try:
+                full.seal()
+            except OSError as error:
+                self._spool.note("closing a segment", error)
+
+    def count_anew(self) -> None:
+        """The counters have moved to a file: acknowledge there."""
+        self._acknowledged = self._spool.counters.acknowledged(self.lane)
 
     def abandon(self) -> None:
         """In a forked child: the parent's segment is not ours."""
-        segment = self._segment
+        segment = self._open
         self._start()
-        if isinstance(segment, OpenSegment):
+        if segment is not None:
             segment.abandon()
-
-

@@ -20,7 +20,7 @@ from tradespan.core.errors import StoreError
 from tradespan.web.api import Backstage
 from tradespan.web.pages import trace as trace_page
 from tradespan.web.pages import traces as traces_page
-from tradespan.web.parts import Component, button, element, empty_state
+from tradespan.web.parts import Component, button, element, empty_state, page_link
 
 ASSETS = Path(__file__).parent / "assets"
 FIRST_PAGE = "/traces"
@@ -187,11 +187,8 @@ def build_frame() -> Component:
 
 
 def brand() -> Component:
-    return dcc.Link(
-        [html.Img(src="/assets/mark.svg", alt="", width=18, height=18), "tradespan"],
-        href=FIRST_PAGE,
-        className="brand",
-    )
+    mark = html.Img(src="/assets/mark.svg", alt="", width=18, height=18)
+    return page_link([mark, "tradespan"], FIRST_PAGE, className="brand")
 
 
 def navigation() -> Component:
@@ -212,7 +209,7 @@ def list_sections(path: str) -> list[Component]:
 
 def link_entry(entry: Entry, path: str) -> Component:
     current = path.startswith(entry.prefixes)
-    link = dcc.Link(entry.label, href=entry.path, className="entry")
+    link = page_link(entry.label, entry.path, className="entry")
     return html.Div(link, className="entry-row is-current" if current else "entry-row")
 
 

@@ -39,8 +39,7 @@ _NO_LINK = """<h1>This page needs its link</h1>
 <p>Open the address that <code>tradespan run</code>,
 <code>tradespan demo</code> or <code>tradespan ui</code> printed. It ends in
 <code>?token=…</code> and is needed once per browser.</p>
-<p>It is gone? Stop <code>tradespan ui</code> and start it again: it prints a new one. Data stays
-where it is.</p>"""
+<p>Lost it? Start <code>tradespan ui</code>: it prints a link. Recorded data stays.</p>"""
 
 _NOTHING = """<h1>Nothing here</h1>
 <p><code>{path}</code> is no page of tradespan. <a href="/traces">See the traces</a></p>"""

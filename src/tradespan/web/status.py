@@ -116,21 +116,27 @@ def describe_errors(recent: Recent) -> Pill:
     return Pill("errors", "Errors 5 min", text, "error", href)
 
 
+SHARE_OF_TIME = 20
+"""The store is asked again after this many times the time it took, and after a second at least."""
+
+
 class StatusBoard:
-    """Keeps the last answer for a second, so that many open tabs ask the store once."""
+    """Keeps the store's last answer for a while, so that many open tabs ask it once."""
 
     def __init__(self, known: Callable[[], Status], clock: Clock) -> None:
         self._known = known
         self._clock = clock
         self._lock = threading.Lock()
         self._recent: Recent | None = None
-        self._asked = 0
+        self._good_until = 0
 
     def read(self, store: Store) -> tuple[list[Pill], Recent]:
         """The pills as of now."""
-        now = self._clock.monotonic()
         with self._lock:
-            if self._recent is None or now - self._asked >= SECOND:
-                self._recent, self._asked = read_recent(store, self._clock.wall()), now
+            asked = self._clock.monotonic()
+            if self._recent is None or asked >= self._good_until:
+                self._recent = read_recent(store, self._clock.wall())
+                took = self._clock.monotonic() - asked
+                self._good_until = asked + max(SECOND, SHARE_OF_TIME * took)
             recent = self._recent
         return compose_pills(self._known(), recent, self._clock.wall()), recent

@@ -70,15 +70,15 @@ def name_peer(span: SpanDetail) -> str:
 
 
 def shorten_name(name: str) -> str:
-    """A function without the packages around it: `strategy.Momentum.decide`, `risk.check`.
+    """A function with what it stands in alone: `Momentum.decide`, `risk.check`.
 
-    `assets/format.js` does the same. Names that are no dotted path stay as they are.
+    The group beside it mostly names the rest. `assets/format.js` does the same. Names that are no
+    dotted path stay as they are.
     """
     if not _DOTTED.fullmatch(name):
         return name
-    parts = name.split(".")
-    first_class = next((i for i, part in enumerate(parts) if part[:1].isupper()), len(parts) - 1)
-    return ".".join(parts[max(0, first_class - 1) :])
+    parts = [part for part in name.split(".") if part != "<locals>"]
+    return ".".join(parts[-2:])
 
 
 def title_trace(root: SpanDetail) -> str:

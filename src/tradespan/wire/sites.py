@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import itertools
 from collections.abc import Iterable
 
 from tradespan.core.records import AttributeValue, Site
@@ -12,14 +12,14 @@ from tradespan.wire.codec import encode_record
 class SiteTable:
     """Numbers sites from 1. The same facts get the same number, however often they are declared.
 
-    So a decorator applied anew in each call of a factory does not grow the table.
+    So a decorator applied anew in each call of a factory does not grow the table. There is no lock:
+    a signal handler, `__del__`, or a child forked while another thread declares, may declare too.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._next = itertools.count(1).__next__
         self._numbers: dict[bytes, int] = {}
-        self._sites: list[Site] = []
-        self._payloads: list[bytes] = []
+        self._sites: dict[int, tuple[Site, bytes]] = {}
 
     def declare(
         self,
@@ -31,28 +31,26 @@ class SiteTable:
         scope_attributes: dict[str, AttributeValue] | None = None,
     ) -> int:
         """The number of a site. `scope`: instrumentation scope's name, version, schema URL."""
-        facts = Site(
-            0, *scope, scope_attributes or {}, name, attributes or {}, tuple(parameters)
-        )
-        key = encode_record(facts)
-        with self._lock:
-            number = self._numbers.get(key)
-            if number is None:
-                number = len(self._sites) + 1
-                site = Site(number, *scope, facts.scope_attributes, name, facts.attributes,
-                            facts.parameters)
-                self._sites.append(site)
-                self._payloads.append(encode_record(site))
-                self._numbers[key] = number
-            return number
+        described = dict(scope_attributes or {}), name, dict(attributes or {}), tuple(parameters)
+        facts = (*scope, *described)
+        key = encode_record(Site(0, *facts))
+        known = self._numbers.get(key)
+        if known is not None:
+            return known
+        number = self._next()
+        site = Site(number, *facts)
+        # The facts first: who finds the number finds them too.
+        self._sites[number] = site, encode_record(site)
+        # Of two that declare at once, the first to come here gives the number.
+        return self._numbers.setdefault(key, number)
 
     def site(self, number: int) -> Site:
         """The facts behind a number."""
-        return self._sites[number - 1]
+        return self._sites[number][0]
 
     def payload(self, number: int) -> bytes:
         """The facts behind a number, encoded: a site frame's payload."""
-        return self._payloads[number - 1]
+        return self._sites[number][1]
 
 
 SITES = SiteTable()

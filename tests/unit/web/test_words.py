@@ -59,11 +59,11 @@ def test_instant_trace_has_no_shares() -> None:
     ("name", "short"),
     [
         ("momentum_bot.strategy.decide", "strategy.decide"),
-        ("momentum_bot.strategy.Momentum.decide", "strategy.Momentum.decide"),
+        ("momentum_bot.strategy.Momentum.decide", "Momentum.decide"),
         ("Momentum.decide", "Momentum.decide"),
         ("main", "main"),
         ("POST /orders", "POST /orders"),
-        ("a.b.run.<locals>.retry", "<locals>.retry"),
+        ("a.b.run.<locals>.retry", "run.retry"),
         ("v1.2 started", "v1.2 started"),
     ],
 )

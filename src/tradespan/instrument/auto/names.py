@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-LEFT_ALONE = ("tradespan", "opentelemetry", "pytest", "_pytest", "pluggy", "unittest", "importlib")
-"""Packages that are never watched unless their name stands in a pattern."""
+LEFT_ALONE = sys.stdlib_module_names | {
+    "tradespan", "opentelemetry", "msgspec", "wrapt", "psutil",
+    "pytest", "_pytest", "pluggy", "hypothesis", "sitecustomize", "usercustomize",
+}  # fmt: skip
+"""Packages that are never watched unless a pattern begins with their name: `.*` means the user's
+code, and what our wrappers call themselves must not call our wrappers."""
 _MOST_NEAR = 5_000
 """Names kept for hints."""
 

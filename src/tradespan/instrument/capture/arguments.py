@@ -16,6 +16,10 @@ from tradespan.instrument.capture.serialize import smart
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
 _ABSENT = object()
 
+Arguments = tuple[Any, ...]
+Keywords = dict[str, Any]
+Pick = Callable[[Arguments, Keywords], Any]
+
 
 class Signature:
     """Where each parameter of a function stands."""
@@ -39,37 +43,76 @@ class Signature:
         self.sensitive = frozenset(
             place for name, place in self.place.items() if is_sensitive(name)
         )
+        self.by_keyword = {
+            name: place
+            for name, place in self.place.items()
+            if name not in (self.rest, self.keywords)
+            and place + self.receiver >= code.co_posonlyargcount
+        }
+        """Parameters that a keyword can name, and their places."""
+        self._defaults = _defaults(function, names)
 
-    def pick(self, name: str) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
-        """How to get the parameter `name` out of a call; raises KeyError if it has no such."""
+    def pick(self, name: str) -> Pick:
+        """How to get the parameter `name` out of a call; its default if the call leaves it out.
+
+        Raises:
+            KeyError: The function has no such parameter, and no `**keywords` it could be one of.
+        """
         if name == "self" and self.receiver:
             return lambda args, kwargs: args[0]
-        place = self.place[name]
-        index = place + self.receiver
-        if index >= self.positional:
-            return lambda args, kwargs: kwargs[name]
-        return lambda args, kwargs: args[index] if index < len(args) else kwargs[name]
+        if name == self.rest:
+            return lambda args, kwargs: args[self.positional :]
+        if name == self.keywords:
+            return lambda args, kwargs: self.unnamed(kwargs)
+        if name not in self.place and not self.keywords:
+            raise KeyError(name)
+        index = self.place.get(name, len(self.names)) + self.receiver
+        default = self._defaults.get(name, _ABSENT)
+
+        def pick(args: Arguments, kwargs: Keywords) -> Any:
+            if index < self.positional and index < len(args):
+                return args[index]
+            value = kwargs.get(name, default)
+            if value is _ABSENT:
+                raise KeyError(name)
+            return value
+
+        return pick
+
+    def unnamed(self, kwargs: Keywords) -> Keywords:
+        """The keywords that name no parameter: what `**keywords` receives."""
+        return {name: value for name, value in kwargs.items() if name not in self.by_keyword}
+
+
+def _defaults(function: FunctionType, names: list[str]) -> Keywords:
+    positional = names[: function.__code__.co_argcount]
+    given = function.__defaults__ or ()
+    named = zip(positional[len(positional) - len(given) :], given, strict=True)
+    return dict(named) | (function.__kwdefaults__ or {})
 
 
 def argument_capture(
     signature: Signature, length: int
-) -> Callable[[tuple[Any, ...], dict[str, Any]], list[Any]]:
-    """A function that serializes a call's arguments by the order of `signature.names`."""
-    receiver, positional, sensitive = signature.receiver, signature.positional, signature.sensitive
+) -> Callable[[Arguments, Keywords], list[Any]]:
+    """A function that serializes a call's arguments by the order of `signature.names`.
 
-    def capture_any(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    It never raises, whatever a call brings: a call that does not fit the signature is Python's to
+    refuse, not ours.
+    """
+    receiver, positional, sensitive = signature.receiver, signature.positional, signature.sensitive
+    by_keyword = signature.by_keyword
+
+    def capture_any(args: Arguments, kwargs: Keywords) -> list[Any]:
         values: list[Any] = [_ABSENT] * len(signature.names)
-        values[: min(len(args), positional) - receiver] = args[receiver:positional]
+        given = args[receiver:positional]
+        values[: len(given)] = given
         if signature.rest and len(args) > positional:
             values[signature.place[signature.rest]] = args[positional:]
-        unnamed = {}
         for name, value in kwargs.items():
-            place = signature.place.get(name)
-            if place is None or name in (signature.rest, signature.keywords):
-                unnamed[name] = value
-            else:
+            place = by_keyword.get(name)
+            if place is not None:
                 values[place] = value
-        if unnamed and signature.keywords:
+        if signature.keywords and (unnamed := signature.unnamed(kwargs)):
             values[signature.place[signature.keywords]] = unnamed
         captured = [None if value is _ABSENT else smart(value, length) for value in values]
         for place in sensitive:
@@ -80,7 +123,7 @@ def argument_capture(
     if sensitive or not positional:
         return capture_any
 
-    def capture(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    def capture(args: Arguments, kwargs: Keywords) -> list[Any]:
         if kwargs or len(args) > positional:
             return capture_any(args, kwargs)
         return [smart(value, length) for value in args[receiver:]]

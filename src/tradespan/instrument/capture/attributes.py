@@ -1,7 +1,8 @@
 """Which attribute values OpenTelemetry allows, and how others are made to fit.
 
 Source: OpenTelemetry specification, common/attributes; API 1.45 `AnyValue`. Values are copied when
-they are set, so that changing a list later does not change the span.
+they are set, so that changing a list later does not change the span. Nothing here raises: setting an
+attribute never breaks the code that sets it.
 """
 
 from __future__ import annotations
@@ -10,44 +11,69 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tradespan.core import guard
+
 logger = logging.getLogger("tradespan")
 
 _PLAIN = frozenset({str, bool, int, float, bytes, type(None)})
 _MOST = 1 << 63
+_DEPTH = 16
+"""Levels of lists and maps that are kept; one inside itself ends here."""
+_MOST_NAMED = 100
+_named: set[type] = set()
+"""Types whose values were recorded as text: each is said once."""
 
 
 def clean_value(value: Any, length: int | None) -> Any:
     """The value as it is recorded: plain types as they are, sequences and mappings copied.
 
     `length`: texts are cut to so many characters; None: not cut. Integers that need more than 64
-    bits become text, other types `str(value)`, with a warning.
+    bits become text, other types `str(value)`, with a warning for each type.
     """
     kind = type(value)
     if kind is str:
         return value if length is None or len(value) <= length else value[:length]
-    if kind is int:
-        return value if -_MOST <= value < _MOST else str(value)
-    if kind in _PLAIN:
+    if kind is int and -_MOST <= value < _MOST:
         return value
-    return _clean_other(value, length)
+    if kind in _PLAIN and kind is not int:
+        return value
+    try:
+        return _clean_other(value, length, _DEPTH)
+    except Exception as error:  # noqa: BLE001 - a value of the user's may do anything
+        guard.report("attribute value", error)
+        return f"<{kind.__name__}>"
 
 
-def _clean_other(value: Any, length: int | None) -> Any:
-    if isinstance(value, str):
-        return clean_value(str.__str__(value), length)
-    if isinstance(value, bool | int | float):
-        base = next(kind for kind in (bool, int, float) if isinstance(value, kind))
-        return clean_value(base(value), length)
+def _clean_other(value: Any, length: int | None, depth: int) -> Any:
+    if value is None or isinstance(value, bool | str | int | float):
+        return _clean_scalar(value, length)
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
+    if depth <= 0:
+        return "…"
     if isinstance(value, Mapping):
-        return {
-            str(key): clean_value(item, length) for key, item in value.items() if key
-        }
+        items = {str(key): item for key, item in value.items() if key}
+        return {key: _clean_other(item, length, depth - 1) for key, item in items.items()}
     if isinstance(value, Sequence):
-        return [clean_value(item, length) for item in value]
-    logger.warning("attribute value of type %s is recorded as text", type(value).__name__)
-    return clean_value(str(value), length)
+        return [_clean_other(item, length, depth - 1) for item in value]
+    if type(value) not in _named and len(_named) < _MOST_NAMED:
+        _named.add(type(value))
+        logger.warning("attribute values of type %s are recorded as text", type(value).__name__)
+    return _clean_scalar(str(value), length)
+
+
+def _clean_scalar(value: Any, length: int | None) -> Any:
+    """Exactly a plain type, of a value that may be of a type derived from it."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return clean_value(str.__str__(value), length)
+    if isinstance(value, float):
+        return float.__float__(value)
+    whole = int.__int__(value)
+    if -_MOST <= whole < _MOST:
+        return whole
+    return str(whole) if whole.bit_length() < 4_096 else f"<int of {whole.bit_length():,} bits>"
 
 
 def clean_attributes(
@@ -56,9 +82,39 @@ def clean_attributes(
     """A mapping of at most `most` clean attributes, and how many were dropped."""
     kept: dict[str, Any] = {}
     dropped = 0
-    for key, value in (attributes or {}).items():
-        if not key or not isinstance(key, str) or (most is not None and len(kept) >= most):
-            dropped += 1
-            continue
-        kept[key] = clean_value(value, length)
+    try:
+        for key, value in (attributes or {}).items():
+            if not is_key(key) or (most is not None and len(kept) >= most):
+                dropped += 1
+            else:
+                kept[str(key)] = clean_value(value, length)
+    except Exception as error:  # noqa: BLE001 - no mapping, or one of the user's that fails
+        guard.report("attributes", error)
     return kept, dropped
+
+
+def is_key(key: Any) -> bool:
+    """Whether an attribute can have this key: a text with something in it."""
+    return isinstance(key, str) and bool(key)
+
+
+def as_text(value: Any) -> str:
+    """A name or description that somebody gave, whatever it is, as a text."""
+    if type(value) is str:
+        return value
+    try:
+        return str.__str__(value) if isinstance(value, str) else str(value)
+    except Exception as error:  # noqa: BLE001 - a value of the user's may do anything
+        guard.report("span text", error)
+        return f"<{type(value).__name__}>"
+
+
+def as_nanoseconds(given: Any) -> int | None:
+    """A time stamp as an integer, also of `time.time() * 1e9`; None if none was given."""
+    if given is None or type(given) is int:
+        return given
+    try:
+        return int(given)
+    except (TypeError, ValueError, OverflowError) as error:
+        guard.report("time stamp", error)
+        return None

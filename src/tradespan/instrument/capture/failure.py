@@ -9,12 +9,12 @@ from __future__ import annotations
 from types import CodeType, TracebackType
 from typing import Any
 
-from tradespan.instrument.capture.redact import redact_text
+from tradespan.instrument.capture.redact import redact_and_cut
 
 MOST_FRAMES = 64
-MOST_LINKS = 8
+MOST_EXCEPTIONS = 24
+"""Exceptions kept of one failure: itself, its causes and contexts, members of groups."""
 MOST_MESSAGE = 2_000
-_PLAIN = (str, int, float, bool, type(None))
 
 own_code: set[CodeType] = set()
 """Code of our wrappers: their frames are left out of what is captured."""
@@ -29,37 +29,49 @@ def exception_name(error: BaseException) -> str:
 
 def exception_message(error: BaseException) -> str:
     """What `str(error)` says, redacted and bounded; a broken `__str__` is named instead."""
-    args = error.args
     try:
+        args = error.args
         # One plain text, the common case, is read without calling the exception's own code.
         if type(error).__str__ is BaseException.__str__ and len(args) == 1 and type(args[0]) is str:
             text = args[0]
         else:
             text = str(error)
+        return redact_and_cut(text, MOST_MESSAGE)
     except Exception as broken:  # noqa: BLE001 - user code inside an exception
         return f"<str() raised {type(broken).__name__}>"
-    if len(text) > MOST_MESSAGE:
-        text = text[:MOST_MESSAGE] + "…"
-    return redact_text(text)
 
 
-def capture_failure(error: BaseException, *, escaped: bool = True, depth: int = 0) -> list[Any]:
-    """The fields of `core.records.Failure`, with causes and group members."""
-    frames = _frames(error.__traceback__)
-    cause = context = None
-    members: list[Any] = []
-    if depth < MOST_LINKS:
+def capture_failure(error: BaseException, *, escaped: bool = True) -> list[Any]:
+    """The fields of `core.records.Failure`, with causes and group members.
+
+    Bounded in all: chains may be circular, and groups may hold thousands.
+    """
+    return _Capture().capture(error, escaped=escaped)
+
+
+class _Capture:
+    """One failure's: it counts what it keeps, and does not visit an exception twice."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def capture(self, error: BaseException, *, escaped: bool = False) -> list[Any]:
+        self._seen.add(id(error))
+        cause = context = None
         if error.__cause__ is not None:
-            cause = capture_failure(error.__cause__, escaped=False, depth=depth + 1)
-        elif error.__context__ is not None and not error.__suppress_context__:
-            context = capture_failure(error.__context__, escaped=False, depth=depth + 1)
+            cause = self._nested(error.__cause__)
+        elif not error.__suppress_context__:
+            context = self._nested(error.__context__)
+        members = []
         if isinstance(error, BaseExceptionGroup):
-            members = [
-                capture_failure(member, escaped=False, depth=depth + 1)
-                for member in error.exceptions[:MOST_LINKS]
-            ]
-    name, message = exception_name(error), exception_message(error)
-    return [name, message, frames, cause, context, members, escaped]
+            members = [captured for e in error.exceptions if (captured := self._nested(e))]
+        name, message = exception_name(error), exception_message(error)
+        return [name, message, _frames(error.__traceback__), cause, context, members, escaped]
+
+    def _nested(self, error: BaseException | None) -> list[Any] | None:
+        if error is None or id(error) in self._seen or len(self._seen) >= MOST_EXCEPTIONS:
+            return None
+        return self.capture(error)
 
 
 def _frames(trace: TracebackType | None) -> list[tuple[str, int, str]]:

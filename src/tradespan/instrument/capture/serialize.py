@@ -1,58 +1,66 @@
 """A value as one short line, without calling the user's code.
 
-Exact built-in types, dataclasses and enums are shown by content, known array types by shape, all else
-as `<Type at 0x…>`: a property, `__repr__` or lazy frame of the user's is never run here. Nothing is
-imported to recognise a type: the type's own module name tells.
+Exact built-in types, dataclasses, models and enums are shown by content, known array types by shape,
+all else as `<Type at 0x…>`: a property, `__repr__`, `__class__` or lazy frame of the user's is never
+run here. So a type is told by `type(value)`, and content is read from the instance's own `__dict__`
+and slots. Nothing is imported to recognise a type: the type's own module name tells.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
 import enum
-from collections.abc import Callable, Iterable
+import pathlib
+import zoneinfo
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import PurePath
+from types import MemberDescriptorType
 from typing import Any
 from uuid import UUID
 
-from tradespan.instrument.capture.redact import MARK, is_sensitive, redact_text
+from tradespan.instrument.capture.redact import MARK, is_sensitive, redact_and_cut
 
 DEFAULT_LENGTH = 1_000
 """Characters kept of one value."""
+_INNER_LENGTH = 200
+"""Characters kept of a text inside another value."""
 _MOST_KEYS = 2
+_MOST_ITEMS = 3
 _MOST_FIELDS = 12
 _DEPTH = 3
-
-_SAFE_REPR = (
-    Decimal, Fraction, UUID, datetime.datetime, datetime.date, datetime.time, datetime.timedelta,
-    complex, range, slice, type(None), type(...),
-)  # fmt: skip
+_MOST = 1 << 63
+_ABSENT = object()
 
 
 def smart(value: Any, length: int = DEFAULT_LENGTH) -> Any:
     """The value as it is recorded: numbers and booleans as such, everything else as a short text.
 
-    `length`: characters kept of a text. Never raises: a value that cannot be read is `<Type>`.
+    `length`: characters kept of a text. Never raises: a value that cannot be read is `<Type>`. A
+    number that JSON does not have (NaN, infinity, over 64 bits) is a text.
     """
     kind = type(value)
-    if kind is int:
-        return value if -(1 << 63) <= value < 1 << 63 else _cut(repr(value), length)
-    if kind is float or kind is bool:
+    if kind is float:
+        return value if value - value == 0.0 else repr(value)
+    if kind is bool or (kind is int and -_MOST <= value < _MOST):
         return value
     try:
         if kind is str:
             return _text(value, length)
         return _cut(_show(value, length, _DEPTH), length)
     except Exception:  # noqa: BLE001 - a value of the user's may do anything
-        return f"<{kind.__name__}>"
+        return f"<{_name(kind)}>"
+
+
+def _name(kind: type) -> str:
+    # Past a metaclass that has something else under `__name__`.
+    return str(type.__dict__["__name__"].__get__(kind))
 
 
 def _text(value: str, length: int) -> str:
-    if len(value) > length:
-        value = value[:length] + "…"
-    return repr(redact_text(value))
+    return repr(redact_and_cut(value, length))
 
 
 def _cut(text: str, length: int) -> str:
@@ -61,76 +69,195 @@ def _cut(text: str, length: int) -> str:
 
 def _show(value: Any, length: int, depth: int) -> str:
     kind = type(value)
-    if kind is str:
-        return _text(value, length)
-    if kind in (int, float, bool) or kind in _SAFE_REPR:
-        return repr(value)
-    if kind in (bytes, bytearray, memoryview):
-        return f"<{kind.__name__} of {len(value):,} bytes>"
-    if kind is dict:
-        return _mapping(value)
-    if kind in (list, tuple, set, frozenset):
-        return _members(value, kind, length, depth)
+    show = _EXACT.get(kind)
+    if show is not None:
+        return show(value, length, depth)
     return _object(value, kind, length, depth)
 
 
-def _mapping(value: dict[Any, Any]) -> str:
+# ── built-in types, exactly ─────────────────────────────────────────────────────────────────────────
+
+
+def _show_text(value: str, length: int, _: int) -> str:
+    return _text(value, min(length, _INNER_LENGTH))
+
+
+def _show_plain(value: Any, length: int, depth: int) -> str:
+    return repr(value)
+
+
+def _show_integer(value: int, length: int, depth: int) -> str:
+    bits = value.bit_length()
+    # Python refuses to write out integers of more than 4,300 digits: it takes too long.
+    return repr(value) if bits < 4_096 else f"<int of {bits:,} bits>"
+
+
+def _show_time(value: Any, length: int, depth: int) -> str:
+    zone = value.tzinfo
+    if zone is None or type(zone) in (datetime.timezone, zoneinfo.ZoneInfo):
+        return repr(value)
+    # The zone's `__repr__` and `utcoffset` are the user's.
+    return f"{value.replace(tzinfo=None)!r} in <{_name(type(zone))}>"
+
+
+def _show_bytes(value: Any, length: int, depth: int) -> str:
+    size = value.nbytes if type(value) is memoryview else len(value)
+    return f"<{type(value).__name__} of {size:,} bytes>"
+
+
+def _show_mapping(value: dict[Any, Any], length: int, depth: int) -> str:
     keys = [_key(key) for key, _ in zip(value, range(_MOST_KEYS), strict=False)]
     shown = [f"{key}: ..." for key in keys]
     if len(value) > len(shown):
         shown.append(f"+{len(value) - len(shown)} more")
-    return "{" + ", ".join(shown) + "}"
+    text = "{" + ", ".join(shown) + "}"
+    kind = type(value)
+    return text if kind is dict else f"{kind.__name__}({text})"
 
 
 def _key(key: Any) -> str:
-    return repr(key[:40]) if type(key) is str else _show(key, 40, 0)
+    return _text(key, 40) if type(key) is str else _show(key, 40, 0)
 
 
-def _members(value: Iterable[Any], kind: type, length: int, depth: int) -> str:
-    opening, closing = {list: "[]", tuple: "()"}.get(kind, "{}")
+def _show_members(value: Iterable[Any], length: int, depth: int) -> str:
+    kind = type(value)
+    opening, closing = _BRACKETS[kind]
     count = len(value)  # type: ignore[arg-type]
+    if count == 0 and kind in (set, frozenset):
+        return f"{kind.__name__}()"
     if depth <= 0 and count:
         return f"{opening}+{count} more{closing}"
-    taken = [item for item, _ in zip(value, range(_MOST_KEYS + 1), strict=False)]
+    taken = [item for item, _ in zip(value, range(_MOST_ITEMS), strict=False)]
     shown = [_show(item, length, depth - 1) for item in taken]
     if count > len(shown):
         shown.append(f"+{count - len(shown)} more")
-    return f"{opening}{', '.join(shown)}{closing}"
+    comma = "," if kind is tuple and count == 1 else ""
+    return f"{opening}{', '.join(shown)}{comma}{closing}"
+
+
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+    collections.deque: ("deque([", "])"),
+}
+
+_Show = Callable[[Any, int, int], str]
+_EXACT: dict[type, _Show] = {
+    **dict.fromkeys(
+        (float, bool, type(None), type(...), complex, range, Decimal, Fraction, UUID), _show_plain
+    ),
+    **dict.fromkeys((datetime.date, datetime.timedelta, datetime.timezone), _show_plain),
+    **dict.fromkeys((datetime.datetime, datetime.time), _show_time),
+    **dict.fromkeys((bytes, bytearray, memoryview), _show_bytes),
+    **dict.fromkeys(
+        (dict, collections.defaultdict, collections.OrderedDict, collections.Counter),
+        _show_mapping,
+    ),
+    **dict.fromkeys(_BRACKETS, _show_members),
+    **dict.fromkeys(
+        (pathlib.PosixPath, pathlib.WindowsPath, pathlib.PurePosixPath, pathlib.PureWindowsPath),
+        lambda value, length, depth: _show_text(str(value), length, depth),
+    ),
+    str: _show_text,
+    int: _show_integer,
+}
+
+# ── other types ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def _object(value: Any, kind: type, length: int, depth: int) -> str:
-    if isinstance(value, enum.Enum):
-        return f"{kind.__name__}.{value.name}"
-    if isinstance(value, PurePath):
-        return repr(str(value))
-    if isinstance(value, tuple) and hasattr(kind, "_fields"):
-        return _fields(kind, zip(kind._fields, value, strict=False), length, depth)
-    if dataclasses.is_dataclass(kind):
-        names = [field.name for field in dataclasses.fields(value) if field.repr]
-        pairs = ((name, object.__getattribute__(value, name)) for name in names)
-        return _fields(kind, pairs, length, depth)
-    describe = _ARRAYS.get(f"{kind.__module__.partition('.')[0]}.{kind.__name__}")
+    # By `issubclass` of the real type: `isinstance` asks the value's own `__class__`.
+    if issubclass(kind, enum.Enum):
+        return f"{_name(kind)}.{object.__getattribute__(value, '_name_')}"
+    if issubclass(kind, str | int | float):
+        return _show_by_base(value, kind, length, depth)
+    fields = _fields_of(value, kind)
+    if fields is not None:
+        return _show_fields(kind, fields, length, depth)
+    describe = _FOREIGN.get(f"{_package(kind)}.{_name(kind)}")
     if describe is not None:
         return describe(value)
-    return f"<{kind.__name__} at {id(value):#x}>"
+    if _package(kind) == "pyarrow" and _name(kind).endswith("Array"):
+        return f"[{_name(kind)} {len(value)} {value.type}]"
+    return f"<{_name(kind)} at {id(value):#x}>"
 
 
-def _fields(kind: type, pairs: Iterable[tuple[str, Any]], length: int, depth: int) -> str:
+def _package(kind: type) -> str:
+    module = kind.__dict__.get("__module__")
+    return module.partition(".")[0] if type(module) is str else ""
+
+
+def _show_by_base(value: Any, kind: type, length: int, depth: int) -> str:
+    """A text or number of a type derived from Python's, as Python's own would be shown."""
+    if issubclass(kind, str):
+        return _show_text(str.__str__(value), length, depth)
+    if issubclass(kind, int):
+        return _show_integer(int.__int__(value), length, depth)
+    return float.__repr__(value)
+
+
+def _fields_of(value: Any, kind: type) -> Iterable[tuple[str, Any]] | None:
+    """Names and stored values, where the type declares its fields; None if it does not."""
+    if issubclass(kind, tuple):
+        names = _of_class(kind, "_fields")
+        if type(names) is tuple:
+            return zip(names, tuple.__iter__(value), strict=False)
+        return None
+    declared = _of_class(kind, "__dataclass_fields__")
+    if type(declared) is dict:
+        regular = (field for field in dataclasses.fields(kind) if field.repr)
+        return _stored(value, kind, (field.name for field in regular))
+    for attribute in ("__pydantic_fields__", "__struct_fields__"):  # pydantic, msgspec
+        names = _of_class(kind, attribute)
+        if type(names) in (dict, tuple):
+            return _stored(value, kind, names)
+    return None
+
+
+def _of_class(kind: type, name: str) -> Any:
+    for base in kind.__mro__:
+        found = base.__dict__.get(name, _ABSENT)
+        if found is not _ABSENT:
+            return found
+    return None
+
+
+def _stored(value: Any, kind: type, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """What an instance itself holds; fields that a property or class attribute gives are left out."""
+    try:
+        namespace = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        namespace = {}
+    for name in names:
+        if name in namespace:
+            yield name, namespace[name]
+            continue
+        slot = _of_class(kind, name)
+        if type(slot) is MemberDescriptorType:
+            try:
+                yield name, slot.__get__(value)
+            except AttributeError:  # declared, and not set yet
+                continue
+
+
+def _show_fields(kind: type, pairs: Iterable[tuple[str, Any]], length: int, depth: int) -> str:
     if depth <= 0:
-        return f"{kind.__name__}(...)"
-    shown = []
+        return f"{_name(kind)}(...)"
+    shown: list[str] = []
     for name, item in pairs:
         if len(shown) == _MOST_FIELDS:
             shown.append("...")
             break
         text = MARK if is_sensitive(name) else _show(item, length, depth - 1)
         shown.append(f"{name}={text}")
-    return f"{kind.__name__}({', '.join(shown)})"
+    return f"{_name(kind)}({', '.join(shown)})"
 
 
 def _frame(value: Any) -> str:
     rows, columns = value.shape
-    return f"[{type(value).__name__} {rows}×{columns}]"
+    return f"[{_name(type(value))} {rows}×{columns}]"
 
 
 def _series(value: Any) -> str:
@@ -141,11 +268,28 @@ def _array(value: Any) -> str:
     return f"[ndarray {value.dtype} ({','.join(map(str, value.shape))})]"
 
 
-_ARRAYS: dict[str, Callable[[Any], str]] = {
+def _table(value: Any) -> str:
+    return f"[{_name(type(value))} {value.num_rows}×{value.num_columns}]"
+
+
+def _scalar(value: Any) -> str:
+    return repr(value.item())
+
+
+_NUMPY_SCALARS = (
+    "bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float16", "float32",
+)  # fmt: skip
+_FOREIGN: dict[str, Callable[[Any], str]] = {
     "pandas.DataFrame": _frame,
     "polars.DataFrame": _frame,
     "pandas.Series": _series,
     "polars.Series": _series,
+    "pandas.Timestamp": repr,
+    "pandas.Timedelta": repr,
     "numpy.ndarray": _array,
-    "pyarrow.Table": lambda value: f"[Table {value.num_rows}×{value.num_columns}]",
+    "pyarrow.Table": _table,
+    "pyarrow.RecordBatch": _table,
+    **{f"numpy.{name}": _scalar for name in _NUMPY_SCALARS},
 }
+"""Package and name of types whose short form is their library's, not the user's, and cheap."""

@@ -12,24 +12,33 @@ export class Drawer {
   constructor(host, data, onSelect) {
     Object.assign(this, { host, data, onSelect });
     this.known = new Map();
+    this.asking = false;
   }
 
-  async show(row) {
+  show(row) {
     this.row = row;
+    const known = this.known.get(this.data.id[row]);
+    if (known) this.draw(row, known);
+    else this.ask();
+  }
+
+  // One question at a time: who runs through the rows gets the one where he stopped.
+  async ask() {
+    if (this.asking) return;
+    this.asking = true;
+    const { row } = this;
     const id = this.data.id[row];
-    const known = this.known.get(id);
-    if (known) return this.draw(row, known);
-    this.stop?.abort();
-    const { signal } = (this.stop = new AbortController());
     try {
       const path = `/api/v1/traces/${this.data.trace_id}/spans/${id}`;
-      const span = await whileBusy(this.host, () => getJson(path, {}, signal));
+      const span = await whileBusy(this.host, () => getJson(path));
       if (this.known.size >= KEPT) this.known.delete(this.known.keys().next().value);
       this.known.set(id, span);
       if (this.row === row) this.draw(row, span);
     } catch (error) {
-      if (!signal.aborted) this.host.replaceChildren(h("p", { class: "note" }, error.message));
+      if (this.row === row) this.host.replaceChildren(h("p", { class: "note" }, error.message));
     }
+    this.asking = false;
+    if (this.row !== row) this.show(this.row);
   }
 
   draw(row, span) {

@@ -11,6 +11,7 @@ export class Filters {
     this.choices = choices;
     this.onChange = onChange;
     this.offered = { groups: [], services: [] };
+    this.asked = ""; // the search as it was last typed or shown; what is being typed is left alone
     this.search = h("input", {
       type: "search", class: "search", spellcheck: "false", autocomplete: "off", "aria-label": "Search",
       placeholder: "Search name, attribute or value — try symbol=AAPL status:err duration:>10ms",
@@ -46,12 +47,15 @@ export class Filters {
   listen() {
     this.search.addEventListener("input", () => {
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.onChange({ q: this.search.value.trim() }, false), TYPING);
+      this.timer = setTimeout(() => this.ask(false), TYPING);
     });
-    this.search.addEventListener("change", () => {
-      clearTimeout(this.timer);
-      this.onChange({ q: this.search.value.trim() });
-    });
+    this.search.addEventListener("change", () => this.ask(true));
+  }
+
+  ask(settled) {
+    clearTimeout(this.timer);
+    this.asked = this.search.value.trim();
+    this.onChange({ q: this.asked }, settled);
   }
 
   focusSearch() {
@@ -61,7 +65,10 @@ export class Filters {
 
   show(state, live) {
     this.state = state;
-    if (document.activeElement !== this.search) this.search.value = state.q;
+    if (state.q !== this.asked) {
+      clearTimeout(this.timer);
+      this.search.value = this.asked = state.q;
+    }
     setChosen(this.status, state.status);
     setChosen(this.group, state.group, `Group: ${state.group}`);
     setChosen(this.duration, state.slower, `Duration: ≥ ${spaced(state.slower)}`);

@@ -31,13 +31,10 @@ export function counted(number, noun) {
   return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-// A function without the packages around it: strategy.Momentum.decide, risk.check.
+// A function with what it stands in alone: Momentum.decide, risk.check.
 export function shortName(name) {
   if (!/^[\p{L}\p{N}_<>]+(\.[\p{L}\p{N}_<>]+)+$/u.test(name)) return name;
-  const parts = name.split(".");
-  const found = parts.findIndex((part) => /^\p{Lu}/u.test(part));
-  const firstClass = found < 0 ? parts.length - 1 : found;
-  return parts.slice(Math.max(0, firstClass - 1)).join(".");
+  return name.split(".").filter((part) => part !== "<locals>").slice(-2).join(".");
 }
 
 // 14:27:58.092 in the reader's zone; `ms` since 1970.

@@ -9,6 +9,7 @@ const LEFT = 56;
 const RIGHT = 16;
 const TOP = 10;
 const BOTTOM = 24;
+const SHORTEST = 60_000; // ms of the time axis
 const REACH = 9; // px from a point that still mean it
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 
@@ -17,7 +18,7 @@ export class Scatter {
   constructor({ onOpen, onSelect }) {
     this.onOpen = onOpen;
     this.onSelect = onSelect;
-    this.points = { start: [], duration: [], failed: [], trace: [] };
+    this.points = { start: [], duration: [], failed: [], trace: [], since: null, until: null };
     this.title = h("div", { class: "scatter-title" });
     this.canvas = h("canvas", { role: "img" });
     this.brush = h("div", { class: "brush", hidden: true });
@@ -41,16 +42,8 @@ export class Scatter {
   // --- scales ---------------------------------------------------------------------------------
 
   measure() {
-    const { start, since, until } = this.points;
     this.width = this.plot.clientWidth;
-    let from = since ?? Infinity;
-    if (since === null || since === undefined) for (const at of start) from = Math.min(from, at);
-    let to = until ?? Date.now();
-    if ((since === null || since === undefined) && start.length) {
-      to = 0;
-      for (const at of start) to = Math.max(to, at);
-    }
-    if (!(to > from)) [from, to] = [to - 30_000, to + 30_000];
+    const [from, to] = timeSpan(this.points);
     let low = Infinity;
     let high = 0;
     for (const length of this.points.duration) {
@@ -201,6 +194,20 @@ export class Scatter {
   dispose() {
     this.observer.disconnect();
   }
+}
+
+// From when to when the chart goes. A chosen stretch is shown as it is; else what lies before the
+// first trace is left out, so that a young bot fills the chart.
+function timeSpan({ start, since, until, exact }) {
+  const now = until ?? Date.now();
+  if (exact && since !== null) return [since, now];
+  if (!start.length) return [since ?? now - SHORTEST, now];
+  let [first, last] = [Infinity, -Infinity];
+  for (const at of start) [first, last] = [Math.min(first, at), Math.max(last, at)];
+  const to = since === null ? last : now;
+  const from = Math.max(first - (to - first) * 0.02, since ?? -Infinity);
+  const lacking = Math.max(0, SHORTEST - (to - from));
+  return since === null ? [from - lacking / 2, to + lacking / 2] : [from - lacking, to];
 }
 
 function levelText(power) {

@@ -46,7 +46,7 @@ export function goBack(fallback = "/traces") {
   else navigate(fallback);
 }
 
-// For a link that Dash does not know: opens in place, unless another tab was asked for.
+// Opens a link in place, unless another tab was asked for.
 export function followLink(event, url) {
   if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
@@ -84,6 +84,8 @@ function onKey(event) {
 }
 
 function onClick(event) {
+  const link = event.target.closest?.("a[data-page-link]");
+  if (link) return followLink(event, link.getAttribute("href"));
   const target = event.target.closest?.("button");
   if (!target) return;
   const { copy, copyLink, copyOtlp, themeChoice, help, back } = target.dataset;

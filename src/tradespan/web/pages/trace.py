@@ -13,11 +13,21 @@ from dash import dcc, html
 from tradespan.store.store import Store
 from tradespan.web.door import StoreDoor
 from tradespan.web.format import format_count, format_duration, format_part, format_share
-from tradespan.web.parts import Component, button, copy_button, element, empty_state, moment
+from tradespan.web.parts import (
+    Component,
+    button,
+    copy_button,
+    element,
+    empty_state,
+    moment,
+    page_link,
+)
 from tradespan.web.traceview import TraceView, lay_out_waterfall, measure_path, view_trace
 from tradespan.web.words import ORDER_ID
 
 SHARES_IN_WORDS = 3
+SMALLEST_SHARE = 0.03
+"""Of the shares after the first, those from here up are worth a word."""
 ORDERS_IN_HEAD = 3
 
 
@@ -123,7 +133,7 @@ def name_orders(orders: Sequence[str]) -> list[Component]:
     for number, order in enumerate(orders[:ORDERS_IN_HEAD]):
         query = urlencode({"q": f'{ORDER_ID}="{order}"', "range": "all"})
         shown += [", "] if number else []
-        shown.append(dcc.Link(order, href=f"/traces?{query}", className="id-link"))
+        shown.append(page_link(order, f"/traces?{query}", className="id-link"))
     if more := len(orders) - ORDERS_IN_HEAD:
         shown += [f" and {more} more"] if more > 0 else []
     return shown
@@ -140,7 +150,9 @@ def words(view: TraceView) -> list[Component]:
         return [html.Span("This trace took no time."), legend]
     measured = format_part(measure_path(view.tree, view.path), whole)
     sentence: list[Component] = [f"Underlined: critical path, {measured}. "]
-    for number, share in enumerate(view.shares[:SHARES_IN_WORDS]):
+    first, *others = view.shares[:SHARES_IN_WORDS]
+    told = [first, *(share for share in others if share.fraction >= SMALLEST_SHARE)]
+    for number, share in enumerate(told):
         part = format_share(share.fraction)
         name = name_span(view, share.label, share.node)
         sentence += [", ", name, f" {part}"] if number else [name, f" is {part} of it"]

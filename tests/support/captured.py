@@ -1,0 +1,199 @@
+"""What a recorder wrote, read back through the product's own reader.
+
+    with capture(tmp_path) as captured:
+        work()
+    span = captured.one("module.work")
+    assert span.arguments == {"quantity": 5}
+
+Records of other processes are read from their folders: `read_spans(root)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tradespan.core import guard
+from tradespan.core.clock import Clock
+from tradespan.core.records import AttributeValue, Event, Failure, Kind, Lane, Resource, Site, Span
+from tradespan.instrument.pen import SpanLimits
+from tradespan.instrument.recorder import SLOT, Recorder, RecorderSlot
+from tradespan.instrument.tracer import Tracer, TracerProvider
+from tradespan.spool.folder import RunFolder, run_folders
+from tradespan.spool.reader import SegmentReader
+from tradespan.spool.writer import SpoolWriter
+from tradespan.wire.attributes import ARGUMENT_PREFIX, captured_attributes, span_attributes
+from tradespan.wire.codec import decode_span, encode_record
+from tradespan.wire.sites import SITES
+
+MAX_LISTED = 20
+
+
+@dataclass(frozen=True)
+class CapturedSpan:
+    """One decoded span with its site, and the resource of who wrote it."""
+
+    site: Site
+    record: Span
+    resource: Resource
+    lane: Lane
+    sequence: int
+
+    @property
+    def name(self) -> str:
+        return self.record.name if self.record.name is not None else self.site.name
+
+    @property
+    def attributes(self) -> dict[str, AttributeValue]:
+        """All of them: the site's, captured arguments and result, the span's own."""
+        return span_attributes(self.site, self.record)
+
+    @property
+    def own(self) -> dict[str, AttributeValue]:
+        """The attributes that were set on the span itself."""
+        return dict(self.record.attributes or {})
+
+    @property
+    def arguments(self) -> dict[str, AttributeValue]:
+        """Captured arguments by parameter."""
+        captured = captured_attributes(self.site, self.record)
+        return {
+            key.removeprefix(ARGUMENT_PREFIX): value
+            for key, value in captured.items()
+            if key.startswith(ARGUMENT_PREFIX)
+        }
+
+    @property
+    def result(self) -> AttributeValue:
+        return self.record.result
+
+    @property
+    def trace_id(self) -> int:
+        return int.from_bytes(self.record.trace_id, "big")
+
+    @property
+    def span_id(self) -> int:
+        return self.record.span_id
+
+    @property
+    def parent_id(self) -> int:
+        return self.record.parent_id
+
+    @property
+    def failed(self) -> bool:
+        return self.record.status == 2
+
+    @property
+    def events(self) -> list[Event]:
+        return self.record.events or []
+
+    @property
+    def failure(self) -> Failure:
+        """The one exception that was recorded."""
+        (event,) = [event for event in self.events if event.failure is not None]
+        assert event.failure is not None
+        return event.failure
+
+    @property
+    def frames(self) -> list[str]:
+        """Function names of the exception's traceback, outermost first."""
+        return [frame.name for frame in self.failure.frames]
+
+    @property
+    def instance(self) -> str:
+        """`service.instance.id` of who wrote it."""
+        return str(self.resource.attributes["service.instance.id"])
+
+
+class Captured:
+    """A recorder on a folder of its own, and what it wrote."""
+
+    def __init__(self, folder: Path, slot: RecorderSlot, recorder: Recorder) -> None:
+        self.folder = folder
+        self.slot = slot
+        self.recorder = recorder
+
+    @property
+    def provider(self) -> TracerProvider:
+        return TracerProvider(self.slot, Resource({}))
+
+    @property
+    def tracer(self) -> Tracer:
+        return self.provider.get_tracer("tests")
+
+    @property
+    def spans(self) -> list[CapturedSpan]:
+        """All spans written so far, in the order of their start."""
+        return sorted(read_folder(self.folder), key=lambda span: span.record.start)
+
+    def named(self, name: str) -> list[CapturedSpan]:
+        """Spans whose name is `name` or ends with `.name`."""
+        return [span for span in self.spans if span.name == name or span.name.endswith(f".{name}")]
+
+    def one(self, name: str | None = None) -> CapturedSpan:
+        """The only span there is, or the only one of this name."""
+        found = self.spans if name is None else self.named(name)
+        told = [span.name for span in self.spans][:MAX_LISTED]
+        assert len(found) == 1, f"{len(found)} spans named {name}; there are {told}"
+        return found[0]
+
+
+def describe(writer: bytes) -> bytes:
+    """A resource that names only the process generation."""
+    return encode_record(Resource({"service.instance.id": writer.hex()}))
+
+
+@contextmanager
+def capture(
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    limits: SpanLimits | None = None,
+    slot: RecorderSlot = SLOT,
+    anchor_interval: float = 1.0,
+    strict: bool = True,
+) -> Iterator[Captured]:
+    """Record into `folder` while the block runs. `strict`: errors of ours are raised."""
+    spool = SpoolWriter(folder, describe=describe, site_payload=SITES.payload)
+    recorder = Recorder(spool, clock=clock, limits=limits, anchor_interval=anchor_interval)
+    before, slot.recorder = slot.recorder, recorder
+    raised = guard.raise_errors(strict)
+    try:
+        yield Captured(folder, slot, recorder)
+    finally:
+        guard.raise_errors(raised)
+        slot.recorder = before
+        spool.close()
+
+
+def read_folder(folder: Path) -> Iterator[CapturedSpan]:
+    """The spans of all segments of one run's folder."""
+    for name in RunFolder(folder).segments():
+        reader = SegmentReader(folder / str(name))
+        try:
+            yield from _read_segment(reader)
+        finally:
+            reader.close()
+
+
+def _read_segment(reader: SegmentReader) -> Iterator[CapturedSpan]:
+    offset = 0
+    while True:
+        stretch = reader.read(offset)
+        for raw in stretch.records:
+            assert raw.kind == Kind.SPAN
+            span = decode_span(raw.payload)
+            resource, lane = reader.origin.resource, reader.origin.lane
+            yield CapturedSpan(reader.sites[span.site], span, resource, lane, raw.sequence)
+        if stretch.finished or stretch.end <= offset:
+            break
+        offset = stretch.end
+    assert reader.damaged_bytes == 0
+
+
+def read_spans(root: Path) -> list[CapturedSpan]:
+    """The spans of all runs below a root, in the order of their start."""
+    spans = [span for run in run_folders(root) for span in read_folder(run.path)]
+    return sorted(spans, key=lambda span: span.record.start)
