@@ -1,8 +1,11 @@
 """The agent: forwards every run folder of a root to each folder's destinations.
 
-One thread per destination, so that a dead receiver holds up nobody else; the main loop finds folders,
-deletes what all have taken, and closes the books of runs that ended. Whoever runs it holds the root's
-lock.
+One thread per destination, so that a dead receiver holds up nobody else; the main loop finds
+folders, deletes what all have taken, closes the books of runs that ended and removes what is long
+over. Whoever runs it holds the root's lock.
+
+Of a folder's state the threads own the sources and cursors, and only replace them; the main loop
+owns everything else here, and looks at theirs.
 """
 
 from __future__ import annotations
@@ -18,21 +21,22 @@ from typing import Any, NamedTuple
 
 from tradespan.core.guard import guarded
 from tradespan.core.process import is_alive
-from tradespan.forward.books import Books, add_up
+from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier
-from tradespan.spool.folder import (
-    DRAINED,
-    PROGRESS,
-    RunFolder,
-    replace_json,
-    run_folders,
-)
+from tradespan.forward.register import FolderRegister
+from tradespan.spool.folder import DRAINED, PROGRESS, RunFolder, replace_json
 
 logger = logging.getLogger("tradespan")
 
 STATUS = "agent.json"
 NOT_ANSWERING = 1.0
 """Seconds that the end of a run waits for a receiver which does not answer."""
+_JUST_UNDER = 0.8
+"""Of those, what passes before the books are closed: reading the answer takes time too."""
+_SETTLING = 3
+"""Looks at books that don't balance: what moved between two of them is not lost."""
+_REBUILD = 5.0
+"""Seconds between two tries to open a destination that could not be opened."""
 
 
 class Destination(NamedTuple):
@@ -53,6 +57,17 @@ class Rhythm:
 
     poll: float = 0.1
     status: float = 0.5
+    purge: float = 60.0
+    keep_drained: float = 7 * 86_400.0
+    """How long the folder of a run that was delivered to the end stays."""
+
+
+@dataclass(slots=True)
+class _Ending:
+    """A run that is over, until its books are closed."""
+
+    since: float
+    told: float
 
 
 class Agent:
@@ -74,11 +89,13 @@ class Agent:
         self._build = build_courier
         self._default = default
         self._rhythm = rhythm or Rhythm()
-        self._only = only
+        self._register = FolderRegister(root, only)
         self._posts: dict[Destination, _Post] = {}
-        self._ended_at: dict[str, float] = {}
-        self._closed: set[str] = set()
-        self._wrote_status = 0.0
+        self._build_again: dict[Destination, float] = {}
+        self._ending: dict[str, _Ending] = {}
+        self._keepers: dict[str, Bookkeeper] = {}
+        self._wrote_status = self._purged = float("-inf")
+        self._stepping = threading.RLock()
 
     def run(self) -> None:
         """Work until `stop` is set."""
@@ -91,39 +108,41 @@ class Agent:
 
     def step(self) -> None:
         """One round of the main loop: folders, threads, deletions, ended runs."""
-        with guarded("agent"):
-            folders = self.open_folders()
-            for folder in folders:
-                self._assign(folder)
-            for post in self._posts.values():
-                post.folders = [f for f in folders if post.destination in self.wanted(f)]
-            for folder in folders:
-                self._delete_finished(folder)
-                self._close_books(folder)
-            if time.monotonic() - self._wrote_status > self._rhythm.status:
+        # Whoever ends the agent steps once more, beside its own thread.
+        with self._stepping:
+            with guarded("agent"):
+                self._serve(self.open_folders())
+            with guarded("agent status"):
                 self._write_status()
+            with guarded("agent purge"):
+                self._purge()
 
     def open_folders(self) -> list[RunFolder]:
         """Folders that are not drained to the end."""
-        found = [self._only] if self._only is not None else run_folders(self.root)
-        return [folder for folder in found if str(folder.path) not in self._closed]
+        return self._register.open_folders()
 
     def wanted(self, folder: RunFolder) -> list[Destination]:
-        """A folder's destinations."""
+        """A folder's destinations, each once."""
         told = folder.description.get("destinations")
         if not isinstance(told, list):
             return self._default
-        return [Destination(str(kind), str(address)) for kind, address in told]
+        pairs = [pair for pair in told if isinstance(pair, list | tuple) and len(pair) == 2]
+        return list(dict.fromkeys(Destination(str(kind), str(place)) for kind, place in pairs))
 
     def couriers(self, folder: RunFolder) -> dict[str, Courier[Any]]:
         """Sink name → courier, of a folder's destinations."""
-        posts = (self._posts.get(destination) for destination in self.wanted(folder))
-        return {post.courier.sink.name: post.courier for post in posts if post is not None}
+        return {post.courier.sink.name: post.courier for post in self._posts_of(folder)}
 
     def books(self, folder: RunFolder) -> Books:
-        """The folder's accounting now."""
+        """The folder's accounting now. May be asked by any thread."""
+        keeper = self._keepers.setdefault(str(folder.path), Bookkeeper(folder))
         couriers = self.couriers(folder)
-        return add_up(folder, {name: c.cursor(folder) for name, c in couriers.items()})
+        looks = 0
+        while True:
+            books = keeper.add_up({name: c.cursor(folder) for name, c in couriers.items()})
+            looks += 1
+            if books.balanced or looks == _SETTLING:
+                return books
 
     def has_live_run(self) -> bool:
         """Whether any folder's bot, or its supervisor, is alive."""
@@ -131,114 +150,127 @@ class Agent:
 
     def is_live(self, folder: RunFolder) -> bool:
         """Whether a folder's bot, or its supervisor, runs."""
-        return folder.ended is None and not self._is_orphan(folder)
+        return folder.ended is None and not _is_orphan(folder)
 
     def close(self) -> None:
-        """Stop the threads; what they hold is on disk still."""
+        """Stop the threads; what they hold is on disk still. Takes a second at most."""
         self.stop.set()
-        for post in self._posts.values():
+        posts = list(self._posts.values())
+        for post in posts:
             post.wake.set()
-        for post in self._posts.values():
-            post.thread.join(timeout=1.0)
+        end = time.monotonic() + NOT_ANSWERING
+        for post in posts:
+            post.thread.join(timeout=max(end - time.monotonic() - 0.5, 0.0))
+        for post in posts:
+            if post.thread.is_alive():
+                with guarded(f"closing {post.courier.sink.name}"):
+                    post.courier.sink.close()  # ends a wait for an answer
+        for post in posts:
+            post.thread.join(timeout=max(end - time.monotonic(), 0.0))
         with guarded("agent status"):
             (self.root / STATUS).unlink(missing_ok=True)
 
     def wake(self) -> None:
         """Look for work now."""
-        for post in self._posts.values():
+        for post in list(self._posts.values()):
             post.wake.set()
 
     # ── steps ───────────────────────────────────────────────────────────────────────────────────
 
+    def _serve(self, folders: list[RunFolder]) -> None:
+        for folder in folders:
+            self._assign(folder)
+        for destination, post in self._posts.items():
+            post.folders = [folder for folder in folders if destination in self.wanted(folder)]
+        for folder in folders:
+            # What is wrong with one folder must not hold up the others.
+            with guarded(f"agent: {folder.path.name}"):
+                self._delete_finished(folder)
+                self._close_books(folder)
+
     def _assign(self, folder: RunFolder) -> None:
+        now = time.monotonic()
         for destination in self.wanted(folder):
-            if destination in self._posts:
+            if destination in self._posts or now < self._build_again.get(destination, 0.0):
                 continue
+            self._build_again[destination] = now + _REBUILD
             # A destination that cannot be opened holds up no other; its records stay on disk.
             with guarded(f"{destination.kind} {destination.address}"):
                 courier = self._build(destination)
                 if courier is not None:
                     self._posts[destination] = _Post(self, destination, courier)
 
+    def _posts_of(self, folder: RunFolder) -> list[_Post]:
+        posts = (self._posts.get(destination) for destination in self.wanted(folder))
+        return [post for post in posts if post is not None]
+
     def _delete_finished(self, folder: RunFolder) -> None:
         """Delete the segments that every destination has taken to the end."""
-        couriers = self.couriers(folder)
-        if len(couriers) < len(self.wanted(folder)):
+        posts = self._posts_of(folder)
+        if not posts or len(posts) < len(self.wanted(folder)):
             return
-        if not couriers:
-            return
-        done = set.intersection(*(courier.finished(folder) for courier in couriers.values()))
-        for name in done:
+        for name in frozenset.intersection(*(post.courier.finished(folder) for post in posts)):
             (folder.path / name).unlink(missing_ok=True)
 
     def _close_books(self, folder: RunFolder) -> None:
         """Write `drained.json` once an ended run is delivered, or as far as it goes for now."""
         ended = folder.ended
         if ended is None:
-            if self._is_orphan(folder):
-                ended = {}
-            else:
+            if not _is_orphan(folder):
+                self._begin_anew(folder)
                 return
-        key = str(folder.path)
-        since = self._ended_at.setdefault(key, time.monotonic())
-        waited = time.monotonic() - since
-        complete = not folder.segments()
-        if not complete and not self._gives_up(folder, waited, float(ended.get("drain", 10.0))):
-            if waited > 1.0:
+            ended = {}
+        ending = self._ending.get(str(folder.path))
+        if ending is None:
+            ending = self._begin_ending(folder)
+        now = time.monotonic()
+        waited = now - ending.since
+        behind = [post.courier for post in self._posts_of(folder) if _behind(post, folder, ending)]
+        if not behind:
+            self._delete_finished(folder)
+        complete = not folder.segments() and not behind
+        if (
+            not complete
+            and behind
+            and not _gives_up(behind, waited, _number(ended.get("drain", 10.0)))
+        ):
+            if waited > 1.0 and now - ending.told > self._rhythm.status:
+                ending.told = now
                 replace_json(folder.path / PROGRESS, self._progress(folder))
             return
         said = folder.drained
-        if said is not None and said.get("complete") == complete:
-            if complete:
-                self._finish(folder)
-            return
-        books = self.books(folder)
-        replace_json(folder.path / DRAINED, {"complete": complete, **books.to_json()})
+        if said is None or said.get("complete") != complete:
+            books = self.books(folder)
+            replace_json(folder.path / DRAINED, {"complete": complete, **books.to_json()})
         if complete:
-            self._finish(folder)
+            self._register.close(folder)
+            self._ending.pop(str(folder.path), None)
+            self._keepers.pop(str(folder.path), None)
 
-    def _gives_up(self, folder: RunFolder, waited: float, drain: float) -> bool:
-        """Whether the end of a run waits no longer; forwarding goes on all the same."""
-        couriers = self.couriers(folder)
-        behind = [
-            courier
-            for courier in couriers.values()
-            if any(str(name) not in courier.finished(folder) for name in folder.segments())
-        ]
-        # The store is local: it is drained to the end. A receiver has until `drain`, or a second
-        # if it does not answer.
-        remote = [courier for courier in behind if courier.sink.name != "store"]
-        if len(remote) < len(behind):
-            return False
-        if waited > drain:
-            return True
-        failing = all(courier.state.failing_since is not None for courier in remote)
-        return failing and waited > NOT_ANSWERING * 0.8
+    def _begin_anew(self, folder: RunFolder) -> None:
+        """A run goes on in a folder, or another began in it: closed books are outdated."""
+        self._ending.pop(str(folder.path), None)
+        if folder.drained is not None:
+            (folder.path / DRAINED).unlink(missing_ok=True)
+
+    def _begin_ending(self, folder: RunFolder) -> _Ending:
+        """A run is over: whoever waits before its next try tries once more, at once."""
+        now = time.monotonic()
+        for post in self._posts_of(folder):
+            post.courier.hurry()
+            post.wake.set()
+        return self._ending.setdefault(str(folder.path), _Ending(now, now))
 
     def _progress(self, folder: RunFolder) -> dict[str, Any]:
         books = self.books(folder)
         waiting = max((sink.on_disk for sink in books.sinks.values()), default=0)
         return {"waiting": waiting, "recorded": books.recorded, "time": time.time()}
 
-    def _is_orphan(self, folder: RunFolder) -> bool:
-        """Whether a run's bot is gone and nobody said so (its supervisor was killed)."""
-        told = folder.description
-        process = int(told.get("pid", 0))
-        supervisor = int(told.get("supervisor", 0))
-        alive = (process and is_alive(process, int(told.get("pid_start", 0)))) or (
-            supervisor and is_alive(supervisor, int(told.get("supervisor_start", 0)))
-        )
-        return bool(process) and not alive
-
-    def _finish(self, folder: RunFolder) -> None:
-        key = str(folder.path)
-        self._closed.add(key)
-        self._ended_at.pop(key, None)
-        for courier in self.couriers(folder).values():
-            courier.forget(folder)
-
     def _write_status(self) -> None:
-        self._wrote_status = time.monotonic()
+        now = time.monotonic()
+        if now - self._wrote_status < self._rhythm.status:
+            return
+        self._wrote_status = now
         sinks = {
             post.courier.sink.name: {
                 "address": post.destination.address,
@@ -250,6 +282,57 @@ class Agent:
         content = {**self.status, "time": time.time(), "sinks": sinks}
         replace_json(self.root / STATUS, content)
 
+    def _purge(self) -> None:
+        """Remove folders that were delivered to the end long ago."""
+        now = time.monotonic()
+        if now - self._purged < self._rhythm.purge:
+            return
+        self._purged = now
+        for folder in self._register.remove_drained(time.time() - self._rhythm.keep_drained):
+            logger.info("removed %s, which was delivered long ago", folder.path)
+
+
+def _is_orphan(folder: RunFolder) -> bool:
+    """Whether a run's bot is gone and nobody said so (its supervisor was killed)."""
+    told = folder.description
+    for key in ("pid", "supervisor"):
+        process = int(_number(told.get(key)))
+        if process > 0 and is_alive(process, int(_number(told.get(f"{key}_start")))):
+            return False
+    # A process id says nothing across containers; a lock does.
+    pages = folder.pages()
+    return ("pid" in told or bool(pages)) and not any(page.alive for page in pages)
+
+
+def _number(value: object) -> float:
+    """A number out of a file that may hold anything; 0 if it is none."""
+    return value if isinstance(value, int | float) and abs(value) < 1e300 else 0.0
+
+
+def _behind(post: _Post, folder: RunFolder, ending: _Ending) -> bool:
+    """Whether a destination has not looked through the folder since the run ended."""
+    looked = post.courier.caught_up(folder)
+    return looked is None or looked <= ending.since
+
+
+def _gives_up(behind: list[Courier[Any]], waited: float, drain: float) -> bool:
+    """Whether the end of a run waits no longer; forwarding goes on all the same."""
+    # The store is local: it is drained to the end as long as it takes anything at all. A receiver
+    # has until `drain`, or a second if it does not answer.
+    stores = [courier for courier in behind if courier.sink.name == "store"]
+    if stores:
+        return waited > drain and all(courier.state.failing_since is not None for courier in stores)
+    return waited > drain or (
+        waited > NOT_ANSWERING * _JUST_UNDER and not any(map(_answers, behind))
+    )
+
+
+def _answers(courier: Courier[Any]) -> bool:
+    sending_since = courier.sending_since
+    return courier.state.failing_since is None and (
+        sending_since is None or time.monotonic() - sending_since < NOT_ANSWERING * _JUST_UNDER
+    )
+
 
 class _Post:
     """One destination's thread."""
@@ -258,6 +341,7 @@ class _Post:
         self.destination = destination
         self.courier = courier
         self.folders: list[RunFolder] = []
+        """Never changed, only replaced, by the agent's main loop."""
         self.wake = threading.Event()
         self._agent = agent
         self.thread = threading.Thread(
@@ -268,9 +352,9 @@ class _Post:
     def _run(self) -> None:
         poll = self._agent._rhythm.poll  # noqa: SLF001 - the agent's own thread
         while not self._agent.stop.is_set():
+            self.wake.clear()
             with guarded(f"forwarding to {self.courier.sink.name}"):
                 if self.courier.work(self.folders):
                     continue
             self.wake.wait(poll)
-            self.wake.clear()
         self.courier.close()

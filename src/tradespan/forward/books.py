@@ -1,17 +1,18 @@
 """The accounting equation of one run's folder (DESIGN 4.4).
 
-    recorded = accepted + parked + on disk + in memory + discarded(reason) + unaccounted   (per sink)
+    recorded = accepted + parked + on disk + in memory + discarded(reason) + unaccounted
 
-`recorded` comes from the writers' sequence numbers and counter pages only, never from the other terms:
-what does not add up is unaccounted. A number that was drawn for a record that is nowhere is one of two
-things. It is *interrupted*, and not recorded, if its call never returned: the process died in it, or is
-in it now. It is lost if there is a sign of loss in its row (a writer's lane): bytes that did not
-validate, a segment of the row missing, or a later record acknowledged than any that was found. In a row
-with a sign of loss every such number counts as lost, also those that were interrupted.
+for each sink. `recorded` comes from the writers' sequence numbers and counter pages only, never
+from the other terms: what does not add up is unaccounted. A number that was drawn for a record that
+is nowhere is one of two things. It is *interrupted*, and not recorded, if its call never returned:
+the process died in it, or is in it now. It is *lost* if there is a sign of loss in its row (a
+writer's lane): bytes that did not validate, a segment of the row missing, or a later record
+acknowledged than any that was found. In a row with a sign of loss every such number counts as lost,
+also those that were interrupted.
 
-What cannot be seen: a loss in a row whose counter page is gone too, behind the last record that some
-sink has read or that is still there. Where threads raced for the page's last store, as many records as
-there were threads may be missing from `recorded` then.
+What cannot be seen: a loss in a row whose counter page is gone too, behind the last record that
+some sink has read or that is still there. Where threads raced for the page's last store, as many
+records as there were threads may be missing from `recorded` then.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ class _Sum:
 
 
 class Bookkeeper:
-    """Adds up one folder's books, reading each byte of its segments once for each place a sink is at.
+    """Adds up one folder's books; for each place that a sink is at, it reads what follows once.
 
     May be asked by any thread.
     """
@@ -158,14 +159,15 @@ class Bookkeeper:
     def add_up(self, cursors: Mapping[str, Cursor]) -> Books:
         """The books now, for the sinks that have these cursors."""
         with self._lock:
-            for _ in range(_LOOKS):
+            looks = 0
+            while True:
                 # Before the segments: what was acknowledged by then has to be found in them.
                 before = {page.writer: page for page in self._folder.pages()}
                 rests = self._read_rests(cursors or {"": Cursor()})
                 after = {page.writer: page for page in self._folder.pages()}
-                if not _moved(before, after):
-                    break
-            return _sum_up(before, rests, cursors)
+                looks += 1
+                if looks == _LOOKS or not _moved(before, after):
+                    return _sum_up(before, rests, cursors)
 
     def _read_rests(self, cursors: Mapping[str, Cursor]) -> dict[str, _Rest]:
         """What lies on disk behind each cursor. All see the segments as of the same moment."""

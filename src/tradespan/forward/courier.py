@@ -56,7 +56,7 @@ class RetryPolicy:
 
     def wait(self, tries: int, asked: float | None) -> float:
         """Seconds before the next try; what the sink asked for counts if it is longer."""
-        doubled = min(self.first * 2 ** min(tries, 16), self.longest)
+        doubled: float = min(self.first * 2 ** min(tries, 16), self.longest)
         return max(doubled * random.uniform(0.8, 1.2), min(asked or 0.0, self.most_asked))
 
 
@@ -135,9 +135,7 @@ class Courier(Generic[T]):
         known = self._sources.get(key)
         if known is not None:
             return known
-        fresh = FolderSource(
-            folder, self._kind, self._decode, self._keeper.load(key), self._limits
-        )
+        fresh = FolderSource(folder, self._kind, self._decode, self._keeper.load(key), self._limits)
         # The agent's main thread asks as well: whoever comes first decides.
         return self._sources.setdefault(key, fresh)
 
@@ -155,7 +153,7 @@ class Courier(Generic[T]):
         return self._caught_up.get(str(folder.path))
 
     def _let_go(self, folders: list[RunFolder]) -> None:
-        """Close folders that are no longer served, but for those whose cursor is still to be kept."""
+        """Close folders that are no longer served, once their cursor is kept."""
         served = {str(folder.path) for folder in folders}
         for key in [key for key in self._sources if key not in served]:
             source = self._sources[key]

@@ -1,8 +1,8 @@
 """The dead letter: what a sink refused for good, as segments of its own, with the reason beside.
 
-A parked file is a segment (FORMAT.md) below `<run>/parked/<sink>/`, so that it is read and re-sent by
-the same code as any other. It is a row of its own: its writer is new and its records are numbered
-from 1, so that no record has the identity of another. The `.json` beside names where they came from.
+A parked file is a segment (FORMAT.md) below `<run>/parked/<sink>/`, so that it is read and re-sent
+by the same code as any other. It is a row of its own: its writer is new, its records are numbered
+from 1, so that no record has the identity of another. The `.json` beside names where it came from.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ from tradespan.wire.codec import encode_record
 PARKED = "parked"
 
 
-def park_batch(
-    batch: Batch[Any], sink: str, reason: str, refused: int | None = None
-) -> list[Path]:
+def park_batch(batch: Batch[Any], sink: str, reason: str, refused: int | None = None) -> list[Path]:
     """Write a refused batch down, one file a slice, durably, with the reason in a `.json` beside.
 
     `refused`: how many of its records the sink said it refused, if not all; which ones, it did not.

@@ -20,6 +20,7 @@ from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.span import Extras, Span
 from tradespan.spool.layout import PayloadTooLong
 from tradespan.spool.writer import SpoolWriter
+from tradespan.wire.codec import mend
 
 _SPAN = int(Kind.SPAN)
 _ERROR = 2
@@ -98,8 +99,9 @@ class Recorder:
             append = self._error if flags & 3 == _ERROR else self._ordinary
             try:
                 append(_SPAN, fields[0], _encode(fields))
-            except (PayloadTooLong, UnicodeEncodeError):
-                append(_SPAN, fields[0], _encode(cut_to_fit(fields)))
+            except (PayloadTooLong, UnicodeEncodeError, OverflowError):
+                # Over 1 MiB, a text without UTF-8, a number over 64 bits: rare, and kept all the same.
+                append(_SPAN, fields[0], _encode(cut_to_fit(mend(fields))))
         except Exception as error:  # noqa: BLE001 - the host comes first
             self.spool.ordinary.count_discarded("unencodable")
             guard.report("recording a span", error)

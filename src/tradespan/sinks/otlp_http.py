@@ -10,7 +10,7 @@ we keep: a local dead letter is our reading of it, DESIGN 5):
     429, 502, 503, 504                            retry, after Retry-After, an hour at most
     408, other 5xx, 1xx                           retry
     refused, reset, time-out, an answer cut off   retry: what it would have said is not known
-    401, 403                                      retry: tokens rotate; nothing is lost meanwhile
+    401, 403, 407                                 retry: tokens rotate; nothing is lost meanwhile
     413, or a request over 16 MiB                 split
     3xx                                           parked: a redirect is not followed, a token must
                                                   not go elsewhere
@@ -26,7 +26,6 @@ and requests, and would make spans of our own requests when the forwarder runs i
 
 from __future__ import annotations
 
-import base64
 import gzip
 import http.client
 import logging
@@ -40,11 +39,13 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from tradespan.core.delivery import Accepted, Batch, Outcome, Parked, Retry, Split
 from tradespan.core.records import Span
 from tradespan.core.version import __version__
+from tradespan.sinks.proxies import basic_auth, find_proxy
+from tradespan.wire.answers import read_partial_success
 from tradespan.wire.otlp import encode_traces
 
 logger = logging.getLogger("tradespan")
@@ -82,6 +83,13 @@ class OtlpHttpSink:
         """
         parts = urlsplit(url)
         self.name = name
+        self.last_error: str | None = None
+        """Why the last batch was not accepted; None if it was."""
+        self.failing_since: float | None = None
+        """Monotonic seconds; None while the receiver takes or refuses for good what it is sent."""
+        self.waiting_since: float | None = None
+        """Monotonic seconds since which a delivery is under way. A receiver that hangs is failing
+        only after the time-out; who wants to end sees here how long it has been silent."""
         self._secure = parts.scheme == "https"
         self._host, self._port = parts.hostname or "", parts.port or (443 if self._secure else 80)
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -90,17 +98,38 @@ class OtlpHttpSink:
         self._certificate = certificate
         self._client_certificate = client_certificate
         self._client_key = client_key
-        own = {"content-type": "application/x-protobuf"}
+        asked = {"user-agent": f"tradespan/{__version__}"}
+        asked |= basic_auth("authorization", parts.username, parts.password)
+        asked |= {key.lower(): value for key, value in (headers or {}).items()}
+        asked["content-type"] = "application/x-protobuf"
         if compress:
-            own["content-encoding"] = "gzip"
-        given = {key.lower(): value.encode() for key, value in (headers or {}).items()}
-        asked = {"user-agent": f"tradespan/{__version__}".encode(), **_credentials(url), **given}
-        self._headers = asked | {key: value.encode() for key, value in own.items()}
+            asked["content-encoding"] = "gzip"
+        self._headers = {key: value.encode() for key, value in asked.items()}
+        self._way = "", self._headers
+        """What stands before the target in a request, and its headers: a proxy wants more."""
         self._connection: http.client.HTTPConnection | None = None
         self._warned = ""
 
     def deliver(self, batch: Batch[Span]) -> Outcome:
         """Send a batch in one request."""
+        self.waiting_since = time.monotonic()
+        outcome = self._deliver(batch)
+        self.waiting_since = None
+        self.last_error = None if isinstance(outcome, Accepted) else outcome.reason
+        if not isinstance(outcome, Retry):
+            self.failing_since = None
+        elif self.failing_since is None:
+            self.failing_since = time.monotonic()
+        return outcome
+
+    def close(self) -> None:
+        """Close the connection; a delivery that waits for an answer ends at once, with Retry."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            _cut(connection.sock)
+            connection.close()
+
+    def _deliver(self, batch: Batch[Span]) -> Outcome:
         try:
             body = encode_traces(batch)
         except Exception as error:  # noqa: BLE001 - one bad record must not stop all others for ever
@@ -117,13 +146,6 @@ class OtlpHttpSink:
             return Retry(f"{self._host}:{self._port}: {_say(error)}")
         self._warn_once(status, said)
         return read_answer(status, headers, said)
-
-    def close(self) -> None:
-        """Close the connection; a delivery that waits for an answer ends at once, with Retry."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            _cut(connection.sock)
-            connection.close()
 
     def _post(self, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and (the beginning of) the body of the receiver's answer."""
@@ -144,7 +166,8 @@ class OtlpHttpSink:
     ) -> tuple[int, Mapping[str, str], bytes]:
         unsent: OSError | None = None
         try:
-            connection.request("POST", self._target, body, self._headers)
+            before, headers = self._way
+            connection.request("POST", before + self._target, body, headers)
         except (BrokenPipeError, ConnectionResetError) as error:
             # Who refuses a body for its size may answer and hang up before it has read all of it.
             unsent = error
@@ -157,8 +180,8 @@ class OtlpHttpSink:
             raise
         if unsent is not None or not whole:
             connection.close()
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return response.status, headers, said
+        told = {name.lower(): value for name, value in response.headers.items()}
+        return response.status, told, said
 
     def _usable_connection(self) -> http.client.HTTPConnection:
         """The one in use, if the receiver has not hung up; else a new one, not yet connected."""
@@ -167,14 +190,26 @@ class OtlpHttpSink:
             if connection.sock is not None and not _has_news(connection.sock):
                 return connection
             connection.close()
+        self._connection = self._new_connection()
+        return self._connection
+
+    def _new_connection(self) -> http.client.HTTPConnection:
+        """One to the receiver, or to the proxy that the environment names now."""
+        proxy = find_proxy("https" if self._secure else "http", self._host, self._port)
+        host, port = (proxy.host, proxy.port) if proxy else (self._host, self._port)
+        self._way = "", self._headers
         if self._secure:
-            connection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=self._timeout, context=self._trust()
+            secure = http.client.HTTPSConnection(
+                host, port, timeout=self._timeout, context=self._trust()
             )
-        else:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-        self._connection = connection
-        return connection
+            if proxy is not None:
+                secure.set_tunnel(self._host, self._port, headers=dict(proxy.headers))
+            return secure
+        if proxy is not None:
+            name = f"[{self._host}]" if ":" in self._host else self._host
+            asked = {key: value.encode() for key, value in proxy.headers.items()}
+            self._way = f"http://{name}:{self._port}", self._headers | asked
+        return http.client.HTTPConnection(host, port, timeout=self._timeout)
 
     def _trust(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=self._certificate)
@@ -188,7 +223,7 @@ class OtlpHttpSink:
         rejected, words = read_partial_success(body) if 200 <= status < 300 else (0, "")
         if words and not rejected and words != self._warned:
             self._warned = words
-            logger.warning("%s remarks: %s", self.name, words)
+            logger.warning("%s remarks: %s", self.name, words[:_SHOWN])
 
 
 def _read_body(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
@@ -256,15 +291,6 @@ def _has_news(connection: socket.socket) -> bool:
         return bool(selector.select(0))
 
 
-def _credentials(url: str) -> dict[str, bytes]:
-    """The header for a user and password that stand in an address."""
-    parts = urlsplit(url)
-    if parts.username is None:
-        return {}
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-    return {"authorization": b"Basic " + base64.b64encode(pair)}
-
-
 def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     """What a receiver's answer means for the batch; the table is on top of this file.
 
@@ -276,11 +302,11 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Outcome
             return Retry(f"a web page answers, no OTLP receiver: {said}")
         rejected, words = read_partial_success(body)
         if rejected:
-            return Parked(f"partial success: {words or 'no reason given'}", rejected)
+            return Parked(f"partial success: {words[:_SHOWN] or 'no reason given'}", rejected)
         return Accepted()
     if status == 413:
         return Split(said)
-    if status in (401, 403, 408, 429) or status >= 500 or status < 200:
+    if status in (401, 403, 407, 408, 429) or status >= 500 or status < 200:
         return Retry(said, retry_after(headers.get("retry-after")))
     return Parked(said)
 
@@ -298,63 +324,6 @@ def retry_after(value: str | None, now: float | None = None) -> float | None:
         moment = moment.replace(tzinfo=UTC)
     wait = moment.timestamp() - (time.time() if now is None else now)
     return min(max(wait, 0.0), LONGEST_WAIT)
-
-
-def read_partial_success(body: bytes) -> tuple[int, str]:
-    """(rejected spans, message) of an ExportTraceServiceResponse; (0, "") if it has none."""
-    try:
-        inner = _fields(body).get(1)
-        if not isinstance(inner, bytes):
-            return 0, ""
-        fields = _fields(inner)
-    except (IndexError, ValueError):
-        return 0, ""
-    rejected, words = fields.get(1, 0), fields.get(2, b"")
-    text = words[:_SHOWN].decode("utf-8", "replace") if isinstance(words, bytes) else ""
-    # int64: what is negative says nothing.
-    return (rejected if isinstance(rejected, int) and rejected < 1 << 63 else 0), text
-
-
-def _fields(data: bytes) -> dict[int, int | bytes]:
-    """Fields of a small message by number; those of fixed size are passed over.
-
-    Raises:
-        ValueError, IndexError: The bytes are not one.
-    """
-    found: dict[int, int | bytes] = {}
-    place = 0
-    while place < len(data):
-        tag, place = _varint(data, place)
-        number, wire = tag >> 3, tag & 7
-        if wire in _FIXED:
-            place += _FIXED[wire]
-            continue
-        value, place = _varint(data, place)
-        if wire == 0:
-            found[number] = value
-        elif wire == 2 and place + value <= len(data):
-            found[number] = data[place : place + value]
-            place += value
-        else:
-            raise ValueError("not a field that is known here")
-    return found
-
-
-_FIXED = {1: 8, 5: 4}
-"""Wire type → bytes of a field of fixed size."""
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        byte = data[place]
-        place += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, place
-        shift += 7
-        if shift > 63:
-            raise ValueError("a varint of more than 64 bits")
 
 
 def _say(error: Exception) -> str:

@@ -15,7 +15,7 @@ class Proxy(NamedTuple):
 
     host: str
     port: int
-    headers: Mapping[str, bytes]
+    headers: Mapping[str, str]
     """Its user and password, if it has any."""
 
 
@@ -55,9 +55,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def basic_auth(header: str, user: str | None, password: str | None) -> dict[str, bytes]:
+def basic_auth(header: str, user: str | None, password: str | None) -> dict[str, str]:
     """The header for the user and password of an address, percent-encoded as they stand there."""
     if user is None:
         return {}
     pair = f"{unquote(user)}:{unquote(password or '')}".encode()
-    return {header: b"Basic " + base64.b64encode(pair)}
+    return {header: f"Basic {base64.b64encode(pair).decode()}"}

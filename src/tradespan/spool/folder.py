@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import stat
 import threading
 import time
@@ -28,6 +29,7 @@ DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
 _LOCK = "agent.lock"
 _LARGEST_JSON = 16 * 1024 * 1024
+_BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg)$")
 _PROBES = 100
 
 
@@ -182,7 +184,7 @@ def _is_passing(entry: str) -> bool:
     """Whether a file of a run's folder means nothing once the run is delivered."""
     if entry in (RUN, ENDED, DRAINED, PROGRESS) or entry.endswith(".page"):
         return True
-    begun = entry.startswith(".") and entry.rstrip("0123456789.").endswith((".json", ".page", ".seg"))
+    begun = entry.startswith(".") and _BEGUN.search(entry) is not None
     return begun or (entry.startswith("cursor-") and entry.endswith(".json"))
 
 

@@ -83,6 +83,7 @@ class SegmentReader:
             OSError: It is gone, or not readable.
         """
         self.path = path
+        self.origin: Origin
         self.damaged_bytes = 0
         """Bytes passed over so far because they were not valid."""
         self.unknown_frames = 0

@@ -109,7 +109,7 @@ DAY = datetime.datetime(2026, 11, 21, 9, 30, tzinfo=datetime.UTC)
         ({"a": 1}, "{'a': ...}"),
         ({chr(97 + n): n for n in range(10)}, "{'a': ..., 'b': ..., +8 more}"),
         ({1: 2, ("x", "y"): 3}, "{1: ..., (+2 more): ...}"),
-        ({"eyJhbGciOi.eyJzdWIi.abc": 1}, "{'***': ...}"),
+        ({"eyJhbGciOiJIUzI.eyJzdWIi.abc": 1}, "{'***': ...}"),
         (collections.defaultdict(list, {"a": []}), "defaultdict({'a': ...})"),
         (collections.Counter("aab"), "Counter({'a': ..., 'b': ...})"),
         (collections.OrderedDict(), "OrderedDict({})"),
@@ -353,7 +353,7 @@ def test_circular_values_end() -> None:
         Decimal(10) ** 400,
         "password=" * 100_000,
     ],
-    ids=lambda value: f"{type(value).__name__} of {value!r:.20}" if type(value) is list else "",
+    ids=lambda value: type(value).__name__,
 )
 def test_large_values_are_short_and_quick(value: Any) -> None:
     began = time.perf_counter()

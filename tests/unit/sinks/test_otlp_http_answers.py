@@ -13,13 +13,8 @@ from tests.support.faults import PROTOBUF, AcceptPartly, Answer, Refuse
 from tests.support.receiver import Receiver
 from tests.unit.sinks.builders import make_batch
 from tradespan.core.delivery import Accepted, Parked, Retry, Split
-from tradespan.sinks.otlp_http import (
-    LONGEST_WAIT,
-    OtlpHttpSink,
-    read_answer,
-    read_partial_success,
-    retry_after,
-)
+from tradespan.sinks.otlp_http import LONGEST_WAIT, OtlpHttpSink, read_answer, retry_after
+from tradespan.wire.answers import read_partial_success
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -92,7 +87,8 @@ def test_a_remark_on_accepted_spans_is_logged_once(
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b"OK", b"\xff" * 20, b"\x0a\xff", b"\x0a\x05\x08", b"\x08" + b"\x80" * 20]
+    "body",
+    [b"", b"{}", b"{", b"OK", b"\xff" * 20, b"\x0a\xff", b"\x0a\x05\x08", b"\x08" + b"\x80" * 20],
 )
 def test_success_with_a_strange_body_is_accepted(
     receiver: Receiver, sink: OtlpHttpSink, body: bytes
@@ -184,3 +180,9 @@ def test_unknown_fields_of_an_answer_are_passed_over(
     body = b"\x10\x01" + b"\x0a" + bytes([len(inner)]) + inner
     receiver.play(Answer(200, body, {"content-type": PROTOBUF}))
     assert sink.deliver(make_batch(2)) == Parked("partial success: old", 2)
+
+
+def test_a_partial_success_in_json_counts_as_well(receiver: Receiver, sink: OtlpHttpSink) -> None:
+    body = b'{"partialSuccess": {"rejectedSpans": "2", "errorMessage": "too old"}}'
+    receiver.play(Answer(200, body, {"content-type": "application/json"}))
+    assert sink.deliver(make_batch(2)) == Parked("partial success: too old", 2)

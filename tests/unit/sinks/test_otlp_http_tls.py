@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,6 +74,29 @@ def server_context(pair: Pair) -> ssl.SSLContext:
 def deliver_once(url: str, **options: Any) -> Outcome:
     with closing(OtlpHttpSink("otlp-tls", url, timeout=5.0, **options)) as sink:
         return sink.deliver(make_batch())
+
+
+def open_tunnel(listener: socket.socket, port: int) -> None:
+    """Be the proxy of the next connection: grant what it asks, and carry bytes to a local port."""
+
+    def serve() -> None:
+        near, _ = listener.accept()
+        with near, socket.create_connection(("127.0.0.1", port)) as far:
+            assert near.recv(65536).startswith(b"CONNECT 192.0.2.1:4318 HTTP/1.")
+            near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            other = threading.Thread(target=carry, args=(far, near), daemon=True)
+            other.start()
+            carry(near, far)
+            other.join()
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
+def carry(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):  # either side may hang up
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
 
 
 def reason(outcome: Outcome) -> str:
@@ -145,3 +170,23 @@ def test_plain_http_to_a_tls_port_is_tried_again(receiver: Receiver) -> None:
 def test_tls_to_a_plain_port_is_tried_again() -> None:
     with Receiver() as plain:
         assert "SSLError" in reason(deliver_once(plain.url.replace("http", "https")))
+
+
+def test_through_a_proxys_tunnel_the_receivers_own_certificate_counts(
+    make_pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = make_pair("far", "192.0.2.1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with (
+        Receiver(tls=server_context(far)) as receiver,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        open_tunnel(listener, receiver.port)
+        url = "https://192.0.2.1:4318/v1/traces"
+        assert deliver_once(url, certificate=far.certificate) == Accepted()
+        assert receiver.requests[0].path == "/v1/traces"
+        assert "proxy-authorization" not in receiver.requests[0].headers
+        open_tunnel(listener, receiver.port)
+        assert "SSLCertVerificationError" in reason(deliver_once(url))

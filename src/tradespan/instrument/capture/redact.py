@@ -18,10 +18,10 @@ _BEYOND = 256
 
 SENSITIVE_WORDS = frozenset(
     {
-        "password", "passwords", "passwd", "pwd", "secret", "secrets", "token", "apikey", "passphrase",
-        "signature", "listenkey", "privatekey", "secretkey", "accesskey", "seed", "mnemonic",
-        "authorization", "auth", "cookie", "cookies", "credential", "credentials", "otp", "totp",
-        "pin", "jwt", "bearer", "webhook",
+        "password", "passwords", "passwd", "pwd", "secret", "secrets", "token", "apikey",
+        "passphrase", "signature", "listenkey", "privatekey", "secretkey", "accesskey", "seed",
+        "mnemonic", "authorization", "auth", "cookie", "cookies", "credential", "credentials",
+        "otp", "totp", "pin", "jwt", "bearer", "webhook",
     }
 )  # fmt: skip
 SENSITIVE_PAIRS = frozenset(
@@ -49,7 +49,7 @@ _IN_TEXT = re.compile(
     | (?P<user>://[^\s/:@]{0,256}+:)[^\s/]{1,256}(?=@)
     | (?P<lone>://)[\w-]{16,256}+(?=@)
     | \((?P<quote>["'])(?P<first>[\w.-]{2,100}+)(?P=quote),\s?+(?=[bru]?["'])
-    | (?<![\w.-])(?P<key>[\w.-]{2,100}+)(?P<equals>\\?+["']?+\s{0,2}+(?:=>|[=:](?!//))\s{0,2}+)
+    | (?:(?<![\w.%-])|(?<=%[0-9A-F]{2}))(?P<key>[\w.-]{2,100}+)(?P<equals>\\?+["']?+\s{0,2}+(?:=>|[=:](?!//))\s{0,2}+)
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )

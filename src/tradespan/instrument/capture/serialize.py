@@ -185,7 +185,7 @@ def _object(value: Any, kind: type, length: int, depth: int) -> str:
 
 
 def _package(kind: type) -> str:
-    module = kind.__dict__.get("__module__")
+    module = type.__dict__["__module__"].__get__(kind)
     return module.partition(".")[0] if type(module) is str else ""
 
 
@@ -209,10 +209,11 @@ def _fields_of(value: Any, kind: type) -> Iterable[tuple[str, Any]] | None:
     if type(declared) is dict:
         regular = (field for field in dataclasses.fields(kind) if field.repr)
         return _stored(value, kind, (field.name for field in regular))
-    for attribute in ("__pydantic_fields__", "__struct_fields__"):  # pydantic, msgspec
-        names = _of_class(kind, attribute)
-        if type(names) in (dict, tuple):
-            return _stored(value, kind, names)
+    models = _of_class(kind, "__pydantic_fields__")
+    if type(models) is dict:
+        return _stored(value, kind, models)
+    if _package(type(kind)) == "msgspec":
+        return _stored(value, kind, kind.__struct_fields__)  # type: ignore[attr-defined]
     return None
 
 

@@ -9,7 +9,8 @@ const LEFT = 56;
 const RIGHT = 16;
 const TOP = 10;
 const BOTTOM = 24;
-const SHORTEST = 60_000; // ms of the time axis
+const SHORTEST = 60_000; // ms of a time axis that ends now
+const SHORTEST_PAST = 5_000; // ms of one that ends with the last trace
 const REACH = 9; // px from a point that still mean it
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 
@@ -206,7 +207,7 @@ function timeSpan({ start, since, until, exact }) {
   for (const at of start) [first, last] = [Math.min(first, at), Math.max(last, at)];
   const to = since === null ? last : now;
   const from = Math.max(first - (to - first) * 0.02, since ?? -Infinity);
-  const lacking = Math.max(0, SHORTEST - (to - from));
+  const lacking = Math.max(0, (since === null ? SHORTEST_PAST : SHORTEST) - (to - from));
   return since === null ? [from - lacking / 2, to + lacking / 2] : [from - lacking, to];
 }
 

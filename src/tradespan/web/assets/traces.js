@@ -223,7 +223,8 @@ class TraceList {
     try {
       const page = await this.ask("traces", signal);
       if (!signal?.aborted) this.takeNewest(page);
-      if (Date.now() - this.chartAt > CHART_EVERY) {
+      if (Date.now() - this.chartAt < CHART_EVERY) this.owed = true; // the chart follows soon
+      else {
         const points = await this.ask("scatter", signal);
         if (!signal?.aborted) this.showPoints(points);
       }

@@ -1,0 +1,106 @@
+"""Which run folders of a root there are, which of them are open, and which may go."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from tradespan.spool.folder import DRAINED, RUN, RUNS, RunFolder, run_folders
+
+_LOOK_AGAIN = 2.0
+"""Seconds between two looks at the folders that are closed, and at the list of all."""
+
+
+class FolderRegister:
+    """Keeps one `RunFolder` a path, so that what it has read of small files stays known.
+
+    May be asked by any thread.
+    """
+
+    def __init__(self, root: Path, only: RunFolder | None = None) -> None:
+        """`only`: know this folder alone."""
+        self._root = root
+        self._only = only
+        self._folders: dict[str, RunFolder] = {}
+        self._closed: dict[str, int] = {}
+        """Path → when the folder had changed last, at the time it was closed."""
+        self._listed: tuple[int, bool] = (-1, False)
+        self._looked_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def open_folders(self) -> list[RunFolder]:
+        """Folders that are not drained to the end."""
+        with self._lock:
+            self._list()
+            self._reopen()
+            return [folder for path, folder in self._folders.items() if path not in self._closed]
+
+    def close(self, folder: RunFolder) -> None:
+        """Nothing is left in a folder. It is opened again when a file comes into it."""
+        with self._lock:
+            self._closed[str(folder.path)] = folder.changed
+
+    def remove_drained(self, before: float) -> list[RunFolder]:
+        """Delete folders that were drained before a moment (unix seconds). Returns those deleted.
+
+        A folder whose books don't balance stays: it is the evidence. So does one with dead letters.
+        """
+        with self._lock:
+            closed = [folder for path, folder in self._folders.items() if path in self._closed]
+        over = [each for each in closed if each.path != self._root and _is_over(each, before)]
+        return [folder for folder in over if folder.remove()]
+
+    def _list(self) -> None:
+        """Look for new folders, unless nothing came or went."""
+        state = _state(self._root)
+        now = time.monotonic()
+        if state == self._listed and now - self._looked_at < _LOOK_AGAIN:
+            return
+        found = [self._only] if self._only is not None else list(run_folders(self._root))
+        known = self._folders
+        self._folders = {str(f.path): known.get(str(f.path), f) for f in found}
+        self._closed = {path: at for path, at in self._closed.items() if path in self._folders}
+        for path in self._folders.keys() - known.keys():
+            if _is_drained(self._folders[path]):
+                self._closed[path] = self._folders[path].changed
+        self._listed = state
+
+    def _reopen(self) -> None:
+        """Open closed folders in which something changed: another run, or a child that lives."""
+        now = time.monotonic()
+        if now - self._looked_at < _LOOK_AGAIN:
+            return
+        self._looked_at = now
+        for path, at in list(self._closed.items()):
+            folder = self._folders[path]
+            if folder.changed != at and not _is_drained(folder):
+                del self._closed[path]
+
+
+def _state(root: Path) -> tuple[int, bool]:
+    """Changes when a folder comes or goes."""
+    try:
+        changed = (root / RUNS).stat().st_mtime_ns
+    except OSError:
+        changed = -1
+    return changed, (root / RUN).exists()
+
+
+def _is_drained(folder: RunFolder) -> bool:
+    """Whether all of it was delivered, and nothing came since."""
+    drained = folder.drained
+    return drained is not None and drained.get("complete") is True and not folder.segments()
+
+
+def _is_over(folder: RunFolder, before: float) -> bool:
+    drained = folder.drained
+    if drained is None or not _is_drained(folder) or any(page.alive for page in folder.pages()):
+        return False
+    sinks = drained.get("sinks", {})
+    try:
+        return (folder.path / DRAINED).stat().st_mtime < before and not any(
+            sink.get("unaccounted") for sink in sinks.values()
+        )
+    except (AttributeError, OSError):
+        return False
