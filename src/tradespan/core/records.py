@@ -1,8 +1,8 @@
 """What is recorded: the shapes that travel from the bot to the sinks.
 
 A *record* is one span (later: one log line, one metric reading). It is a MessagePack array whose
-trailing default fields are left off, so that the common span costs 60 bytes. `spool/FORMAT.md` is
-the specification of the bytes; the classes here give each position its name.
+trailing default fields are left off by whoever encodes it, so that the common span costs 60 bytes.
+`spool/FORMAT.md` is the specification of the bytes; the classes here name each position.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Kind(IntEnum):
     METRIC = 18
 
 
-class Site(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Site(msgspec.Struct, frozen=True, array_like=True):
     """The static facts of one place that makes spans: a watched function, or a tracer.
 
     Written once a segment; spans refer to it by `number`. A tracer's site has no name: each of its
@@ -66,7 +66,7 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     name: str
 
 
-class Failure(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Failure(msgspec.Struct, frozen=True, array_like=True):
     """One exception, captured without formatting: type, message, and where it passed."""
 
     type: str
@@ -81,7 +81,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     escaped: bool = True
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, array_like=True):
     """Something at one moment of a span: a name, or a captured exception."""
 
     name: str
@@ -92,7 +92,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     dropped_attributes: int = 0
 
 
-class Link(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Link(msgspec.Struct, frozen=True, array_like=True):
     """A pointer to a span of this or another trace."""
 
     trace_id: bytes
@@ -104,7 +104,7 @@ class Link(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     dropped_attributes: int = 0
 
 
-class Span(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Span(msgspec.Struct, frozen=True, array_like=True):
     """A finished span.
 
     `flags` packs what is small: bits 0–1 status (0 unset, 1 ok, 2 error), bits 2–4 kind

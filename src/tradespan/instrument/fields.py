@@ -1,53 +1,71 @@
 """Attributes taken out of a call by paths: `trading.symbol` from `args.order.symbol`.
 
 A path goes by attribute, mapping key or index, whichever the value has. A step that is not there
-gives no attribute; it never gives an error.
+gives no attribute; one that fails costs its own field and nothing else. A path through a name that
+says secret (`args.password`) gives the marker.
 """
 
 from __future__ import annotations
 
+import datetime
 import enum
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from tradespan.config import FromArguments, FromResult, FromSelf, MapRule
 from tradespan.core import guard
-from tradespan.instrument.capture.arguments import Signature
-from tradespan.instrument.capture.redact import redact_text
+from tradespan.instrument.capture.arguments import Pick, Signature
+from tradespan.instrument.capture.redact import MARK, is_sensitive, redact_and_cut
 from tradespan.instrument.capture.serialize import smart
 from tradespan.instrument.options import Field
 from tradespan.instrument.span import Span
 
 _ABSENT = object()
-Pick = Callable[[tuple[Any, ...], dict[str, Any]], Any]
+_MOST = 1 << 63
+_LENGTH = 1_000
 
 
 def follow(value: Any, path: Sequence[str]) -> Any:
     """The value at the end of a path, or `_ABSENT`."""
     for step in path:
-        if isinstance(value, dict):
-            value = value.get(step, _ABSENT)
-        elif isinstance(value, (list, tuple)) and step.lstrip("-").isdigit():
-            place = int(step)
-            value = value[place] if -len(value) <= place < len(value) else _ABSENT
-        else:
-            value = getattr(value, step, _ABSENT)
+        value = _step(value, step)
         if value is _ABSENT:
-            return _ABSENT
+            break
     return value
 
 
+def _step(value: Any, step: str) -> Any:
+    number = int(step) if step.lstrip("-").isdecimal() else None
+    if isinstance(value, Mapping):
+        if step in value:
+            return value[step]
+        return value[number] if number is not None and number in value else _ABSENT
+    if number is not None and isinstance(value, Sequence) and not isinstance(value, str):
+        return value[number] if -len(value) <= number < len(value) else _ABSENT
+    return getattr(value, step, _ABSENT)
+
+
 def as_attribute(value: Any) -> Any:
-    """A mapped value as an attribute: numbers as numbers, enums by value, the rest as text."""
+    """A mapped value as an attribute: numbers as numbers, enums by value, the rest as text.
+
+    `None` where there is nothing to record: no value, or a number that is none (NaN, infinity).
+    """
     if isinstance(value, enum.Enum):
         value = value.value
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, str):
-        return redact_text(value)
-    if isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return redact_and_cut(str.__str__(value), _LENGTH)
+    if isinstance(value, int):
+        whole = int.__int__(value)
+        return whole if -_MOST <= whole < _MOST else str(smart(whole))
+    if isinstance(value, float | Decimal):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
     return str(smart(value))
 
 
@@ -55,23 +73,27 @@ class FieldCapture:
     """The fields of one function, split by when they can be read."""
 
     def __init__(self, fields: Sequence[Field], signature: Signature) -> None:
-        self.literals = {
-            field.attribute: field.literal for field in fields if field.source == "="
-        }
+        self.literals = {field.attribute: field.literal for field in fields if field.source == "="}
         self._before: list[tuple[str, Pick, tuple[str, ...]]] = []
-        self._after = [
-            (field.attribute, field.path) for field in fields if field.source == "result"
-        ]
+        self._after: list[tuple[str, tuple[str, ...]]] = []
         self.unknown: list[Field] = []
         """Fields that name a parameter which the function does not have."""
         for field in fields:
-            if field.source not in ("args", "self"):
+            if field.source == "=":
                 continue
-            name, path = ("self", field.path) if field.source == "self" else _head(field.path)
-            try:
-                self._before.append((field.attribute, signature.pick(name), path))
-            except KeyError:
-                self.unknown.append(field)
+            if any(is_sensitive(step) for step in field.path):
+                self.literals[field.attribute] = MARK
+            elif field.source == "result":
+                self._after.append((field.attribute, field.path))
+            else:
+                self._read_before(field, signature)
+
+    def _read_before(self, field: Field, signature: Signature) -> None:
+        name, path = ("self", field.path) if field.source == "self" else _head(field.path)
+        try:
+            self._before.append((field.attribute, signature.pick(name), path))
+        except KeyError:
+            self.unknown.append(field)
 
     @property
     def reads_result(self) -> bool:
@@ -80,24 +102,25 @@ class FieldCapture:
 
     def before(self, span: Span, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Set what comes from literals, arguments and the receiver."""
-        held = dict(self.literals)
-        with guard.guarded("mapped field"):
-            for attribute, pick, path in self._before:
-                try:
-                    value = follow(pick(args, kwargs), path)
-                except (KeyError, IndexError):  # a parameter left to its default
-                    continue
-                if value is not _ABSENT and value is not None:
-                    held[attribute] = as_attribute(value)
+        held: dict[str, Any] = dict(self.literals)
+        for attribute, pick, path in self._before:
+            try:
+                value = follow(pick(args, kwargs), path)
+                if value is not _ABSENT and (shown := as_attribute(value)) is not None:
+                    held[attribute] = shown
+            except (KeyError, IndexError):  # the call does not bring the parameter
+                continue
+            except Exception as error:  # noqa: BLE001 - a property of the user's may do anything
+                guard.report(f"mapped field {attribute}", error)
         span.held = held
 
     def after(self, span: Span, result: Any) -> None:
         """Set what comes from the result."""
-        with guard.guarded("mapped field"):
-            for attribute, path in self._after:
+        for attribute, path in self._after:
+            with guard.guarded(f"mapped field {attribute}"):
                 value = follow(result, path)
-                if value is not _ABSENT and value is not None:
-                    span.set_attribute(attribute, as_attribute(value))
+                if value is not _ABSENT and (shown := as_attribute(value)) is not None:
+                    span.set_attribute(attribute, shown)
 
 
 def _head(path: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

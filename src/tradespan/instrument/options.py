@@ -17,8 +17,10 @@ class Capture:
     result: bool = True
 
     @classmethod
-    def parse(cls, value: Capture | Mapping[str, bool] | str | None) -> Capture:
-        """From `Capture`, a mapping such as `{"args": True}`, `"none"`, or None for the default.
+    def parse(cls, value: Capture | Mapping[str, bool] | str | bool | None) -> Capture:
+        """From `Capture`, a mapping such as `{"args": True}`, a boolean for both, or `"none"`.
+
+        None is the default: both.
 
         Raises:
             ValueError: An unknown key or word.
@@ -28,8 +30,10 @@ class Capture:
         if isinstance(value, Capture):
             return value
         if value == "none":
-            return cls(args=False, result=False)
-        if isinstance(value, str) or set(value) - {"args", "result"}:
+            value = False
+        if isinstance(value, bool):
+            return cls(args=value, result=value)
+        if not isinstance(value, Mapping) or set(value) - {"args", "result"}:
             raise ValueError(f'capture={value!r}: use "none" or a mapping of "args" and "result"')
         return cls(**{key: bool(wanted) for key, wanted in value.items()})
 

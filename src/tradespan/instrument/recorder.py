@@ -103,7 +103,8 @@ class Recorder:
                 # Over 1 MiB, a text without UTF-8, a number over 64 bits: rare, and kept all the same.
                 append(_SPAN, fields[0], _encode(cut_to_fit(mend(fields))))
         except Exception as error:  # noqa: BLE001 - the host comes first
-            self.spool.ordinary.count_discarded("unencodable")
+            lane = self.spool.errors if span.flags & 3 == _ERROR else self.spool.ordinary
+            lane.count_discarded("unencodable")
             guard.report("recording a span", error)
 
     def successor(self) -> Recorder:

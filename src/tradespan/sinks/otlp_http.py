@@ -12,8 +12,8 @@ we keep: a local dead letter is our reading of it, DESIGN 5):
     refused, reset, time-out, an answer cut off   retry: what it would have said is not known
     401, 403, 407                                 retry: tokens rotate; nothing is lost meanwhile
     413, or a request over 16 MiB                 split
-    3xx                                           parked: a redirect is not followed, a token must
-                                                  not go elsewhere
+    3xx                                           retry: the address is wrong, not the spans; a
+                                                  redirect is not followed, a token stays here
     400, 404 and every other 4xx                  parked
     a record that OTLP cannot say                 split, down to the one, which is parked
 
@@ -306,7 +306,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Outcome
         return Accepted()
     if status == 413:
         return Split(said)
-    if status in (401, 403, 407, 408, 429) or status >= 500 or status < 200:
+    if status in (401, 403, 407, 408, 429) or status >= 500 or status < 400:
         return Retry(said, retry_after(headers.get("retry-after")))
     return Parked(said)
 

@@ -88,7 +88,6 @@ class SegmentReader:
         """Bytes passed over so far because they were not valid."""
         self.unknown_frames = 0
         self.sites = KnownSites()
-        self._resource: Resource | None = None
         self._searched = 0
         self._learns = learn_sites
         self._sites_known_to = HEADER_SIZE
@@ -97,13 +96,11 @@ class SegmentReader:
         try:
             self.header = self._read_header()
             self._lane = self.header.lane
-            self._read_valid(HEADER_SIZE, _FIRST_WINDOW)
-            if self._resource is None:
-                raise DamagedSegment(path, HEADER_SIZE, "it does not begin with a resource")
+            resource = self._read_resource()
         except BaseException:
             os.close(self._descriptor)
             raise
-        self.origin = Origin(self.header.writer.hex(), Lane(self._lane), self._resource)
+        self.origin = Origin(self.header.writer.hex(), Lane(self._lane), resource)
 
     def close(self) -> None:
         """Close the file."""
@@ -149,6 +146,18 @@ class SegmentReader:
             raise DamagedSegment(self.path, 0, header)
         return header
 
+    def _read_resource(self) -> Resource:
+        """The first frame's content: without it nobody knows whose records these are."""
+        frame = self._frame_at(os.pread(self._descriptor, _FIRST_WINDOW, HEADER_SIZE), 0)
+        if frame is not None and frame[0] is None:
+            frame = self._frame_at(os.pread(self._descriptor, frame[2], HEADER_SIZE), 0)
+        if frame is not None and frame[0] is not None and frame[1] >> 8 == Kind.RESOURCE:
+            try:
+                return decode_resource(frame[0])
+            except Exception:  # noqa: BLE001, S110 - bytes of a file may be anything
+                pass
+        raise DamagedSegment(self.path, HEADER_SIZE, "it does not begin with a resource")
+
     def _is_closed(self) -> bool:
         header = unpack_header(os.pread(self._descriptor, HEADER_SIZE, 0))
         return isinstance(header, SegmentHeader) and header.closed
@@ -192,20 +201,15 @@ class SegmentReader:
         kind = word >> 8 & 0xFF
         if kind >= FIRST_RECORD_KIND:
             stretch.records.append(RawRecord(word >> 16, kind, payload))
-        elif kind in (Kind.SITE, Kind.RESOURCE):
-            self._describe(kind, payload)
-        else:
-            self.unknown_frames += 1
-
-    def _describe(self, kind: int, payload: bytes) -> None:
-        try:
-            if kind == Kind.SITE:
+        elif kind == Kind.SITE:
+            try:
                 site = decode_site(payload)
+            except Exception:  # noqa: BLE001 - bytes of a file may be anything: count them, go on
+                self.damaged_bytes += len(payload)
+            else:
                 self.sites[site.number] = site
-            elif self._resource is None:
-                self._resource = decode_resource(payload)
-        except Exception:  # noqa: BLE001 - bytes of a file may be anything: count them, go on
-            self.damaged_bytes += len(payload)
+        elif kind != Kind.RESOURCE:
+            self.unknown_frames += 1
 
     def _learn_sites(self, offset: int) -> None:
         """Pass over what lies before a cursor once, for the sites declared there."""

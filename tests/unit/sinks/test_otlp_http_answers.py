@@ -60,7 +60,7 @@ def test_too_large_is_split(receiver: Receiver, sink: OtlpHttpSink) -> None:
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(receiver: Receiver, sink: OtlpHttpSink, status: int) -> None:
     receiver.play(Answer(status, headers={"location": f"{receiver.address}/v1/traces"}))
-    assert sink.deliver(make_batch()) == Parked(f"HTTP {status}")
+    assert sink.deliver(make_batch()) == Retry(f"HTTP {status}")
     assert len(receiver.requests) == 1
 
 

@@ -8,65 +8,134 @@ ours. A module whose import fails, fails as it would have without us.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from importlib.util import LazyLoader
+from types import FunctionType, ModuleType
 from typing import Any
 
 from tradespan.core.guard import guarded
+
+Patch = Callable[[ModuleType, Iterable[str]], None]
+"""Told of a module that was imported, and of the names of those that came while it was."""
 
 
 class WatchingFinder(MetaPathFinder):
     """First on `sys.meta_path`; only looks at modules that a pattern may select."""
 
-    def __init__(
-        self, may_select_in: Callable[[str], bool], patch: Callable[[ModuleType], None]
-    ) -> None:
+    def __init__(self, may_select_in: Callable[[str], bool], patch: Patch) -> None:
         self._may_select_in = may_select_in
         self._patch = patch
+        self._asking: set[tuple[int, str]] = set()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec that the other finders give, its loader replaced for once."""
-        if not self._may_select_in(fullname):
+        """The spec that the finders after this one give, its loader replaced for once."""
+        question = (threading.get_ident(), fullname)
+        # Other hooks ask all finders as well: the one that is asked while it asks has no answer.
+        if question in self._asking or not self._may_select_in(fullname):
             return None
-        for finder in list(sys.meta_path):
+        self._asking.add(question)
+        try:
+            spec = self._ask_others(fullname, path, target)
+        finally:
+            self._asking.discard(question)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = OnceLoader(spec.loader, self._patch)  # type: ignore[assignment]
+        return spec
+
+    def _ask_others(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        finders = list(sys.meta_path)
+        place = finders.index(self) if self in finders else -1
+        for finder in finders[place + 1 :]:
             find = getattr(finder, "find_spec", None)
-            if finder is self or find is None:
-                continue
-            spec: ModuleSpec | None = find(fullname, path, target)
+            spec: ModuleSpec | None = None if find is None else find(fullname, path, target)
             if spec is not None:
-                if hasattr(spec.loader, "exec_module"):
-                    spec.loader = _OnceLoader(spec.loader, self._patch)
                 return spec
         return None
 
 
-class _OnceLoader(Loader):
-    """Stands before a module's loader until the module's code runs."""
+class OnceLoader:
+    """Stands before a module's loader until the module's code runs.
 
-    def __init__(self, real: Any, patch: Callable[[ModuleType], None]) -> None:
+    Who looks at it (`importlib.util.find_spec`) sees the real one: its class, its attributes, and
+    itself when it is copied or pickled.
+    """
+
+    def __init__(self, real: Any, patch: Patch) -> None:
         self._real = real
         self._patch = patch
 
+    @property
+    def __class__(self) -> Any:
+        return type(self._real)
+
+    @__class__.setter
+    def __class__(self, kind: Any) -> None:
+        raise TypeError("the class of a loader cannot be changed")
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _itself, (self._real,)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._real == (other._real if type(other) is OnceLoader else other))
+
+    def __hash__(self) -> int:
+        return hash(self._real)
+
+    def __repr__(self) -> str:
+        return repr(self._real)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """As the real loader does; it must not see ours in the spec."""
         spec.loader = self._real
         create = getattr(self._real, "create_module", None)
         module: ModuleType | None = None if create is None else create(spec)
-        spec.loader = self
+        spec.loader = self  # type: ignore[assignment]
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the module's code by the real loader, then patch the module."""
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._real
+        before = len(sys.modules)
+        spec = module.__spec__
+        if spec is not None:
+            spec.loader = self._real
         module.__loader__ = self._real
         self._real.exec_module(module)
+        if type(self._real) is LazyLoader:
+            if spec is not None:  # its code has not run: that is for the loader behind it to do
+                spec.loader = OnceLoader(spec.loader, self._patch)  # type: ignore[assignment]
+            return
         with guarded(f"watching {module.__name__}"):
-            self._patch(module)
+            self._patch(module, list(sys.modules)[before:])
+
+
+def real_loader(spec: ModuleSpec) -> Any:
+    """The loader of a spec, also while ours stands before it."""
+    return spec.loader._real if type(spec.loader) is OnceLoader else spec.loader  # noqa: SLF001
+
+
+def _itself(loader: Any) -> Any:
+    return loader
+
+
+def _belongs_to_importlib(function: FunctionType) -> None:
+    """Let a function's frames pass for the import system's own.
+
+    Python leaves those out of tracebacks, and `warnings.warn(…, stacklevel=2)` at a module's top
+    passes over them to reach the line that imports it. One of ours in between would be in the way.
+    """
+    function.__code__ = function.__code__.replace(
+        co_filename="<frozen importlib._bootstrap_external>"
+    )
+
+
+_belongs_to_importlib(OnceLoader.exec_module)  # type: ignore[arg-type]

@@ -9,14 +9,16 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 LEFT_ALONE = sys.stdlib_module_names | {
-    "tradespan", "opentelemetry", "msgspec", "wrapt", "psutil",
-    "pytest", "_pytest", "pluggy", "hypothesis", "sitecustomize", "usercustomize",
+    "tradespan", "opentelemetry", "msgspec", "wrapt",
+    "pytest", "_pytest", "pluggy", "hypothesis", "_hypothesis_globals",
 }  # fmt: skip
-"""Packages that are never watched unless a pattern begins with their name: `.*` means the user's
-code, and what our wrappers call themselves must not call our wrappers."""
+"""Packages that are never watched unless their name stands in a pattern: what recording itself uses,
+test frameworks, and Python's own library (`-i '.*'` means the user's code)."""
 _MOST_NEAR = 5_000
 """Names kept for hints."""
 
@@ -28,6 +30,20 @@ def dotted_prefixes(name: str) -> Iterator[str]:
         name = name.rpartition(".")[0]
 
 
+def names_match(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
+    """Whether a pattern selects a function that goes by these names."""
+    return any(pattern.fullmatch(prefix) for name in names for prefix in dotted_prefixes(name))
+
+
+def script_name(namespace: Mapping[str, Any]) -> str:
+    """What a script's functions go by: the module's name under `-m`, else the file's; or nothing."""
+    spec = namespace.get("__spec__")
+    if spec is not None:
+        return str(spec.name)
+    file = namespace.get("__file__")
+    return Path(file).stem if isinstance(file, str) else ""
+
+
 class Selection:
     """Include and exclude patterns."""
 
@@ -37,64 +53,74 @@ class Selection:
         self.include = tuple(include)
         self.exclude = tuple(exclude)
         self.matched: dict[re.Pattern[str], int] = dict.fromkeys(self.include, 0)
-        """How many functions each pattern has selected so far."""
+        """How many functions each pattern has selected so far, excluded ones among them."""
         self.near: set[str] = set()
         """Names that were looked at and not selected, for hints; bounded."""
-        self._prefixes = [literal_prefix(pattern) for pattern in self.include]
+        self._prefixes = {prefix for pattern in include for prefix in literal_prefixes(pattern)}
+        self._named = {word for pattern in include for word in _IDENTIFIER.findall(pattern.pattern)}
 
-    def selects(self, name: str) -> bool:
-        """Whether a function of this name is to be watched."""
-        prefixes = tuple(dotted_prefixes(name))
-        chosen = _matching(self.include, prefixes)
-        if not chosen:
-            if len(self.near) < _MOST_NEAR:
-                self.near.add(name)
-            return False
+    def selects(self, *names: str) -> bool:
+        """Whether a function that goes by these names is to be watched."""
+        chosen = [pattern for pattern in self.include if names_match(pattern, names)]
+        if not chosen and len(self.near) < _MOST_NEAR:
+            self.near.update(names)
         for pattern in chosen:
             self.matched[pattern] += 1
-        return not _matching(self.exclude, prefixes)
+        return bool(chosen) and not any(names_match(pattern, names) for pattern in self.exclude)
 
     def may_select_in(self, module: str) -> bool:
-        """Whether any function of a module could be selected, by the patterns' literal beginnings."""
+        """Whether a function of a module could be selected, by the patterns' literal beginnings."""
         package = module.partition(".")[0]
-        for prefix in self._prefixes:
-            if package in LEFT_ALONE and not prefix.startswith(package):
-                continue
-            inside = f"{module}."
-            if inside.startswith(prefix) or prefix.startswith(inside) or prefix == module:
-                return True
-        return False
+        if package in LEFT_ALONE and package not in self._named:
+            return False
+        inside = f"{module}."
+        return any(
+            inside.startswith(prefix) or prefix.startswith(inside) for prefix in self._prefixes
+        )
 
-    def hints(self, pattern: re.Pattern[str], others: Iterable[str] = ()) -> list[str]:
+    def hints(self, pattern: re.Pattern[str]) -> list[str]:
         """Names that look like what a pattern that matched nothing may have meant."""
-        plain = re.sub(r"\\(.)", r"\1", pattern.pattern).replace(".*", "")
-        names = sorted(self.near | set(others))
-        return difflib.get_close_matches(plain, names, n=3, cutoff=0.5)
+        literal = re.sub(r"\\(.)", r"\1", re.split(r"[([{|^$*+?]", pattern.pattern)[0])
+        modules = {name for name in sys.modules if name.partition(".")[0] not in LEFT_ALONE}
+        meant = literal.strip(".") or pattern.pattern
+        return difflib.get_close_matches(meant, sorted(self.near | modules), n=3, cutoff=0.6)
 
 
-def _matching(
-    patterns: Iterable[re.Pattern[str]], prefixes: Sequence[str]
-) -> list[re.Pattern[str]]:
-    return [
-        pattern for pattern in patterns if any(pattern.fullmatch(prefix) for prefix in prefixes)
-    ]
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_LITERAL = re.compile(r"(?:\w|\\\.)*")
 
 
-_LITERAL = re.compile(r"(?:[A-Za-z0-9_]|\\\.|\.(?![*+?{]))*")
+def literal_prefixes(pattern: re.Pattern[str]) -> tuple[str, ...]:
+    r"""Texts of which every match begins with one: `bot\.risk\..*|desk` → `bot.risk.`, `desk`.
 
-
-def literal_prefix(pattern: re.Pattern[str]) -> str:
-    r"""The text that every match begins with: `bot\.risk\..*` → `bot.risk.`.
-
-    A bare dot counts as the dot that users mean by it only where nothing follows that repeats it;
-    this narrows which modules are looked at, not what is selected in them.
+    A bare dot may be any character: the text ends before it.
     """
-    if "|" in pattern.pattern or pattern.flags & re.IGNORECASE:
-        return ""
-    text = pattern.pattern
-    literal = _LITERAL.match(text)
+    if pattern.flags & (re.IGNORECASE | re.VERBOSE):
+        return ("",)
+    return tuple(_literal_prefix(branch) for branch in _branches(pattern.pattern))
+
+
+def _literal_prefix(branch: str) -> str:
+    branch = branch.removeprefix("^")
+    literal = _LITERAL.match(branch)
     assert literal is not None
     prefix = literal[0]
-    if len(prefix) < len(text) and text[len(prefix)] in "*+?{" and prefix:
+    if prefix and branch[len(prefix) : len(prefix) + 1] in ("*", "+", "?", "{"):
         prefix = prefix[:-2] if prefix.endswith("\\.") else prefix[:-1]
     return prefix.replace("\\.", ".")
+
+
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+
+
+def _branches(text: str) -> Iterator[str]:
+    """The alternatives of an expression, as far as they stand outside of groups."""
+    depth, branch = 0, ""
+    for token in _TOKEN.findall(text):
+        depth += (token == "(") - (token == ")")
+        if token == "|" and depth == 0:
+            yield branch
+            branch = ""
+        else:
+            branch += token
+    yield branch

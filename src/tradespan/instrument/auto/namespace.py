@@ -9,14 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 from types import FunctionType
-from typing import Any
+from typing import Any, Self
 
 from tradespan.core.guard import guarded
-from tradespan.instrument.auto.patch import Patcher
+from tradespan.instrument.auto.patch import Patcher, module_of
 
 
 class WatchingNamespace(MutableMapping[str, Any]):
     """The locals that a script's code is executed with; its globals are the module's dict."""
+
+    def __new__(cls, namespace: dict[str, Any], patcher: Patcher, known_as: str) -> Self:
+        # Each name that the script's top level reads is looked up here. A class of its own whose
+        # methods are the dict's saves a call of Python's: 3 µs would become 0.1 µs.
+        reading = {
+            name: getattr(namespace, name)
+            for name in ("__getitem__", "__contains__", "__iter__", "__len__", "keys", "copy")
+        }
+        return super().__new__(type(cls.__name__, (cls,), reading))
 
     def __init__(self, namespace: dict[str, Any], patcher: Patcher, known_as: str) -> None:
         self._namespace = namespace
@@ -25,25 +34,33 @@ class WatchingNamespace(MutableMapping[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         self._namespace[name] = value
-        if getattr(value, "__module__", None) != self._namespace.get("__name__"):
-            return
-        with guarded("watching the script"):
-            if isinstance(value, FunctionType):
-                known_as = f"{self._known_as}.{value.__qualname__}"
-                watched = self._patcher.watched(value, known_as)
-                if watched is not None:
-                    self._namespace[name] = watched
-            elif isinstance(value, type):
-                self._patcher.patch_class(value, self._known_as)
+        # By its type: asking a value of the script's for anything may run code of the script's.
+        kind = type(value)
+        if kind is FunctionType or issubclass(kind, type):
+            with guarded("watching the script"):
+                self._watch(name, value)
 
-    def __getitem__(self, name: str) -> Any:
-        return self._namespace[name]
+    def _watch(self, name: str, value: Any) -> None:
+        if module_of(value) != self._namespace.get("__name__"):
+            return
+        if type(value) is FunctionType:
+            watched = self._patcher.watched(value, f"{self._known_as}.{value.__qualname__}")
+            if watched is not None:
+                self._namespace[name] = watched
+        else:
+            self._patcher.patch_class(value, self._known_as)
 
     def __delitem__(self, name: str) -> None:
         del self._namespace[name]
+
+    def __getitem__(self, name: str) -> Any:
+        return self._namespace[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._namespace)
 
     def __len__(self) -> int:
         return len(self._namespace)
+
+    def __repr__(self) -> str:
+        return repr(self._namespace)

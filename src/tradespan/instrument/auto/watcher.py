@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -12,13 +12,15 @@ from tradespan.config import Config, InstrumentRule
 from tradespan.core import guard
 from tradespan.core.errors import InvalidPattern
 from tradespan.instrument.auto.finder import WatchingFinder
-from tradespan.instrument.auto.names import Selection, dotted_prefixes
+from tradespan.instrument.auto.names import Selection, dotted_prefixes, names_match, script_name
 from tradespan.instrument.auto.namespace import WatchingNamespace
-from tradespan.instrument.auto.patch import Patcher, Report
+from tradespan.instrument.auto.patch import Patcher, Report, namespace_of
 from tradespan.instrument.fields import fields_of
 from tradespan.instrument.options import Capture, Field, Watch
 from tradespan.instrument.recorder import SLOT
 from tradespan.instrument.watch import watch_function
+
+_MAIN = "__main__"
 
 
 class Watcher:
@@ -29,7 +31,8 @@ class Watcher:
         self._selections: list[Selection] = []
         self._patcher = Patcher(self._selects, self._wrap)
         self._finder = WatchingFinder(self._may_select_in, self._patch_imported)
-        self._script_names: tuple[str, ...] = ()
+        self._script = ""
+        """The name that the script's functions go by, once it is known."""
 
     @property
     def report(self) -> Report:
@@ -39,18 +42,21 @@ class Watcher:
     def apply(self, config: Config) -> None:
         """Watch what the settings name, imported already or later."""
         self._config = config
+        if self._selections:  # made by `instrument` before there were settings: once more, by them
+            self._patcher.restore()
         patterns = [*config.include, *(rule.pattern for rule in config.instrument)]
         if patterns:
-            self._select(Selection(tuple(dict.fromkeys(patterns)), config.exclude))
+            self._selections.append(Selection(tuple(dict.fromkeys(patterns)), config.exclude))
+        self._patch_what_is_imported()
 
     def instrument(self, target: Any, include: str | None, exclude: str | None) -> list[str]:
         """`tradespan.instrument`; returns the names that it selects now."""
-        name = target.__name__ if isinstance(target, ModuleType) else str(target)
-        within = re.escape(name) + r"\..*"
-        wanted = compile_pattern(include) if include else re.compile(within)
-        unwanted = [compile_pattern(exclude)] if exclude else []
+        name = _name_of(target)
+        wanted = _compile(include, "include") if include else re.compile(re.escape(name))
+        unwanted = [_compile(exclude, "exclude")] if exclude else []
         before = set(self.report.watched)
-        self._select(_Within(name, wanted, unwanted))
+        self._selections.append(_Within(name, wanted, unwanted))
+        self._patch_what_is_imported()
         return [name for name in self.report.watched if name not in before]
 
     def script_namespace(
@@ -60,25 +66,16 @@ class Watcher:
 
         `known_as`: the script's name in patterns and spans; `__main__.…` names it as well.
         """
+        self._script = known_as
         return WatchingNamespace(namespace, self._patcher, known_as)
 
-    def name_script(self, known_as: str) -> None:
-        """Let patterns name the script's functions by `__main__.` as well."""
-        self._script_names = (known_as,)
-
-    def watch_namespace(self, namespace: dict[str, Any], known_as: str) -> None:
-        """Watch the functions of a script that ran already (multiprocessing's spawn)."""
-        through = self.script_namespace(namespace, known_as)
-        for name, value in list(namespace.items()):
-            through[name] = value
-
-    def warn_of_unmatched(self) -> list[str]:
+    def unmatched(self) -> list[str]:
         """A sentence for each pattern that has selected nothing, with near names."""
         said = []
         for selection in self._selections:
             for pattern, count in selection.matched.items():
                 if count == 0:
-                    near = selection.hints(pattern, self.report.skipped)
+                    near = selection.hints(pattern)
                     hint = f"; near names: {', '.join(near)}" if near else ""
                     said.append(f"the pattern {pattern.pattern!r} matched no function{hint}")
         return said
@@ -93,29 +90,48 @@ class Watcher:
 
     # ── selecting ───────────────────────────────────────────────────────────────────────────────
 
-    def _select(self, selection: Selection) -> None:
-        self._selections.append(selection)
+    def _patch_what_is_imported(self) -> None:
+        if not self._selections:
+            return
         if self._finder not in sys.meta_path:
             sys.meta_path.insert(0, self._finder)
         for name, module in list(sys.modules.items()):
-            if isinstance(module, ModuleType) and name != "__main__":
-                if selection.may_select_in(name):
-                    with guard.guarded(f"watching {name}"):
-                        self._patcher.patch_module(module)
-        self._patcher.patch_aliases()
+            if issubclass(type(module), ModuleType):
+                with guard.guarded(f"watching {name}"):
+                    self._patch(module, name)
+        self._patcher.patch_aliases(list(sys.modules))
+
+    def _patch(self, module: ModuleType, name: str) -> None:
+        if name == _MAIN:
+            # A script that configures tradespan itself; under `tradespan run` it has no code yet.
+            self._script = self._script or script_name(namespace_of(module))
+            if self._may_select_in(self._script) or self._may_select_in(_MAIN):
+                self._patcher.patch_module(module, name, self._script)
+        elif self._may_select_in(name):
+            self._patcher.patch_module(module, name)
 
     def _may_select_in(self, module: str) -> bool:
         return any(selection.may_select_in(module) for selection in self._selections)
 
     def _selects(self, name: str) -> bool:
-        names = [name]
-        for script in self._script_names:
-            if name.startswith(f"{script}."):
-                names.append(f"__main__{name[len(script):]}")
-        return any(selection.selects(n) for selection in self._selections for n in names)
+        names = self._names_of(name)
+        # Each is asked: it counts what it selects.
+        return any([selection.selects(*names) for selection in self._selections])
 
-    def _patch_imported(self, module: ModuleType) -> None:
-        self._patcher.patch_module(module)
+    def _names_of(self, name: str) -> tuple[str, ...]:
+        """What a function goes by: the script's are `__main__.…`, a package's `package.…` as well."""
+        script = self._script
+        if not script or not name.startswith(f"{script}."):
+            return (name,)
+        rest = name[len(script) :]
+        names = (name, f"{_MAIN}{rest}")
+        package = script.removesuffix(f".{_MAIN}")
+        return names if package == script else (*names, f"{package}{rest}")
+
+    def _patch_imported(self, module: ModuleType, came: Iterable[str]) -> None:
+        self._patcher.patch_module(module, module.__name__)
+        # Who was imported by the module and imports from it in turn has the unwatched functions.
+        self._patcher.patch_aliases(came)
 
     # ── wrapping ────────────────────────────────────────────────────────────────────────────────
 
@@ -126,9 +142,10 @@ class Watcher:
         """The options of a function, from the first table of the settings that names it."""
         config = self._config
         if config is None:
-            return Watch()
-        rule = next((r for r in config.instrument if _names(r.pattern, name)), None)
-        maps = [r for r in config.map if _names(r.function, name)]
+            return Watch(process_group=_group_of(name))
+        names = self._names_of(name)
+        rule = next((r for r in config.instrument if names_match(r.pattern, names)), None)
+        maps = [r for r in config.map if names_match(r.function, names)]
         fields: list[Field] = [field for mapped in maps for field in fields_of(mapped)]
         attributes = {"tradespan.signal": maps[0].signal} if maps else {}
         return Watch(
@@ -149,14 +166,21 @@ class _Within(Selection):
         super().__init__([include], exclude)
         self._name = name
 
-    def selects(self, name: str) -> bool:
-        return self._name in dotted_prefixes(name) and super().selects(name)
+    def selects(self, *names: str) -> bool:
+        inside = any(self._name in dotted_prefixes(name) for name in names)
+        return inside and super().selects(*names)
 
     def may_select_in(self, module: str) -> bool:
-        return self._name in dotted_prefixes(module)
+        return self._name in dotted_prefixes(module) or self._name.startswith(f"{module}.")
 
 
-def compile_pattern(text: str) -> re.Pattern[str]:
+def _name_of(target: Any) -> str:
+    if isinstance(target, type | FunctionType):
+        return f"{target.__module__}.{target.__qualname__}"
+    return target.__name__ if isinstance(target, ModuleType) else str(target)
+
+
+def _compile(text: str, key: str) -> re.Pattern[str]:
     """A pattern given in code.
 
     Raises:
@@ -165,11 +189,7 @@ def compile_pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as error:
-        raise InvalidPattern(text, error.msg, error.pos, "include", "argument") from error
-
-
-def _names(pattern: re.Pattern[str], name: str) -> bool:
-    return any(pattern.fullmatch(prefix) for prefix in dotted_prefixes(name))
+        raise InvalidPattern(text, error.msg, error.pos, key, "argument") from error
 
 
 def _capture(config: Config, rule: InstrumentRule | None) -> Capture:
@@ -183,7 +203,7 @@ def _capture(config: Config, rule: InstrumentRule | None) -> Capture:
 
 def _group_of(name: str) -> str:
     """Without a table that says: the module's last part, `bot.risk.check` → `risk`."""
-    parts = name.split(".")
+    parts = [part for part in name.split(".") if part != _MAIN]
     lower = [part for part in parts[:-1] if part[:1].islower() or part[:1] == "_"]
     return lower[-1] if lower else parts[0]
 

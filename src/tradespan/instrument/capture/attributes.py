@@ -111,10 +111,13 @@ def as_text(value: Any) -> str:
 
 def as_nanoseconds(given: Any) -> int | None:
     """A time stamp as an integer, also of `time.time() * 1e9`; None if none was given."""
-    if given is None or type(given) is int:
-        return given
+    if given is None:
+        return None
     try:
-        return int(given)
+        stamp = int(given)
+        if not 0 <= stamp < _MOST:
+            raise ValueError("no time in nanoseconds since 1970")
     except (TypeError, ValueError, OverflowError) as error:
         guard.report("time stamp", error)
         return None
+    return stamp

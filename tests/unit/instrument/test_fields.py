@@ -1,0 +1,186 @@
+"""`[[map]]` fields: attributes taken out of arguments, the receiver and the result."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import FunctionType
+from typing import Any
+
+import pytest
+
+from tests.support.captured import Captured
+from tradespan.core import guard
+from tradespan.instrument.capture.arguments import Signature
+from tradespan.instrument.fields import FieldCapture, as_attribute
+from tradespan.instrument.options import Field, Watch
+from tradespan.instrument.recorder import SLOT
+from tradespan.instrument.watch import watch_function
+
+
+class Side(enum.Enum):
+    BUY = "buy"
+
+
+@dataclass
+class Order:
+    symbol: str = "AAPL"
+    side: Side = Side.BUY
+    price: Decimal = Decimal("100.50")
+    legs: list[dict[str, Any]] = field(default_factory=lambda: [{"qty": 5}, {"qty": 7}])
+    levels: dict[int, float] = field(default_factory=lambda: {1: 99.5})
+    api_key: str = "abc"
+
+    @property
+    def broken(self) -> int:
+        raise ValueError("a property that fails")
+
+    @property
+    def missing(self) -> int:
+        raise AttributeError("missing")
+
+
+class Desk:
+    venue = "DEMO"
+
+    def submit(
+        self, order: Any, quantity: int = 10, *extra: Any, tag: str = "auto", **more: Any
+    ) -> Any:
+        return {"id": "X-1", "fills": [{"px": 100.5}]}
+
+
+def watch(*fields: Field) -> Callable[..., Any]:
+    function: FunctionType = Desk.submit  # type: ignore[assignment]
+    return watch_function(function, Watch(fields=fields), SLOT)
+
+
+@pytest.fixture
+def lenient() -> Iterator[None]:
+    before = guard.raise_errors(False)
+    yield
+    guard.raise_errors(before)
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "value"),
+    [
+        ("args", "order.symbol", "AAPL"),
+        ("args", "order.side", "buy"),
+        ("args", "order.price", 100.5),
+        ("args", "order.legs.0.qty", 5),
+        ("args", "order.legs.-1.qty", 7),
+        ("args", "order.levels.1", 99.5),
+        ("args", "quantity", 10),
+        ("args", "tag", "auto"),
+        ("args", "extra.0", "first"),
+        ("args", "more.strategy", "momentum"),
+        ("args", "strategy", "momentum"),
+        ("self", "venue", "DEMO"),
+        ("result", "id", "X-1"),
+        ("result", "fills.0.px", 100.5),
+    ],
+)
+def test_a_path_leads_to_its_value(
+    captured: Captured, source: str, path: str, value: Any
+) -> None:
+    submit = watch(Field("mapped", source, tuple(path.split("."))))
+    extra = ["first"] if path == "extra.0" else []
+    quantity = [10] if extra else []
+    submit(Desk(), Order(), *quantity, *extra, strategy="momentum")
+    assert captured.one().own == {"mapped": value}
+
+
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [
+        ("args", "order.unknown"),
+        ("args", "order.legs.7"),
+        ("args", "order.legs.x"),
+        ("args", "order.levels.9"),
+        ("args", "order.missing"),
+        ("args", "order.symbol.0"),
+        ("args", "strategy"),
+        ("args", "extra.0"),
+        ("result", "nothing.here"),
+    ],
+)
+def test_a_path_that_leads_nowhere_gives_no_attribute(
+    captured: Captured, source: str, path: str
+) -> None:
+    watch(Field("mapped", source, tuple(path.split("."))))(Desk(), Order())
+    assert captured.one().own == {}
+
+
+def test_literals_are_set_as_they_are(captured: Captured) -> None:
+    watch(Field("side", "=", literal="buy"), Field("live", "=", literal=True))(Desk(), Order())
+    assert captured.one().own == {"side": "buy", "live": True}
+
+
+def test_arguments_by_keyword_and_by_place_are_the_same(captured: Captured) -> None:
+    submit = watch(Field("symbol", "args", ("order", "symbol")), Field("n", "args", ("quantity",)))
+    submit(Desk(), Order(), 3)
+    submit(Desk(), order=Order(), quantity=3)
+    assert [span.own for span in captured.spans] == [{"symbol": "AAPL", "n": 3}] * 2
+
+
+def test_a_field_that_fails_costs_nothing_but_itself(captured: Captured, lenient: None) -> None:
+    submit = watch(
+        Field("first", "args", ("order", "symbol")),
+        Field("broken", "args", ("order", "broken")),
+        Field("last", "args", ("quantity",)),
+    )
+    assert submit(Desk(), Order())["id"] == "X-1"
+    assert captured.one().own == {"first": "AAPL", "last": 10}
+
+
+def test_a_secret_is_not_mapped_by_accident(captured: Captured) -> None:
+    watch(Field("key", "args", ("order", "api_key")))(Desk(), Order())
+    assert captured.one().own == {"key": "***"}
+
+
+def test_a_parameter_that_the_function_does_not_have_is_known() -> None:
+    def submit(order: Order) -> None: ...
+
+    wanted = Field("mapped", "args", ("ordr", "symbol"))
+    capture = FieldCapture([wanted], Signature(submit))  # type: ignore[arg-type]
+    assert capture.unknown == [wanted]
+
+
+def test_a_call_that_does_not_fit_is_pythons_to_refuse(captured: Captured) -> None:
+    submit = watch(Field("venue", "self", ("venue",)), Field("symbol", "args", ("order", "symbol")))
+    with pytest.raises(TypeError, match="missing"):
+        submit()
+    assert captured.one().failed
+
+
+@pytest.mark.parametrize(
+    ("value", "attribute"),
+    [
+        (True, True),
+        (5, 5),
+        (2**70, str(2**70)),
+        (1.5, 1.5),
+        (float("nan"), None),
+        (Decimal("Infinity"), None),
+        (Decimal("1.5"), 1.5),
+        ("x" * 2_000, "x" * 1_000 + "…"),
+        ("token=abc", "token=***"),
+        (datetime.date(2026, 11, 21), "2026-11-21"),
+        (
+            datetime.datetime(2026, 11, 21, 9, 30, tzinfo=datetime.UTC),
+            "2026-11-21T09:30:00+00:00",
+        ),
+        (Side.BUY, "buy"),
+        (enum.IntEnum("Level", {"HIGH": 2}).HIGH, 2),  # type: ignore[attr-defined]
+        (type("Price", (float,), {})(1.5), 1.5),
+        ([1, 2], "[1, 2]"),
+        (None, None),
+    ],
+    ids=repr,
+)
+def test_mapped_values_are_plain(value: Any, attribute: Any) -> None:
+    assert as_attribute(value) == attribute
+    assert type(as_attribute(value)) is type(attribute)
