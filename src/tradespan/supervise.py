@@ -51,8 +51,8 @@ class RunPlan(NamedTuple):
     folder: RunFolder
     drain: float
     """Seconds at most that the end waits for a remote receiver."""
-    on_agent: Callable[[dict[str, Any]], None]
-    """Told once what the agent serves (`agent.json`)."""
+    on_agent: Callable[[dict[str, Any]], bool]
+    """Told what the agent serves (`agent.json`), until it says that it has heard enough."""
     on_progress: Callable[[dict[str, Any]], None]
     """Told how far the draining at the end is, after two seconds of it."""
 
@@ -148,9 +148,12 @@ class Supervisor:
         self._agent = _spawn(self._plan.agent, self._plan.agent_environment, log=log)
 
     def _tell_agent(self) -> None:
-        if not self._told_agent and (told := read_json(self._plan.root / "agent.json")):
-            self._told_agent = True
-            self._plan.on_agent(told)
+        if self._told_agent:
+            return
+        told = read_json(self._plan.root / "agent.json")
+        # What an agent left that was killed says nothing about the one that serves now.
+        if told is not None and told.get("pid") == self._lock.holder():
+            self._told_agent = self._plan.on_agent(told)
 
     def _end_agent(self) -> None:
         if not self._agent:

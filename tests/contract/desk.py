@@ -36,7 +36,7 @@ TRADESPAN = str(Path(sys.executable).with_name("tradespan"))
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "COVERAGE_PROCESS_START")
 
 
-def eventually(look: Callable[[], T], what: str = "", within: float = PATIENCE) -> T:
+def eventually(look: Callable[[], T | None], what: str = "", within: float = PATIENCE) -> T:
     """The first true value that `look` gives.
 
     Raises:
@@ -230,14 +230,8 @@ class Desk:
         return [each for each in self.processes() if "agent" in command_of(each)]
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that has this desk's folder in its command line."""
-        folder = str(self.folder)
-        return [
-            each
-            for each in psutil.process_iter()
-            if any(folder in word for word in command_of(each))
-            and each.status() != psutil.STATUS_ZOMBIE
-        ]
+        """Every process that was started here, directly or not: it has this desk's home."""
+        return [each for each in psutil.process_iter() if home_of(each) == str(self.folder)]
 
     def children(self, program: Program) -> tuple[psutil.Process, psutil.Process]:
         """(bot, agent) of a `tradespan run`, as soon as both live."""
@@ -272,6 +266,14 @@ def command_of(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def home_of(process: psutil.Process) -> str:
+    """A process's home; empty if it is gone, or somebody else's."""
+    try:
+        return process.environ().get("HOME", "")
+    except (psutil.Error, OSError):
+        return ""
 
 
 def announced_command(err: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Stand-ins with real behaviour: a clock that is stepped, a sink that is a list, cursors in memory."""
+"""Stand-ins with real behaviour: a clock to step, a sink that is a list, cursors in memory."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ListSink(Generic[T]):
 
     name: str = "list"
     answers: deque[Answer[T]] = field(default_factory=deque)
-    rule: Callable[[Batch[T]], Outcome] = lambda batch: Accepted()  # noqa: E731 - a default
+    rule: Callable[[Batch[T]], Outcome] = lambda batch: Accepted()
     offered: list[Batch[T]] = field(default_factory=list)
     """Every batch it was given, whatever it answered."""
     taken: list[Batch[T]] = field(default_factory=list)

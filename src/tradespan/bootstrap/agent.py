@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from tradespan.bootstrap.forwarder import build_agent
-from tradespan.bootstrap.ui import start_ui
+from tradespan.bootstrap.ui import UiOnDemand
 from tradespan.config import Config, override_config
 from tradespan.core.guard import guarded, logger
 from tradespan.forward.agent import Agent
@@ -44,7 +44,7 @@ def serve(config: Config, roots: list[Path], *, attached: bool) -> bool:
         make_modest()
     agents = [build_agent(override_config(config, {"root": root}, "agent")) for root in roots]
     _end_on_signals(agents)
-    ui = start_ui(config, agents[0]) if config.ui.mode == "on" else None
+    ui = UiOnDemand(config, agents[0])
     threads = [threading.Thread(target=agent.run) for agent in agents[1:]]
     for thread in threads:
         thread.start()
@@ -53,8 +53,7 @@ def serve(config: Config, roots: list[Path], *, attached: bool) -> bool:
     agents[0].run()
     for thread in threads:
         thread.join()
-    if ui is not None:
-        ui.stop(timeout=1.0)
+    ui.stop()
     return True
 
 

@@ -5,76 +5,118 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from tradespan.bootstrap.environment import DIRECT, INJECTION, RUN_FOLDER
+from tradespan.bootstrap.program import Program, load_module, load_script
+from tradespan.bootstrap.runtime import configure_from
+from tradespan.config import load_config
 from tradespan.core import guard
+from tradespan.instrument.auto.watcher import WATCHER
+
+_SPAWNED_MAIN = "__mp_main__"
+_early: frozenset[str] = frozenset()
+"""Top-level modules of Python's library that are imported because of us alone."""
 
 
-def arm() -> None:
-    """Configure this process as the run says. Never raises: the program runs in any case."""
+def arm(before: Iterable[str]) -> None:
+    """Configure this process as the run says. Never raises: the program runs in any case.
+
+    `before`: the modules that were imported before ours.
+    """
+    global _early
     folder = os.environ.get(RUN_FOLDER)
-    if not folder:
-        return
     direct = os.environ.pop(DIRECT, "") == "1"
+    if not folder or is_helper(sys.orig_argv):
+        return
     with guard.guarded("tradespan could not be armed"):
-        from tradespan.bootstrap.runtime import configure_from
-        from tradespan.config import load_config
-
         config = load_config({"spool": folder, "forwarder": "external"})
         if not config.follow:
-            _leave_descendants_alone()
+            leave_descendants_alone(os.environ)
         if direct or config.follow:
             configure_from(config, injected=True)
             if not direct:
                 watch_spawned_main()
+    _early = frozenset(sys.modules).difference(before) & sys.stdlib_module_names
+    give_way([*folders_of_users(os.environ), *([] if direct else program_folders(sys.argv))])
 
 
-def _leave_descendants_alone() -> None:
+def is_helper(command: list[str]) -> bool:
+    """Whether the process is one of Python's own that runs no code of the program's."""
+    return any("multiprocessing.resource_tracker" in word for word in command)
+
+
+def leave_descendants_alone(environment: os._Environ[str]) -> None:
     """TRADESPAN_FOLLOW=0: processes that this one starts know nothing of the run."""
-    kept = [
-        entry
-        for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        if entry and Path(entry) != INJECTION
-    ]
+    kept = [entry for entry in folders_of_users(environment) if entry]
     if kept:
-        os.environ["PYTHONPATH"] = os.pathsep.join(kept)
+        environment["PYTHONPATH"] = os.pathsep.join(kept)
     else:
-        os.environ.pop("PYTHONPATH", None)
+        environment.pop("PYTHONPATH", None)
     for name in (RUN_FOLDER, "TRADESPAN_EFFECTIVE"):
-        os.environ.pop(name, None)
+        environment.pop(name, None)
+
+
+def folders_of_users(environment: os._Environ[str]) -> list[str]:
+    """The entries of PYTHONPATH but for ours."""
+    entries = environment.get("PYTHONPATH", "").split(os.pathsep)
+    return [entry for entry in entries if entry and Path(entry) != INJECTION]
+
+
+def program_folders(arguments: list[str]) -> list[str]:
+    """What Python will put first on `sys.path` for the program that this process is started for."""
+    if sys.flags.safe_path or not arguments:
+        return []
+    path = os.path.realpath(arguments[0])
+    return [os.path.dirname(path) if os.path.isfile(path) else os.curdir]
+
+
+def give_way(folders: Iterable[str]) -> None:
+    """Let the program import its own module where one of Python's library is in the way.
+
+    A `calendar.py` beside the script is what `import calendar` finds, unless Python's own has been
+    imported before, which without us it would not have been. Ours keep what they have.
+    """
+    with guard.guarded("giving way"):
+        for folder in folders:
+            for entry in os.listdir(folder) if os.path.isdir(folder) else ():
+                name = entry.partition(".")[0]
+                if name in _early and _is_module(folder, entry):
+                    for loaded in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
+                        del sys.modules[loaded]
+
+
+def _is_module(folder: str, entry: str) -> bool:
+    if entry.endswith((".py", ".so", ".pyc")):
+        return True
+    return os.path.isfile(os.path.join(folder, entry, "__init__.py"))
 
 
 def watch_spawned_main() -> None:
-    """In a process that multiprocessing spawned: watch the functions of the parent's script.
+    """In a process that multiprocessing started: watch the functions of the parent's script.
 
-    It executes the script anew as `__mp_main__` through `runpy`; its functions are looked at when it
-    has run.
+    Such a process executes the script anew, as `__mp_main__`, by `runpy`.
     """
-    if not any("multiprocessing" in word for word in sys.orig_argv[1:]):
-        return
-    from tradespan.instrument.auto.watcher import WATCHER
+    if any("multiprocessing" in word for word in sys.orig_argv[1:]):
+        runpy.run_path = _running(load_script, runpy.run_path)
+        runpy.run_module = _running(load_module, runpy.run_module)
 
-    def watching(run: Any) -> Any:
-        def run_and_watch(target: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-            namespace: dict[str, Any] = run(target, *args, **kwargs)
-            if kwargs.get("run_name") == "__mp_main__":
-                with guard.guarded("watching the script"):
-                    _watch_result(namespace, Path(target).stem if "/" in target else target)
+
+def _running(load: Callable[[str], Program], bare: Callable[..., Any]) -> Callable[..., Any]:
+    def run(target: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        program = None
+        if kwargs.get("run_name") == _SPAWNED_MAIN:
+            with guard.guarded("watching the script"):
+                program = load(target)
+        if program is None:
+            namespace: dict[str, Any] = bare(target, *args, **kwargs)
             return namespace
+        module = program.build_module(_SPAWNED_MAIN)
+        sys.modules[_SPAWNED_MAIN] = module
+        names = module.__dict__
+        exec(program.code, names, WATCHER.script_namespace(names, program.known_as))  # noqa: S102
+        return names
 
-        return run_and_watch
-
-    def _watch_result(namespace: dict[str, Any], known_as: str) -> None:
-        WATCHER.name_script(known_as)
-        WATCHER.watch_namespace(namespace, known_as)
-        # `runpy` returns a copy; the functions call each other through the original.
-        for value in list(namespace.values()):
-            inner = getattr(getattr(value, "__wrapped__", value), "__globals__", None)
-            if inner is not None and inner.get("__name__") == "__mp_main__":
-                inner.update({k: v for k, v in namespace.items() if k in inner})
-                break
-
-    runpy.run_path = watching(runpy.run_path)
-    runpy.run_module = watching(runpy.run_module)
+    return run

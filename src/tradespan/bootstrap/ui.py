@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tradespan.web.status import Status
 
 TOKEN = "ui-token"  # noqa: S105 - a file's name
+LOOK_AROUND = 0.5
+"""Seconds between two looks whether a run wants the UI."""
 MISSING = "the UI needs an extra: pip install 'tradespan[ui]'"
 
 
@@ -67,13 +70,51 @@ def build_server(
     return server.Server(app, listener), server.link_to(listener, token)
 
 
-def start_ui(config: Config, agent: Agent) -> Server | None:
+class UiOnDemand:
+    """Serves the UI as soon as the agent's own settings or a live run ask for it.
+
+    In a thread: loading it takes a second, which forwarding does not wait for. A second run under
+    the same root that wants the UI gets it from the agent that is there.
+    """
+
+    def __init__(self, config: Config, agent: Agent) -> None:
+        self._config = config
+        self._agent = agent
+        self._server: Server | None = None
+        self._thread = threading.Thread(target=self._run, name="tradespan-ui", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the server; the agent's `stop` is set by then."""
+        self._thread.join(timeout=1.0)
+        if self._server is not None:
+            self._server.stop(timeout=1.0)
+
+    def _run(self) -> None:
+        while not self._agent.stop.is_set():
+            with guarded("UI"):
+                if (port := self._wanted_port()) is not None:
+                    self._server = start_ui(self._config, self._agent, port)
+                    return
+            self._agent.stop.wait(LOOK_AROUND)
+
+    def _wanted_port(self) -> int | None:
+        if self._config.ui.mode == "on":
+            return self._config.ui.port
+        for folder in self._agent.open_folders():
+            port = folder.description.get("ui_port")
+            if isinstance(port, int) and self._agent.is_live(folder):
+                return port
+        return None
+
+
+def start_ui(config: Config, agent: Agent, port: int) -> Server | None:
     """Serve the UI in a thread; the link, or what went wrong, stands in `agent.json`."""
     if config.store_path is None:
         agent.status["ui_error"] = "there is no store (--no-store)"
         return None
     try:
-        server, link = build_server(config.root, config.store_path, config.ui.port, agent)
+        server, link = build_server(config.root, config.store_path, port, agent)
     except UiUnavailable as error:
         agent.status["ui_error"] = str(error)
         return None

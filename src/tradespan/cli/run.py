@@ -140,7 +140,8 @@ def run_program(
     for sentence in config.warnings:
         print(f"tradespan: {sentence}", file=sys.stderr)
     folder = open_run_folder(config)
-    describe_run(folder, config, drain=config.drain)
+    wanted = {"ui_port": config.ui.port} if config.ui.mode == "on" else {}
+    describe_run(folder, config, drain=config.drain, **wanted)
     environment = {**os.environ, **(extra_environment or {})}
     launch = [sys.executable, "-m", "tradespan.bootstrap.launch"]
     plan = RunPlan(
@@ -151,7 +152,7 @@ def run_program(
         root=config.root,
         folder=folder,
         drain=config.drain,
-        on_agent=_print_link if config.ui.mode == "on" else lambda told: None,
+        on_agent=_print_link if config.ui.mode == "on" else lambda _: True,
         on_progress=_print_progress,
     )
     end = Supervisor(plan).run()
@@ -161,12 +162,15 @@ def run_program(
     return end, folder
 
 
-def _print_link(told: dict[str, Any]) -> None:
-    link = told.get("ui")
-    if link:
+def _print_link(told: dict[str, Any]) -> bool:
+    """Print where the UI is, or why it is not; False while the agent does not know yet."""
+    if link := told.get("ui"):
         print(f"tradespan: UI at {link}", file=sys.stderr)
-    elif told.get("ui_error"):
-        print(f"tradespan: no UI: {told['ui_error']}", file=sys.stderr)
+    elif error := told.get("ui_error"):
+        print(f"tradespan: no UI: {error}", file=sys.stderr)
+    else:
+        return False
+    return True
 
 
 def _print_progress(told: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The one registry of what has to happen in a forked child.
 
-Nobody else calls `os.register_at_fork`: handlers run in the order of their registration, each guarded,
-and hold what they belong to weakly, so that a writer that was closed is not kept alive by its hook.
+Nobody else calls `os.register_at_fork`: handlers run in the order of their registration, each
+guarded, and hold what they belong to weakly, so that a writer that was closed is not kept alive by its hook.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import Any
 
 from tradespan.core.guard import guarded
 
-_in_child: list[weakref.WeakMethod[Callable[[], Any]]] = []
+_in_child: dict[weakref.ref[Any], Callable[[Any], Any]] = {}
+"""Object → what to call with it. A plain reference, removed by the dict's own `pop`: a `WeakMethod`
+complains at the interpreter's end."""
+_remove: Callable[[weakref.ref[Any]], Any] = _in_child.pop
 _generation = 0
 
 
@@ -23,19 +26,20 @@ def process_generation() -> int:
 
 
 def after_fork_in_child(method: Callable[[], Any]) -> None:
-    """Call a bound method in each forked child, as long as its object lives."""
+    """Call a bound method in each forked child, as long as its object lives; one an object."""
     # Each change is one call that holds the GIL: nothing here takes a lock that a child inherits.
-    _in_child.append(weakref.WeakMethod(method, _in_child.remove))
+    owner, function = method.__self__, method.__func__  # type: ignore[attr-defined]
+    _in_child[weakref.ref(owner, _remove)] = function
 
 
 def _run_in_child() -> None:
     global _generation  # noqa: PLW0603 - one number for the process, changed only here
     _generation += 1
-    for reference in list(_in_child):
-        method = reference()
-        if method is not None:
+    for reference, function in list(_in_child.items()):
+        owner = reference()
+        if owner is not None:
             with guarded("fork"):
-                method()
+                function(owner)
 
 
 if hasattr(os, "register_at_fork"):

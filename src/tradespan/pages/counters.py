@@ -96,7 +96,7 @@ class CounterPage:
     def attach(self, path: Path, owner: PageOwner) -> None:
         """Go on in a file, with what was counted so far. Again: in another file.
 
-        The views that were given out before are outdated then.
+        The views that were given out before are outdated then; who has one carries it over.
 
         Raises:
             OSError: The file cannot be made.
@@ -110,8 +110,6 @@ class CounterPage:
             os.posix_fallocate(descriptor, 0, _SIZE)
             mapped = mmap.mmap(descriptor, _SIZE)
             mapped[:HEADER_SIZE] = _pack_header(owner)
-            cells = memoryview(mapped)[HEADER_SIZE:].cast("Q")
-            cells[:] = self._cells
             os.rename(unnamed, path)
         except BaseException:
             self._locks.let_go(lock)
@@ -121,7 +119,13 @@ class CounterPage:
         finally:
             os.close(descriptor)
         self._locks.let_go(self._lock)
-        self._map, self._cells, self._lock = mapped, cells, lock
+        self._lock = lock
+        before, self._map = self._cells, mapped
+        self._cells = memoryview(mapped)[HEADER_SIZE:].cast("Q")
+        # Moved after the change: a signal handler may count meanwhile, there or here.
+        for place, count in enumerate(before.tolist()):
+            if place % len(CELLS) != _INDEX["acknowledged"]:
+                self._cells[place] += count
 
     @property
     def attached(self) -> bool:

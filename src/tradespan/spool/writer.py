@@ -41,6 +41,10 @@ _RETRY_AFTER = 1_000_000_000
 """Nanoseconds between two tries to make a segment while records are kept in memory."""
 _RECOVERED_AT_ONCE = 64
 """Frames that one record takes along from memory: the call that finds space again stays short."""
+_DEEPEST = 2
+"""Slow paths inside each other that may make a segment. Deeper ones keep their record in memory
+until the outermost is done, microseconds later: signals that come faster than segments are made
+would begin one after the other, for ever."""
 _PAGE = 4096
 _DETOUR: dict[int, Append] = {}
 """Stands where no site is known: every append takes the slow path."""
@@ -85,7 +89,7 @@ class SpoolWriter:
         limits = self.limits
         self.lock = threading.RLock()
         self.depth = 0
-        """How many slow paths are under way: one, and those of signal handlers inside it."""
+        """How many slow paths are under way: one, and those of signal handlers inside each other."""
         self.locks = LockKeeper()
         self.counters = CounterPage(self.locks)
         self.waiting = WaitingRing(limits.memory_records, limits.memory_bytes, self.counters)
@@ -153,7 +157,7 @@ class SpoolWriter:
     def begin_segment(self, lane: int, ordinal: int, capacities: list[int]) -> OpenSegment | None:
         """A new segment, of the first size for which there is space; None if there is none."""
         now = self.clock.monotonic()
-        if now < self._retry_at or self._settling:
+        if now < self._retry_at or self._settling or self.depth > _DEEPEST:
             return None
         for place, capacity in enumerate(capacities, start=1):
             header = SegmentHeader(
@@ -231,7 +235,7 @@ class LaneWriter:
         self._ordinal = 0
         # Counts in steps of the word's sequence field, so that drawing a number is the word.
         self._words = itertools.count(1 << 16 | self.lane, 1 << 16)
-        self.count_anew()
+        self._acknowledged = self._spool.counters.acknowledged(self.lane)
 
     def append(self, kind: int, site: int, payload: bytes) -> None:
         """Write one record. When this returns it is in the page cache (or counted in memory).
@@ -271,10 +275,11 @@ class LaneWriter:
         with spool.lock:
             spool.depth += 1
             try:
-                spool.recover(_RECOVERED_AT_ONCE)
                 # Not behind those that wait: their order is free, and here this one is safe.
                 if not self.write(site, frame):
                     spool.waiting.keep(WaitingFrame(self.lane, site, frame))
+                if spool.depth == 1:
+                    spool.recover(_RECOVERED_AT_ONCE)
                 for lane in spool.lanes.values():
                     lane.choose_way()
             finally:
@@ -342,7 +347,12 @@ class LaneWriter:
 
     def count_anew(self) -> None:
         """The counters have moved to a file: acknowledge there."""
-        self._acknowledged = self._spool.counters.acknowledged(self.lane)
+        before, self._acknowledged = (
+            self._acknowledged,
+            self._spool.counters.acknowledged(self.lane),
+        )
+        if self._acknowledged[0] < before[0]:
+            self._acknowledged[0] = before[0]
 
     def abandon(self) -> None:
         """In a forked child: the parent's segment is not ours."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -79,3 +80,15 @@ def test_each_fork_is_a_generation(forked: int) -> None:
         return str(forks.process_generation()).encode()
 
     assert int(in_child(count)) == forks.process_generation() + forked
+
+
+def test_an_owner_that_dies_in_a_circle_leaves_without_a_word() -> None:
+    told: list[str] = []
+    before = len(forks._in_child)  # noqa: SLF001 - what is left in the registry shows nowhere else
+    for _ in range(100):
+        owner: Any = Owner(told, "circle")
+        owner.itself = owner
+        forks.after_fork_in_child(owner.after_fork)
+    del owner
+    gc.collect()
+    assert len(forks._in_child) == before  # noqa: SLF001

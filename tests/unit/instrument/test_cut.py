@@ -102,7 +102,7 @@ def test_an_error_keeps_its_lane_though_it_is_cut(captured: Captured) -> None:
     assert captured.one("failing").lane.name == "ERROR"
 
 
-TEXT = st.text(max_size=20) | st.just("\ud800") | st.sampled_from([n * "x" for n in (99, 5_000)])
+TEXT = st.text(max_size=20) | st.sampled_from([n * "x" for n in (99, 5_000)])
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | TEXT,
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(TEXT, inner, max_size=5),

@@ -136,16 +136,13 @@ def overwrite(path: Path, offset: int, data: bytes) -> None:
         file.write(data)
 
 
-def python(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
+def python(*arguments: str) -> subprocess.Popen[bytes]:
     """A child that runs this interpreter in the repository, pipes at all ends."""
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, *arguments]
     return subprocess.Popen(
-        command,
+        [sys.executable, *arguments],
         cwd=REPOSITORY,
-        env=environment,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        **options,  # type: ignore[call-overload]
     )

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -28,7 +28,6 @@ from tests.unit.spool.builders import (
 )
 from tradespan.core import guard
 from tradespan.core.records import Lane
-from tradespan.spool import segment
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import HEADER_SIZE, SegmentHeader, pack_frame, unpack_header
 from tradespan.spool.reader import SegmentReader
@@ -69,10 +68,8 @@ def killed_at_the_end(*processes: int) -> Iterator[None]:
         yield
     finally:
         for process in processes:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
 
 # ── threads ─────────────────────────────────────────────────────────────────────────────────────
@@ -121,7 +118,7 @@ class InterruptedMap(mmap.mmap):
 def test_frames_written_while_a_segment_is_sealed_stay_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segment.mmap, "mmap", InterruptedMap)
+    monkeypatch.setattr("tradespan.spool.segment.mmap.mmap", InterruptedMap)
     writer = make_writer(tmp_path)
     writer.ordinary.append(SPAN, 1, b"first")
     writer.close()
@@ -237,13 +234,16 @@ def writers_alive(folder: Path) -> dict[str, bool]:
 
 
 def test_forked_child_records_into_segments_of_its_own(tmp_path: Path) -> None:
-    with python("-m", CHILDREN, "fork", str(tmp_path)) as parent:
-        with killed_at_the_end(hear_child(parent)):
-            say(parent)
-            say(parent)
-            assert parent.wait() == 0
-            # The child holds the other end of the pipe until it ends.
-            assert parent.stdout is not None and parent.stdout.read() == b""
+    with (
+        python("-m", CHILDREN, "fork", str(tmp_path)) as parent,
+        killed_at_the_end(hear_child(parent)),
+    ):
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        parent.stdin.close()
+        assert parent.wait() == 0
+        # The child holds the other end of the pipe until it ends.
+        assert parent.stdout.read() == b""
     (of_parent,) = (w for w, found in by_writer(tmp_path).items() if b"parent before" in found)
     found = by_writer(tmp_path)
     expected = [b"parent before", b"parent failed", *(b"parent %d" % n for n in range(300))]
@@ -257,19 +257,21 @@ def test_forked_child_records_into_segments_of_its_own(tmp_path: Path) -> None:
 def test_locks_of_a_killed_parent_are_free_although_its_child_lives(
     tmp_path: Path, moment: str
 ) -> None:
-    with python("-m", CHILDREN, moment, str(tmp_path)) as parent:
-        with killed_at_the_end(hear_child(parent), parent.pid):
-            assert list(writers_alive(tmp_path).values()) == [True, True]
-            parent.kill()
-            parent.wait()
-            alive = writers_alive(tmp_path)
-            (of_child,) = (w for w, found in by_writer(tmp_path).items() if b"child 0" in found)
-            assert alive.pop(of_child)
-            assert list(alive.values()) == [False]
+    with (
+        python("-m", CHILDREN, moment, str(tmp_path)) as parent,
+        killed_at_the_end(hear_child(parent), parent.pid),
+    ):
+        assert list(writers_alive(tmp_path).values()) == [True, True]
+        parent.kill()
+        parent.wait()
+        alive = writers_alive(tmp_path)
+        (of_child,) = (w for w, found in by_writer(tmp_path).items() if b"child 0" in found)
+        assert alive.pop(of_child)
+        assert list(alive.values()) == [False]
 
 
 def hear_child(parent: subprocess.Popen[bytes]) -> int:
-    """Process id of the forked child, once both have recorded what they had to."""
+    """Process id of the forked child, once both have done what they had to."""
     said = dict(hear(parent).split() for _ in range(2))
     assert int(said["parent"]) == parent.pid
     return int(said["child"])
@@ -279,8 +281,7 @@ def test_lock_is_exclusive_and_gone_with_its_process_alone(tmp_path: Path) -> No
     path = tmp_path / "file"
     path.write_text("")
     with python("-m", CHILDREN, "hold_lock", str(path)) as parent, path.open("r+") as file:
-        child = int(hear(parent))
-        with killed_at_the_end(child, parent.pid):
+        with killed_at_the_end(hear_child(parent), parent.pid):
             with pytest.raises(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             parent.kill()

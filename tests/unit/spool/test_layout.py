@@ -102,7 +102,8 @@ def test_frame_is_header_payload_and_zeros_to_a_multiple_of_8(
 ) -> None:
     frame = pack_frame(sequence, kind, lane, payload)
     length, checksum, word = unpack_frame_header(frame)
-    assert len(frame) == frame_size(len(payload)) and len(frame) % 8 == 0
+    assert len(frame) == frame_size(len(payload))
+    assert len(frame) % 8 == 0
     assert (length, word) == (len(payload), sequence << 16 | kind << 8 | lane)
     assert frame[16 : 16 + length] == payload
     assert not any(frame[16 + length :])

@@ -1,4 +1,4 @@
-"""Reading a segment: beside a live writer, after a dead one, damaged, hostile, from another version."""
+"""Reading a segment: live, dead, damaged, hostile, of another version, from a cursor on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.unit.spool.builders import (
 from tradespan.core.errors import DamagedSegment, UnsupportedFormat
 from tradespan.core.records import Kind, Site
 from tradespan.spool.layout import HEADER_SIZE, MAX_PAYLOAD, frame_size, pack_frame
-from tradespan.spool.reader import READ_BYTES, SEARCH_BUDGET, SegmentReader
+from tradespan.spool.reader import READ_BYTES, SegmentReader
 
 
 def numbers(reader: SegmentReader, offset: int = 0) -> list[int]:
@@ -90,7 +90,8 @@ def test_damage_in_a_live_segment_is_waited_for_and_passed_over_when_it_is_close
 
 def test_live_writer_in_another_process_is_read_record_by_record_once(tmp_path: Path) -> None:
     with python("-m", "tests.unit.spool.children", "write", str(tmp_path), "30000") as child:
-        assert child.stdout is not None and child.stdout.readline() == b"started\n"
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"started\n"
         positions: dict[Path, int] = {}
         readers: dict[Path, SegmentReader] = {}
         finished: set[Path] = set()
@@ -181,7 +182,8 @@ def test_hole_of_zeros_in_the_middle_is_counted_as_damage(tmp_path: Path) -> Non
     reader = SegmentReader(path)
     found = numbers(reader)
     missing = set(before) - set(found)
-    assert found[-1] == 200 and 60 < len(missing) < 75
+    assert found[-1] == 200
+    assert 60 < len(missing) < 75
     assert 4096 <= reader.damaged_bytes <= 4096 + 2 * frame_size(44)
 
 
@@ -238,7 +240,6 @@ def test_search_gives_up_when_its_budget_is_spent(tmp_path: Path) -> None:
     assert numbers(reader) == [1]
     assert time.process_time() - began < 5
     assert reader.damaged_bytes == len(claims)
-    assert reader._searched < SEARCH_BUDGET + 2 * MAX_PAYLOAD
 
 
 def test_damage_at_every_second_record_costs_bounded_time(tmp_path: Path) -> None:
@@ -250,7 +251,8 @@ def test_damage_at_every_second_record_costs_bounded_time(tmp_path: Path) -> Non
     began = time.process_time()
     found = numbers(reader)
     assert time.process_time() - began < 10
-    assert found == list(range(1, 20_001, 2))[: len(found)] and len(found) > 1_000
+    assert found == list(range(1, 20_001, 2))[: len(found)]
+    assert len(found) > 1_000
 
 
 def test_resource_that_is_damaged_makes_the_segment_unreadable(tmp_path: Path) -> None:
@@ -281,11 +283,11 @@ def test_link_pipe_and_folder_are_refused_at_once(tmp_path: Path) -> None:
 
 def test_refused_segments_leave_no_descriptor_open(tmp_path: Path) -> None:
     path = write_segment(tmp_path, [record_frames(1)[0]])
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(10):
         with pytest.raises(DamagedSegment):
             SegmentReader(path)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 # ── versions ────────────────────────────────────────────────────────────────────────────────────

@@ -190,7 +190,7 @@ def test_site_with_a_description_over_the_limit_is_declared_without_it(tmp_path:
     (path,) = segment_paths(tmp_path)
     reader = SegmentReader(path)
     assert [record.payload for record in reader.read(0).records] == [b"record"]
-    assert reader.sites[4].number == 4 and reader.sites[4].name == ""
+    assert (reader.sites[4].number, reader.sites[4].name) == (4, "")
     reader.close()
 
 

@@ -1,8 +1,7 @@
 """Make a record fit into a frame: the longest values are cut, and marked.
 
 Only what the user gave is cut: names, attributes, captured values, messages, text in events and
-links. The shape that a reader relies on (`core/records.py`) stays as it is. Text that UTF-8 does not
-have (lone surrogates, as in file names) is escaped on the way.
+links. The shape that a reader relies on (`core/records.py`) stays as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 
 
 def cut_to_fit(record: Sequence[Any], most: int = MAX_RECORD_BYTES) -> list[Any]:
-    """A span's record (`core.records.Span`, fields in order) that can be encoded in `most` bytes."""
+    """A span's record (`core.records.Span`, fields in order) that takes `most` bytes encoded."""
     fields = list(record)
     for room in _ROOMS:
         cut = _cut_record(fields, room)
@@ -96,7 +95,6 @@ def cut_value(value: Any, room: int) -> Any:
     Each level splits its room among its members, so that the result is bounded whatever the shape.
     """
     if isinstance(value, str):
-        value = _encodable(value)
         return value if len(value) * 4 <= room else value[: room // 4] + MARK
     if isinstance(value, bytes):
         return value[:room]
@@ -109,11 +107,3 @@ def cut_value(value: Any, room: int) -> Any:
         share = room // (len(members) or 1)
         return [cut_value(item, share) for item in members]
     return value
-
-
-def _encodable(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text

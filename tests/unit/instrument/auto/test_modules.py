@@ -333,7 +333,8 @@ def test_a_spec_that_is_only_looked_at_looks_as_it_would(
 def test_resources_beside_a_watched_module_can_be_read(
     write: Write, watch: Watch, load: Load, project: Path
 ) -> None:
-    write(**{"pkg.inner": "import importlib.resources as r; TEXT = r.read_text('pkg', 'data.txt')"})
+    read = "importlib.resources.files('pkg').joinpath('data.txt').read_text()"
+    write(**{"pkg.inner": f"import importlib.resources; TEXT = {read}"})
     (project / "pkg" / "data.txt").write_text("prices")
     watch(r"pkg\..*")
     assert load("pkg.inner").TEXT == "prices"
