@@ -1,6 +1,6 @@
-"""OpenTelemetry for trading systems: spans that survive the crash they describe.
+r"""OpenTelemetry for trading systems: spans that survive the crash they describe.
 
-    tradespan run -i 'bot\\..*' bot.py        # no code edited
+    tradespan run -i 'bot\..*' bot.py        # no code edited
     tradespan.configure(); @tradespan.monitor # or by hand
 
 Names are loaded when first used: the supervisor of `tradespan run` imports this package and nothing

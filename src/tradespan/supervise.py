@@ -35,6 +35,12 @@ _SENT_BY_KERNEL = 0x80
 LOOK_AROUND = 0.5
 """Seconds between two looks at the agent."""
 LONGEST_BACK_OFF = 30.0
+LONG_LIFE = 10.0
+"""Seconds after which an agent's end counts as its first failure."""
+LAST_TRIES = 5
+"""Agents that may fail one after the other at the end, before the books are left open."""
+LONGEST_SILENCE = 20.0
+"""Seconds at the end without a word of whoever serves the root, before he counts as stuck."""
 LOG_BYTES = 1 << 20
 
 
@@ -75,8 +81,12 @@ class Supervisor:
         self._bot = 0
         self._bot_status: int | None = None
         self._agent = 0
+        self._agent_began = 0.0
         self._agent_failures = 0
         self._agent_not_before = 0.0
+        # In a terminal, bot and supervisor are one job: Ctrl-C and Ctrl-Z reach both. Elsewhere
+        # what is sent to the supervisor's group must not reach the bot once more by forwarding.
+        self._bot_is_apart = not _has_terminal()
         self._told_agent = False
         self._interrupted = False
 
@@ -89,7 +99,8 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
         try:
             self._keep_agent()
-            self._bot = _spawn(self._plan.bot, self._plan.bot_environment)
+            group = {"setpgroup": 0} if self._bot_is_apart else {}
+            self._bot = _spawn(self._plan.bot, self._plan.bot_environment, **group)
             self._plan.folder.describe(
                 pid=self._bot,
                 pid_start=process_start(self._bot),
@@ -117,7 +128,7 @@ class Supervisor:
             self._reap()
         elif self._bot_status is None:
             # The terminal's Ctrl-C has reached the bot by itself: it is of the same group.
-            if info.si_code != _SENT_BY_KERNEL:
+            if self._bot_is_apart or info.si_code != _SENT_BY_KERNEL:
                 _send(self._bot, info.si_signo)
         else:
             self._interrupted = True
@@ -134,9 +145,12 @@ class Supervisor:
                 self._bot_status = status
             elif pid == self._agent:
                 self._agent = 0
-                wait = min(0.2 * 2**self._agent_failures, LONGEST_BACK_OFF)
-                self._agent_failures += 1
-                self._agent_not_before = time.monotonic() + wait
+                now = time.monotonic()
+                if now - self._agent_began > LONG_LIFE:
+                    self._agent_failures = 0
+                wait = min(0.2 * 2 ** min(self._agent_failures, 10), LONGEST_BACK_OFF)
+                self._agent_failures += status != 0  # 0: another serves the root
+                self._agent_not_before = now + wait
 
     def _keep_agent(self) -> None:
         """Start an agent where none serves the root."""
@@ -145,7 +159,18 @@ class Supervisor:
         log = self._plan.root / "agent.log"
         if log.exists() and log.stat().st_size > LOG_BYTES:
             log.replace(log.with_suffix(".log.1"))
-        self._agent = _spawn(self._plan.agent, self._plan.agent_environment, log=log)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self._agent_began = time.monotonic()
+        self._agent = _spawn(
+            self._plan.agent,
+            self._plan.agent_environment,
+            setsid=True,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+        )
 
     def _tell_agent(self) -> None:
         if self._told_agent:
@@ -174,16 +199,24 @@ class Supervisor:
         replace_json(
             folder / ENDED, {"status": status, "time": time.time(), "drain": self._plan.drain}
         )
-        began = time.monotonic()
-        told = began + 1.0
-        while not self._interrupted and self._agent_failures < 5:
+        self._agent_failures = 0
+        self._agent_not_before = 0.0
+        heard = told = time.monotonic()
+        last: dict[str, Any] | None = None
+        while not self._interrupted and self._agent_failures < LAST_TRIES:
             books = read_json(folder / DRAINED)
             if books is not None:
                 return books
             self._keep_agent()
             self._wait(0.02)
-            if time.monotonic() > told + 1.0 and (progress := read_json(folder / PROGRESS)):
-                told = time.monotonic()
+            now = time.monotonic()
+            progress = read_json(folder / PROGRESS)
+            if progress != last:
+                heard, last = now, progress
+            elif now - heard > LONGEST_SILENCE:
+                return None
+            if progress is not None and now - told > 2.0:
+                told = now
                 self._plan.on_progress(progress)
         return None
 
@@ -194,24 +227,18 @@ def exit_status(wait_status: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _spawn(command: list[str], environment: dict[str, str], log: Path | None = None) -> int:
-    """Start a child with nothing blocked. With `log`: in a session of its own, output there."""
-    actions: list[tuple[Any, ...]] = []
-    if log is not None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ]
-    return os.posix_spawn(
-        command[0],
-        command,
-        environment,
-        file_actions=actions,
-        setsigmask=[],
-        setsid=log is not None,
-    )
+def _spawn(command: list[str], environment: dict[str, str], **attributes: Any) -> int:
+    """Start a child with no signal blocked; `attributes` are those of `os.posix_spawn`."""
+    return os.posix_spawn(command[0], command, environment, setsigmask=[], **attributes)
+
+
+def _has_terminal() -> bool:
+    """Whether a terminal controls this process."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _send(pid: int, number: int) -> None:
@@ -219,5 +246,3 @@ def _send(pid: int, number: int) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         pass
-
-

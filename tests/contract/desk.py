@@ -190,7 +190,7 @@ class Desk:
     def stored(self, path: Path | None = None) -> list[SpanDetail]:
         """All spans of a store, by start; none if there is no store."""
         path = path or self.store
-        if not path.exists():
+        if not is_made(path):
             return []
         with closing(Store.open(path, readonly=True)) as store:
             traces = store.traces(TraceFilter(limit=1_000_000)).rows
@@ -202,7 +202,7 @@ class Desk:
 
     def stored_numbers(self, argument: str = "number") -> list[int]:
         """The values of one captured argument in all stored calls, sorted."""
-        if not self.store.exists():
+        if not is_made(self.store):
             return []
         query = "SELECT data_value FROM data_trace WHERE data = ? AND data_type = 'INPUT'"
         with closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as connection:
@@ -258,6 +258,14 @@ class Desk:
         for left in self.processes():
             with suppress(psutil.NoSuchProcess):
                 left.send_signal(signal.SIGKILL)
+
+
+def is_made(store: Path) -> bool:
+    """Whether there is a store with its tables in it."""
+    if not store.exists():
+        return False
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+        return bool(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def command_of(process: psutil.Process) -> list[str]:

@@ -48,7 +48,7 @@ def wait_for_load(acknowledged: Path, count: int) -> None:
 
 
 def test_killed_agent_is_started_again_and_nothing_is_lost(desk: Desk) -> None:
-    run, acknowledged = start_bot(desk, 6_000)
+    run, _acknowledged = start_bot(desk, 6_000)
     _, first = desk.children(run)
     eventually(desk.stored_numbers, "the agent at work")
     first.kill()

@@ -10,10 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 GUIDES = sorted((DOCS / "guides").glob("*.md"))
-PAGES = sorted(
-    page
-    for page in [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "src").rglob("*.md")]
-    if page.is_file()
+PAGES = sorted(ROOT.glob("*.md")) + sorted(
+    page for folder in ("docs", "examples", "src") for page in (ROOT / folder).rglob("*.md")
 )
 
 _FENCE = re.compile(r"```(\w*)\s*$")

@@ -1,4 +1,4 @@
-"""Arming a process below `tradespan run`: what `configure()` does, by the hand of the environment."""
+"""Arming a process below `tradespan run`: what `configure()` does, by hand of the environment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def arm(before: Iterable[str]) -> None:
 
     `before`: the modules that were imported before ours.
     """
-    global _early
+    global _early  # noqa: PLW0603 - one set for the process, filled once
     folder = os.environ.get(RUN_FOLDER)
     direct = os.environ.pop(DIRECT, "") == "1"
     if not folder or is_helper(sys.orig_argv):
@@ -40,7 +40,8 @@ def arm(before: Iterable[str]) -> None:
             if not direct:
                 watch_spawned_main()
     _early = frozenset(sys.modules).difference(before) & sys.stdlib_module_names
-    give_way([*folders_of_users(os.environ), *([] if direct else program_folders(sys.argv))])
+    if not direct:  # else `launch` does when it has all that it needs
+        give_way([*folders_of_users(os.environ), *program_folders(sys.argv)])
 
 
 def is_helper(command: list[str]) -> bool:
@@ -69,8 +70,8 @@ def program_folders(arguments: list[str]) -> list[str]:
     """What Python will put first on `sys.path` for the program that this process is started for."""
     if sys.flags.safe_path or not arguments:
         return []
-    path = os.path.realpath(arguments[0])
-    return [os.path.dirname(path) if os.path.isfile(path) else os.curdir]
+    path = Path(arguments[0])
+    return [str(path.resolve().parent) if path.is_file() else os.curdir]
 
 
 def give_way(folders: Iterable[str]) -> None:
@@ -80,18 +81,16 @@ def give_way(folders: Iterable[str]) -> None:
     imported before, which without us it would not have been. Ours keep what they have.
     """
     with guard.guarded("giving way"):
-        for folder in folders:
-            for entry in os.listdir(folder) if os.path.isdir(folder) else ():
-                name = entry.partition(".")[0]
-                if name in _early and _is_module(folder, entry):
-                    for loaded in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
+        for folder in map(Path, folders):
+            for entry in folder.iterdir() if folder.is_dir() else ():
+                name = entry.name.partition(".")[0]
+                if name in _early and _is_module(entry):
+                    for loaded in [m for m in sys.modules if f"{m}.".startswith(f"{name}.")]:
                         del sys.modules[loaded]
 
 
-def _is_module(folder: str, entry: str) -> bool:
-    if entry.endswith((".py", ".so", ".pyc")):
-        return True
-    return os.path.isfile(os.path.join(folder, entry, "__init__.py"))
+def _is_module(entry: Path) -> bool:
+    return entry.suffix in (".py", ".pyc", ".so") or (entry / "__init__.py").is_file()
 
 
 def watch_spawned_main() -> None:

@@ -1,9 +1,10 @@
 """Runs the bot's script or module as `__main__`, as Python would, its functions watched.
 
-`python -m tradespan.bootstrap.launch (--script PATH | --module NAME) [ARG…]`, started by `tradespan run`.
-What the program does not see of this: its traceback, its `sys.argv`, `sys.path` and `__main__` are
-those it would have had. How it ends is Python's affair: an exception goes up to the interpreter, so
-that its hook, threads, exit handlers, buffers and the signal of a Ctrl-C have their usual order.
+`python -m tradespan.bootstrap.launch (--script PATH | --module NAME) [ARG…]`, started by
+`tradespan run`. What the program does not see of this: its traceback, its `sys.argv`, `sys.path` and
+`__main__` are those it would have had. How it ends is Python's affair: an exception goes up to the
+interpreter, so that its hook, threads, exit handlers, buffers and the signal of a Ctrl-C have their
+usual order.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import sys
 from collections.abc import MutableMapping
 from types import CodeType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from tradespan.bootstrap import inject
 from tradespan.bootstrap.program import CannotRun, Program, load_module, load_script
@@ -25,7 +26,7 @@ from tradespan.instrument.auto.watcher import WATCHER
 def main() -> None:
     """Run what the command line names."""
     kind, target, *arguments = sys.argv[1:]
-    inject.give_way([sys.path[0]] if kind == "--module" else [])
+    inject.give_way([*inject.folders_of_users(os.environ), *sys.path[:1]])
     try:
         program = load_module(target) if kind == "--module" else load_script(target)
     except TargetNotFound as error:
@@ -36,13 +37,12 @@ def main() -> None:
         hide_our_frames(None)
         raise
     sys.argv = [program.argument, *arguments]
-    if program.path_entry is not None and not sys.flags.safe_path:
-        sys.path[0] = program.path_entry
-        inject.give_way([program.path_entry])
+    program.set_path()
+    inject.give_way(sys.path[:1])
     execute(program)
 
 
-def refuse(sentence: str, status: int) -> Any:
+def refuse(sentence: str, status: int) -> NoReturn:
     """Say why there is nothing to run."""
     print(f"tradespan: {sentence}", file=sys.stderr)
     sys.exit(status)

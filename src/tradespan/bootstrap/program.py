@@ -3,6 +3,8 @@
 Source: CPython 3.11, `Modules/main.c` (scripts, folders, archives) and `runpy` (`-m`).
 """
 
+# ruff: noqa: PTH109, PTH118, PTH120 - paths stay as they were written, as Python leaves them
+
 from __future__ import annotations
 
 import builtins
@@ -45,6 +47,15 @@ class Program(NamedTuple):
     """`sys.path[0]`; None: as it is."""
     known_as: str
     """The name that its functions go by: the module's, or the file's."""
+    in_folder: bool = False
+    """Whether `path_entry` is a folder or archive with a `__main__`, which it needs to be found."""
+
+    def set_path(self) -> None:
+        """Put the program's folder first, in place of what was first for us."""
+        if self.path_entry is not None and not sys.flags.safe_path:
+            sys.path[0] = self.path_entry
+        elif self.in_folder and self.path_entry is not None:
+            sys.path.insert(0, self.path_entry)
 
     def build_module(self, name: str = "__main__") -> ModuleType:
         """A module that the code can be executed in."""
@@ -61,7 +72,7 @@ def load_script(path: str) -> Program:
         SyntaxError: As Python raises it.
     """
     # As Python sees it: absolute, links kept, and not tidied up.
-    file = path if os.path.isabs(path) else os.path.join(os.getcwd(), path.removeprefix("./"))
+    file = os.path.join(os.getcwd(), path)
     if pkgutil.get_importer(path) is not None:
         return _load_folder(path, file)
     try:
@@ -72,7 +83,7 @@ def load_script(path: str) -> Program:
     kind = SourcelessFileLoader if compiled else SourceFileLoader
     facts = {"__file__": file, "__cached__": None, "__loader__": kind("__main__", file)}
     if compiled:
-        code = marshal.loads(content[_PYC_HEADER:])
+        code = marshal.loads(content[_PYC_HEADER:])  # noqa: S302 - the user's own program
     else:
         code = compile(content, file, "exec", dont_inherit=True)
     folder = os.path.dirname(os.path.realpath(path))
@@ -85,7 +96,7 @@ def _load_folder(path: str, file: str) -> Program:
     if spec is None or spec.loader is None:
         raise CannotRun(f"{path} cannot be run: it has no __main__ module.", 1)
     known_as = Path(os.path.realpath(path)).stem
-    return Program(_code_of(spec), _facts_of(spec), path, file, known_as)
+    return Program(_code_of(spec), _facts_of(spec), path, file, known_as, in_folder=True)
 
 
 def load_module(name: str) -> Program:
@@ -156,8 +167,8 @@ def _facts_of(spec: ModuleSpec) -> dict[str, Any]:
 
 
 def _warn_if_imported(name: str) -> None:
-    if name in sys.modules:
-        package = name.rpartition(".")[0]
+    package = name.rpartition(".")[0]
+    if package and name in sys.modules:
         warnings.warn(
             f"{name!r} found in sys.modules after import of package {package!r}, but prior to "
             f"execution of {name!r}; this may result in unpredictable behaviour",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -184,7 +185,7 @@ def _print_progress(told: dict[str, Any]) -> None:
 def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
     """Say what has not been delivered, and how to send it."""
     books = end.books
-    command = f"tradespan agent --once {config.root}"
+    command = f"tradespan agent --once {shlex.quote(str(config.root))}"
     if books is None:
         print(
             f"tradespan: nobody has closed the books of this run; its records are in {folder.path};"
@@ -220,4 +221,6 @@ def near_file(name: str) -> str | None:
 
 def _ui_command(config: Config) -> str:
     default = config.origin("root") == "default" and config.origin("store.path") == "default"
-    return "tradespan ui" if default else f"tradespan ui --store {config.store_path}"
+    if default:
+        return "tradespan ui"
+    return f"tradespan ui --store {shlex.quote(str(config.store_path))}"

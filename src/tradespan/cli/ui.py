@@ -38,7 +38,8 @@ def run(namespace: argparse.Namespace) -> int:
     store = config.store_path
     if store is None or not store.exists():
         print(
-            f"tradespan ui: no store at {store}: `tradespan run …` makes one, --store names another",
+            f"tradespan ui: no store at {store}: `tradespan run …` makes one,"
+            " --store names another",
             file=sys.stderr,
         )
         return FAILED

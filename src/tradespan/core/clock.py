@@ -1,4 +1,4 @@
-"""The two clocks: wall for stamps, monotonic for durations. Injected, so that tests can step them."""
+"""The two clocks: wall for stamps, monotonic for durations. Injected: tests can step them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The one registry of what has to happen in a forked child.
 
 Nobody else calls `os.register_at_fork`: handlers run in the order of their registration, each
-guarded, and hold what they belong to weakly, so that a writer that was closed is not kept alive by its hook.
+guarded, and hold what they belong to weakly, so that a writer that was closed is not kept alive by
+its hook.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""A context runtime whose current value may be one of our spans, through OpenTelemetry's entry point.
+"""A context runtime whose current value may be a span of ours, by OpenTelemetry's entry point.
 
-The API's context is an immutable dict that is copied for each span: 0.4 µs to make, attach and detach
-it. Here a span itself stands in the context variable, and the dict is made only when somebody asks for
-it (`get_current`). Chosen by `OTEL_PYTHON_CONTEXT=tradespan`, as the API provides; nothing private is
-touched. Loaded while `opentelemetry.context` is being imported: it must import little.
+The API's context is an immutable dict that is copied for each span: 0.4 µs to make, attach and
+detach it. Here a span itself stands in the context variable, and the dict is made only when
+somebody asks for it (`get_current`). Chosen by `OTEL_PYTHON_CONTEXT=tradespan`, as the API provides;
+nothing private is touched. Loaded while `opentelemetry.context` is being imported: it must import
+little.
 
 Source: opentelemetry-api 1.45, `opentelemetry/context/__init__.py`, entry point group
 `opentelemetry_context`.
@@ -26,14 +27,15 @@ class HasContext(Protocol):
 
 
 class RuntimeContext:
-    """Implements the API's runtime context; `attach` and `detach` are the variable's own methods."""
+    """The API's runtime context; `attach` and `detach` are the variable's own methods."""
 
     installed: RuntimeContext | None = None
     """The one that the API uses, once it has loaded it."""
 
     def __init__(self) -> None:
         self.variable: ContextVar[Context | HasContext] = ContextVar(
-            "tradespan_context", default=Context()
+            "tradespan_context",
+            default=Context(),  # noqa: B039 - it cannot be changed
         )
         self.attach = self.variable.set
         self.detach = self.variable.reset

@@ -248,7 +248,7 @@ def _moved(before: Mapping[str, Page], after: Mapping[str, Page]) -> bool:
     """Whether records went into memory, out of it, or were discarded meanwhile."""
 
     def without_acknowledged(page: Page) -> list[LaneCounters]:
-        return [replace(counters, acknowledged=0) for counters in page.lanes]
+        return [counters._replace(acknowledged=0) for counters in page.lanes]
 
     return before.keys() != after.keys() or any(
         without_acknowledged(page) != without_acknowledged(after[writer])

@@ -203,7 +203,7 @@ class Courier(Generic[T]):
         if not isinstance(outcome, Accepted):
             told = outcome.count if isinstance(outcome, Parked) else None
             refused = piece.count if told is None else min(told, piece.count)
-            if not self._park(piece, outcome.reason, refused):
+            if not self._park(piece, outcome.reason, None if told is None else refused):
                 return False
         self._recovered()
         held.pieces.popleft()
@@ -223,10 +223,9 @@ class Courier(Generic[T]):
         finally:
             self.sending_since = None
 
-    def _park(self, piece: Batch[T], reason: str, refused: int) -> bool:
-        logger.warning(
-            "%s refused %d records for good (%s): parked", self.sink.name, refused, reason
-        )
+    def _park(self, piece: Batch[T], reason: str, refused: int | None) -> bool:
+        count = piece.count if refused is None else refused
+        logger.warning("%s refused %d records for good (%s): parked", self.sink.name, count, reason)
         try:
             park_batch(piece, self.sink.name, reason, refused)
         except (OSError, SpoolUnavailable) as error:

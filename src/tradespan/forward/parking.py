@@ -26,7 +26,7 @@ PARKED = "parked"
 def park_batch(batch: Batch[Any], sink: str, reason: str, refused: int | None = None) -> list[Path]:
     """Write a refused batch down, one file a slice, durably, with the reason in a `.json` beside.
 
-    `refused`: how many of its records the sink said it refused, if not all; which ones, it did not.
+    `refused`: how many of its records the sink said it refused, if not all.
 
     Raises:
         OSError, SpoolUnavailable: It cannot be written, and nothing of it was; the batch must then
@@ -44,7 +44,8 @@ def park_batch(batch: Batch[Any], sink: str, reason: str, refused: int | None = 
             facts = {
                 "reason": reason,
                 "records": len(part.records),
-                "refused": len(part.records) if refused is None else min(refused, batch.count),
+                # Of the whole batch, if the sink refused some: which ones, it did not say.
+                "refused": len(part.records) if refused is None else refused,
                 "time": time.time(),
                 "sink": sink,
                 "writer": part.origin.writer,

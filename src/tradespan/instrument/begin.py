@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext
 from opentelemetry.trace import Span as ApiSpan
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def identity(parent: ApiSpan) -> SpanContext:
     """The span context of a foreign span, whatever its class; an invalid one if it has none."""
     try:
-        context = parent.get_span_context()
+        context: Any = parent.get_span_context()
     except Exception as error:  # noqa: BLE001 - somebody else's span, or no span at all
         guard.report("foreign span", error)
         return INVALID_SPAN_CONTEXT

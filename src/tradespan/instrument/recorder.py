@@ -100,7 +100,7 @@ class Recorder:
             try:
                 append(_SPAN, fields[0], _encode(fields))
             except (PayloadTooLong, UnicodeEncodeError, OverflowError):
-                # Over 1 MiB, a text without UTF-8, a number over 64 bits: rare, and kept all the same.
+                # Over 1 MiB, a text without UTF-8, a number over 64 bits: rare, and kept.
                 append(_SPAN, fields[0], _encode(cut_to_fit(mend(fields))))
         except Exception as error:  # noqa: BLE001 - the host comes first
             lane = self.spool.errors if span.flags & 3 == _ERROR else self.spool.ordinary

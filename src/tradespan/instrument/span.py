@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import (
     SpanContext,
     SpanKind,
@@ -20,7 +21,6 @@ from opentelemetry.trace import (
     TraceFlags,
     TraceState,
 )
-from opentelemetry.trace import Span as ApiSpan
 
 from tradespan.core import guard
 from tradespan.instrument.capture.attributes import (
@@ -126,6 +126,8 @@ class Span(ApiSpan):
     arguments: list[Any] | None
     result: Any
     extras: Extras | None
+    _context: SpanContext
+    """Made when first asked for."""
     outer: Any
     """What was current when this span became it: a span, a context, or None if it never did."""
 

@@ -99,7 +99,7 @@ def starter(plan: Plan) -> Callable[[Recorder, Any, tuple[Any, ...], dict[str, A
         base = outer
         if kind is Span:
             parent = outer
-            # Not the span itself: each would hold the one before, in tasks that start tasks for ever.
+            # Not the span itself: each would hold the one before, where tasks start tasks.
             base = outer.outer
         else:
             parent = outer.get(SPAN_KEY) if kind is Context else span_in(outer)

@@ -1,7 +1,8 @@
 """The counters of one writer that its segments cannot tell: acknowledged, in memory, discarded.
 
 One page a process generation, `<writer>.page`; the spool's FORMAT.md describes its bytes. The
-writer stores whole words; a reader beside it sees each cell whole, old or new.
+writer stores whole words; a reader beside it sees each cell whole, old or new. Named tuples: the
+supervisor, who has 15 MB, reads pages too, and `dataclasses` costs it 1.3.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import stat
 import struct
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,8 +49,7 @@ class PageOwner(NamedTuple):
     """Nanoseconds, UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class LaneCounters:
+class LaneCounters(NamedTuple):
     """The cells of one lane."""
 
     acknowledged: int = 0
@@ -71,8 +70,7 @@ class LaneCounters:
         return {reason: value for reason, value in values.items() if value}
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A page as read from its file."""
 
     writer: str
@@ -166,7 +164,7 @@ def _pack_header(owner: PageOwner) -> bytes:
 
 def _to_counters(cells: list[int]) -> LaneCounters:
     counters = LaneCounters(*cells[: len(CELLS)])
-    return replace(counters, acknowledged=counters.acknowledged >> 16)
+    return counters._replace(acknowledged=counters.acknowledged >> 16)
 
 
 def read_page(path: Path) -> Page | None:

@@ -19,6 +19,10 @@ class LockKeeper:
     def __init__(self) -> None:
         self._held: set[int] = set()
 
+    def __del__(self) -> None:
+        # Nobody can write any more who would have locked for it.
+        self.abandon()
+
     def lock(self, path: Path) -> int:
         """Lock a file of ours. Returns the descriptor that holds the lock.
 
@@ -42,7 +46,7 @@ class LockKeeper:
             os.close(descriptor)
 
     def abandon(self) -> None:
-        """In a forked child: close its copies. The parent's locks stay."""
+        """Close all. In a forked child these are copies: the parent's locks stay."""
         while self._held:
             os.close(self._held.pop())
 

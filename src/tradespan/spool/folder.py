@@ -30,7 +30,8 @@ DAMAGED = ".damaged"
 _LOCK = "agent.lock"
 _LARGEST_JSON = 16 * 1024 * 1024
 _BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg)$")
-_PROBES = 100
+_LOOKS_TAKE = 0.5
+"""Seconds after which somebody who seems to look at a lock only is believed to hold it."""
 
 
 def replace_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -215,7 +216,7 @@ class RootLock:
         return self._descriptor is not None
 
     def try_acquire(self) -> bool:
-        """Take the lock if nobody has it. Never waits.
+        """Take the lock if nobody has it. Does not wait for who holds it.
 
         Raises:
             SpoolUnavailable: The lock file cannot be made.
@@ -264,12 +265,13 @@ class RootLock:
 
 def _lock_exclusively(descriptor: int) -> bool:
     """Lock a file unless somebody holds it. Others that only look (`is_free`) hold it a moment."""
-    for _ in range(_PROBES):
+    end = time.monotonic() + _LOOKS_TAKE
+    while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            if is_locked(descriptor) is not False:
+            if is_locked(descriptor) is not False or time.monotonic() > end:
                 return False
+            os.sched_yield()
         else:
             return True
-    return False

@@ -89,7 +89,7 @@ class SpoolWriter:
         limits = self.limits
         self.lock = threading.RLock()
         self.depth = 0
-        """How many slow paths are under way: one, and those of signal handlers inside each other."""
+        """How many slow paths are under way: one, and those of signal handlers inside it."""
         self.locks = LockKeeper()
         self.counters = CounterPage(self.locks)
         self.waiting = WaitingRing(limits.memory_records, limits.memory_bytes, self.counters)
@@ -351,8 +351,7 @@ class LaneWriter:
             self._acknowledged,
             self._spool.counters.acknowledged(self.lane),
         )
-        if self._acknowledged[0] < before[0]:
-            self._acknowledged[0] = before[0]
+        self._acknowledged[0] = max(self._acknowledged[0], before[0])
 
     def abandon(self) -> None:
         """In a forked child: the parent's segment is not ours."""

@@ -85,10 +85,10 @@ def test_each_fork_is_a_generation(forked: int) -> None:
 def test_an_owner_that_dies_in_a_circle_leaves_without_a_word() -> None:
     told: list[str] = []
     before = len(forks._in_child)  # noqa: SLF001 - what is left in the registry shows nowhere else
-    for _ in range(100):
-        owner: Any = Owner(told, "circle")
-        owner.itself = owner
+    owners: list[Any] = [Owner(told, "circle") for _ in range(100)]
+    for owner in owners:
+        owner.owners = owners
         forks.after_fork_in_child(owner.after_fork)
-    del owner
+    del owner, owners
     gc.collect()
     assert len(forks._in_child) == before  # noqa: SLF001

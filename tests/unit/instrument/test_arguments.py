@@ -1,4 +1,4 @@
-"""What is captured of a call's arguments: the right value under the right name, before the body runs."""
+"""What is captured of a call's arguments: the right value under the right name, before the body."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def login(user: str, password: str = "x", *, api_key: str = "", author: str = ""
         (lambda: everything(1, d=4), {"a": 1, "d": 4}),
         (lambda: everything(1, 20, 30, d=4), {"a": 1, "b": 20, "c": 30, "d": 4}),
         (lambda: everything(1, c=30, d=4, e=50), {"a": 1, "c": 30, "d": 4, "e": 50}),
-        (lambda: everything(1, 2, 3, 4, 5, d=6), {"a": 1, "b": 2, "c": 3, "rest": "(4, 5)", "d": 6}),
+        (
+            lambda: everything(1, 2, 3, 4, 5, d=6),
+            {"a": 1, "b": 2, "c": 3, "rest": "(4, 5)", "d": 6},
+        ),
         (lambda: everything(1, d=4, x=7), {"a": 1, "d": 4, "others": "{'x': ...}"}),
         # The names of what can only be given by place are free for `**others`.
         (lambda: everything(1, d=4, a=9, b=8), {"a": 1, "d": 4, "others": "{'a': ..., 'b': ...}"}),

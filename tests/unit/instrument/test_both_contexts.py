@@ -1,8 +1,8 @@
 """Behaviour is the same whichever context runtime OpenTelemetry uses, ours or its own.
 
-Ours is chosen when tradespan is imported first; where somebody else imported OpenTelemetry before, or
-chose a runtime by `OTEL_PYTHON_CONTEXT`, the public functions are used. The tests of this folder run
-with the one in force; here they run again, in a process that uses the other.
+Ours is chosen when tradespan is imported first; where somebody else imported OpenTelemetry before,
+or chose a runtime by `OTEL_PYTHON_CONTEXT`, the public functions are used. The tests of this folder
+run with the one in force; here they run again, in a process that uses the other.
 """
 
 from __future__ import annotations

@@ -260,13 +260,15 @@ def test_a_call_that_does_not_fit_the_signature_is_pythons_to_refuse(captured: C
         @monitor
         def add(self, price: float, size: int) -> None: ...
 
-    for call in (
-        lambda: Book.add(),  # type: ignore[call-arg]
-        lambda: Book().add(),  # type: ignore[call-arg]
-        lambda: Book().add(1, 2, 3),  # type: ignore[call-arg]
-        lambda: Book().add(1.0, 2, size=3),  # type: ignore[misc]
-        lambda: Book().add(1.0, volume=3),  # type: ignore[call-arg]
-    ):
+    add: Any = Book.add
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((), {}),
+        ((Book(),), {}),
+        ((Book(), 1, 2, 3), {}),
+        ((Book(), 1.0, 2), {"size": 3}),
+        ((Book(), 1.0), {"volume": 3}),
+    ]
+    for args, kwargs in calls:
         with pytest.raises(TypeError, match=r"Book\.add\(\)"):
-            call()
+            add(*args, **kwargs)
     assert all(span.failed for span in captured.named("add"))

@@ -83,9 +83,7 @@ def lenient() -> Iterator[None]:
         ("result", "fills.0.px", 100.5),
     ],
 )
-def test_a_path_leads_to_its_value(
-    captured: Captured, source: str, path: str, value: Any
-) -> None:
+def test_a_path_leads_to_its_value(captured: Captured, source: str, path: str, value: Any) -> None:
     submit = watch(Field("mapped", source, tuple(path.split("."))))
     extra = ["first"] if path == "extra.0" else []
     quantity = [10] if extra else []

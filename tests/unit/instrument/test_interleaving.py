@@ -70,9 +70,9 @@ def test_times_of_both_fit_into_each_other(captured: Captured, sdk: Sdk) -> None
 
 def test_a_scope_of_ours_around_the_sdks(captured: Captured, sdk: Sdk) -> None:
     with captured.tracer.start_as_current_span("outer") as outer:
-        with sdk.tracer.start_as_current_span("middle"):
-            with captured.tracer.start_as_current_span("inner"):
-                pass
+        middle_scope = sdk.tracer.start_as_current_span("middle")
+        with middle_scope, captured.tracer.start_as_current_span("inner"):
+            pass
         assert trace.get_current_span() is outer
     middle = sdk.one("middle")
     assert middle.parent is not None

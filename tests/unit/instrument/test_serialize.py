@@ -6,11 +6,9 @@ import collections
 import dataclasses
 import datetime
 import enum
-import json
 import subprocess
 import sys
 import threading
-import time
 import typing
 import zoneinfo
 from collections.abc import Callable
@@ -25,8 +23,6 @@ import msgspec
 import pyarrow
 import pydantic
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tradespan.instrument.capture.serialize import smart
 
@@ -226,10 +222,10 @@ from tradespan.instrument.capture.serialize import smart
 class DataFrame: shape = (1, 2)
 DataFrame.__module__ = "pandas.core.frame"
 smart(DataFrame()), smart([1]), smart({"a": object()})
-print([name for name in ("numpy", "pandas", "polars", "pyarrow", "pydantic") if name in sys.modules])
+print({"numpy", "pandas", "polars", "pyarrow", "pydantic"} & set(sys.modules))
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "[]"
+    assert said.stdout.strip() == "set()"
 
 
 # ── nothing of the user's is run ────────────────────────────────────────────────────────────────
@@ -242,8 +238,8 @@ class Lazy:
         raise AssertionError("the user's code was run")
 
     __getattribute__ = __repr__ = __str__ = __len__ = __iter__ = _connect
-    __getitem__ = __bool__ = __eq__ = __hash__ = __float__ = _connect  # type: ignore[assignment]
-    __class__ = property(_connect)  # type: ignore[assignment]
+    __getitem__ = __bool__ = __eq__ = __hash__ = __float__ = _connect
+    __class__ = property(_connect)
 
 
 @dataclasses.dataclass
@@ -262,11 +258,10 @@ class WithProperty:
 
 
 class Zone(datetime.tzinfo):
-    def utcoffset(self, when: Any) -> datetime.timedelta:
+    def _ask(self, *args: Any) -> Any:
         raise AssertionError("the user's code was run")
 
-    def __repr__(self) -> str:
-        raise AssertionError("the user's code was run")
+    utcoffset = dst = tzname = __repr__ = _ask
 
 
 class Text(str):
@@ -322,84 +317,3 @@ def test_a_metaclass_that_fails_does_not_get_out() -> None:
         pass
 
     assert smart(Odd()) == "<Odd>"
-
-
-# ── bounds ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_circular_values_end() -> None:
-    items: list[Any] = [1]
-    items.append(items)
-    assert smart(items) == "[1, [1, [1, [+2 more]]]]"
-    mapping: dict[str, Any] = {}
-    mapping["self"] = mapping
-    assert smart(mapping) == "{'self': ...}"
-    order = Order("X", 1)
-    order.symbol = order  # type: ignore[assignment]
-    assert smart(order).count("Order(") == 4
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "x" * 10_000_000,
-        ["x" * 10_000_000] * 10,
-        {"k" * 1_000_000: 1},
-        [[["y" * 1000] * 3] * 3] * 3,
-        list(range(1_000_000)),
-        {n: n for n in range(100_000)},
-        10**100_000,
-        [10**100_000],
-        Decimal(10) ** 400,
-        "password=" * 100_000,
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_large_values_are_short_and_quick(value: Any) -> None:
-    began = time.perf_counter()
-    shown = smart(value)
-    assert time.perf_counter() - began < 0.05
-    assert len(shown) <= 1_003
-
-
-def test_a_value_that_changes_meanwhile_does_not_get_out() -> None:
-    shown = set()
-    changing = {n: n for n in range(3)}
-    stop = threading.Event()
-
-    def change() -> None:
-        n = 0
-        while not stop.is_set():
-            changing[n % 7] = n
-            changing.pop((n + 3) % 7, None)
-            n += 1
-
-    thread = threading.Thread(target=change)
-    thread.start()
-    try:
-        for _ in range(2_000):
-            shown.add(type(smart(changing)))
-    finally:
-        stop.set()
-        thread.join()
-    assert shown == {str}
-
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
-    max_leaves=20,
-)
-
-
-@settings(max_examples=300)
-@given(VALUES, st.integers(1, 300))
-def test_whatever_the_value_what_is_recorded_is_plain_short_and_json(
-    value: Any, length: int
-) -> None:
-    shown = smart(value, length)
-    assert type(shown) in (str, int, float, bool)
-    json.loads(json.dumps(shown, allow_nan=False))
-    if type(shown) is str:
-        assert len(shown) <= 4 * length + 12  # quotes and escapes come on top
-        shown.encode()

@@ -1,11 +1,10 @@
-"""A span as the OpenTelemetry API has it: attributes, events, links, status, names, limits, ends."""
+"""A span as the OpenTelemetry API has it: attributes, events, links, status, names, ends."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +18,8 @@ from opentelemetry.trace import (
     TraceState,
 )
 
-from tests.support.captured import Captured, CapturedSpan, capture
+from tests.support.captured import Captured, CapturedSpan
 from tradespan.core import guard
-from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.span import Span
 
 OTHER = SpanContext(0x1234, 0x56, is_remote=True, trace_flags=TraceFlags(1))
@@ -49,7 +47,7 @@ class Broken:
     def __str__(self) -> str:
         raise ValueError("no words")
 
-    __repr__ = __iter__ = __str__  # type: ignore[assignment]
+    __repr__ = __iter__ = __str__
 
 
 class BrokenList(Sequence[int]):
@@ -117,7 +115,9 @@ def test_a_list_is_copied_when_it_is_set(captured: Captured) -> None:
     assert ended(captured, span).own == {"prices": [1.0], "levels": {"bid": [1.0]}}
 
 
-@pytest.mark.parametrize("value", [Broken(), [Broken()], BrokenList(), BrokenMap(), {"a": Broken()}])
+@pytest.mark.parametrize(
+    "value", [Broken(), [Broken()], BrokenList(), BrokenMap(), {"a": Broken()}]
+)
 def test_a_value_that_fails_does_not_break_the_code_that_sets_it(
     captured: Captured, lenient: None, value: Any
 ) -> None:
@@ -281,61 +281,6 @@ def test_status_follows_the_specification(
     record = ended(captured, span).record
     assert (record.status, record.status_message) == (status, message)
     assert (shown.status_code.value, shown.description or "") == (status, message)
-
-
-# ── limits ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_at_the_limit_the_oldest_attribute_goes(tmp_path: Path) -> None:
-    with capture(tmp_path, limits=SpanLimits(attributes=2)) as captured:
-        span = begin(captured)
-        for key in ("a", "b", "a", "c"):
-            span.set_attribute(key, key)
-        found = ended(captured, span)
-    assert found.own == {"a": "a", "c": "c"}
-    assert found.record.dropped == (1, 0, 0)
-
-
-def test_a_limit_of_zero_keeps_nothing(tmp_path: Path) -> None:
-    limits = SpanLimits(attributes=0, events=0, links=0, event_attributes=0, link_attributes=0)
-    with capture(tmp_path, limits=limits) as captured:
-        span = begin(captured, attributes={"a": 1}, links=[Link(OTHER)])
-        span.add_event("event", {"a": 1})
-        found = ended(captured, span)
-    assert (found.own, found.events, found.record.links or []) == ({}, [], [])
-    assert found.record.dropped == (1, 1, 1)
-
-
-def test_events_links_and_their_attributes_are_limited(tmp_path: Path) -> None:
-    limits = SpanLimits(events=2, links=2, event_attributes=1, link_attributes=1)
-    with capture(tmp_path, limits=limits) as captured:
-        span = begin(captured)
-        for n in range(4):
-            span.add_event(f"event {n}", {"a": n, "b": n})
-            span.add_link(OTHER, {"a": n, "b": n})
-        found = ended(captured, span)
-    assert [event.name for event in found.events] == ["event 2", "event 3"]
-    assert [(event.attributes, event.dropped_attributes) for event in found.events] == [
-        ({"a": 2}, 1),
-        ({"a": 3}, 1),
-    ]
-    assert [link.attributes for link in found.record.links or []] == [{"a": 2}, {"a": 3}]
-    assert found.record.dropped == (0, 2, 2)
-
-
-def test_texts_are_cut_to_the_length_also_inside_lists(tmp_path: Path) -> None:
-    with capture(tmp_path, limits=SpanLimits(attribute_length=3)) as captured:
-        span = begin(captured)
-        span.set_attributes({"text": "abcdef", "list": ["abcdef", 5], "map": {"k": "abcdef"}})
-        own = ended(captured, span).own
-    assert own == {"text": "abc", "list": ["abc", 5], "map": {"k": "abc"}}
-
-
-def test_without_limits_everything_is_kept(tmp_path: Path) -> None:
-    with capture(tmp_path, limits=SpanLimits(None, None, None, None, None)) as captured:
-        span = begin(captured)
-        span.set_attributes({f"key {n}": n for n in range(1_000)})
-        assert len(ended(captured, span).own) == 1_000
 
 
 # ── the end ─────────────────────────────────────────────────────────────────────────────────────

@@ -100,12 +100,13 @@ def test_a_scope_that_is_left_without_an_error_does_not_fail(
 
 
 def test_a_status_set_by_hand_is_not_replaced_if_it_is_ok(captured: Captured) -> None:
-    with (
-        pytest.raises(ValueError, match="x"),
-        captured.tracer.start_as_current_span("fine") as span,
-    ):
-        span.set_status(trace.StatusCode.OK)
-        raise ValueError("x")
+    def work() -> None:
+        with captured.tracer.start_as_current_span("fine") as span:
+            span.set_status(trace.StatusCode.OK)
+            raise ValueError("x")
+
+    with pytest.raises(ValueError, match="x"):
+        work()
     assert captured.one("fine").record.status == 1
 
 
@@ -121,11 +122,13 @@ def test_a_span_itself_is_a_context_manager_that_does_not_become_current(
 
 
 def test_use_span_of_the_api_takes_our_spans(captured: Captured) -> None:
-    span = captured.tracer.start_span("used")
-    with pytest.raises(ValueError, match="x"), use_span(span, end_on_exit=True):
-        with captured.tracer.start_as_current_span("child"):
-            pass
-        raise ValueError("x")
+    def work() -> None:
+        with use_span(captured.tracer.start_span("used"), end_on_exit=True):
+            captured.tracer.start_span("child").end()
+            raise ValueError("x")
+
+    with pytest.raises(ValueError, match="x"):
+        work()
     assert captured.one("used").failed
     assert captured.one("child").parent_id == captured.one("used").span_id
 
@@ -220,9 +223,9 @@ def test_an_explicit_context_counts_more_than_the_current_one(captured: Captured
 
 def test_a_remote_parent_is_continued(captured: Captured) -> None:
     state = TraceState([("vendor", "x")])
-    with captured.tracer.start_as_current_span("served", context=remote(state=state)) as span:
-        with captured.tracer.start_as_current_span("inner") as inner:
-            assert inner.get_span_context().trace_state == state
+    scope, context = captured.tracer.start_as_current_span, remote(state=state)
+    with scope("served", context=context) as span, scope("inner") as inner:
+        assert inner.get_span_context().trace_state == state
     assert isinstance(span, Span)
     assert span.parent is not None
     assert (span.parent.span_id, span.parent.is_remote) == (PARENT, True)
@@ -337,7 +340,9 @@ def test_a_scope_may_be_named_badly(captured: Captured, name: Any) -> None:
 def test_without_a_recorder_a_tracer_records_nothing_and_keeps_the_context() -> None:
     tracer = TracerProvider(RecorderSlot(), Resource({})).get_tracer("lib")
     assert isinstance(tracer, Tracer)
-    with tracer.start_as_current_span("x", context=remote(), links=[Link(SpanContext(1, 1, False))]) as s:
+    with tracer.start_as_current_span(
+        "x", context=remote(), links=[Link(SpanContext(1, 1, False))]
+    ) as s:
         assert not s.is_recording()
         assert s.get_span_context().trace_id == TRACE
         assert current() is s

@@ -6,16 +6,22 @@
 from __future__ import annotations
 
 import gc
+import json
+import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
 
-from tests.unit.spool.builders import SPAN, make_writer
+from tests.support.fakes import SteppingClock
+from tests.unit.spool.builders import KIB, SPAN, make_writer, payloads
+from tradespan.core import guard
 from tradespan.pages.locks import LockKeeper
 from tradespan.spool import segment
 from tradespan.spool.folder import RootLock
+from tradespan.spool.writer import SpoolLimits
 
 
 def say(word: str) -> None:
@@ -139,6 +145,71 @@ def hold_lock(path: Path) -> None:
         locks.abandon()
     say(f"{who} {os.getpid()}")
     signal.pause()
+
+
+def fill_disk(folder: Path) -> None:
+    """Record on a file system that is full, then has space again. Says what became of it."""
+    clock = SteppingClock()
+    warnings: list[str] = []
+    guard.logger.addHandler(CollectingHandler(warnings))
+    ballast = folder / "ballast"
+    ballast.write_bytes(bytes(300 * KIB))
+    run = folder / "run"
+    writer = make_writer(run, clock=clock, limits=SpoolLimits(64 * KIB, 512 * KIB))
+    for number in range(6_000):
+        clock.step(0.001)
+        lane = writer.errors if number % 100 == 0 else writer.ordinary
+        lane.append(SPAN, number % 3, b"%d:" % number + b"." * 80)
+    full = [writer.ordinary.counters(), writer.errors.counters()]
+    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+    ballast.unlink()
+    clock.step(1.0)
+    number = 6_000
+    while any(lane.counters().in_memory for lane in (writer.ordinary, writer.errors)):
+        writer.ordinary.append(SPAN, 1, b"%d:" % number + b"." * 80)
+        number += 1
+    writer.close()
+    found = sorted(int(payload.split(b":")[0]) for payload in payloads(run))
+    say(
+        json.dumps(
+            {
+                "in_memory": [lane.in_memory for lane in full],
+                "overflow": sum(lane.overflow for lane in full),
+                "recovered": writer.ordinary.counters().recovered,
+                "free": free,
+                "whole": found == list(range(number)),
+                "calls_to_drain": number - 6_000,
+                "warnings": warnings,
+            }
+        )
+    )
+
+
+def read_only(folder: Path) -> None:
+    """Record into a folder of a file system that is read-only, then no more."""
+    clock = SteppingClock()
+    warnings: list[str] = []
+    guard.logger.addHandler(CollectingHandler(warnings))
+    writer = make_writer(folder / "run", clock=clock)
+    for number in range(100):
+        clock.step(0.1)
+        writer.ordinary.append(SPAN, 1, b"%d" % number)
+    counters = writer.ordinary.counters()
+    subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+    writer.close()
+    whole = payloads(folder / "run") == [b"%d" % number for number in range(100)]
+    say(json.dumps({"in_memory": counters.in_memory, "whole": whole, "warnings": warnings}))
+
+
+class CollectingHandler(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, found: list[str]) -> None:
+        super().__init__()
+        self._found = found
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._found.append(record.getMessage())
 
 
 if __name__ == "__main__":

@@ -280,10 +280,13 @@ def hear_child(parent: subprocess.Popen[bytes]) -> int:
 def test_lock_is_exclusive_and_gone_with_its_process_alone(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("")
-    with python("-m", CHILDREN, "hold_lock", str(path)) as parent, path.open("r+") as file:
-        with killed_at_the_end(hear_child(parent), parent.pid):
-            with pytest.raises(BlockingIOError):
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            parent.kill()
-            parent.wait()
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (
+        path.open("r+") as file,
+        python("-m", CHILDREN, "hold_lock", str(path)) as parent,
+        killed_at_the_end(hear_child(parent), parent.pid),
+    ):
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        parent.kill()
+        parent.wait()
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

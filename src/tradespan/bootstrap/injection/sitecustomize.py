@@ -1,8 +1,11 @@
 """Runs in every Python process below `tradespan run`, before its program.
 
 This folder stands first on PYTHONPATH. The process's own sitecustomize, if there is one, runs as it
-would have without us. It has to be understood by any Python 3.
+would have without us. Any Python 3 has to understand this file, and what it imports is imported for
+every process: so it has neither type annotations nor `pathlib`.
 """
+# ruff: noqa: INP001, PTH100, PTH120 - see above; the folder is found by path, and is no package
+# mypy: allow-untyped-defs, allow-untyped-calls
 
 import os
 import sys
@@ -13,9 +16,9 @@ _HERE = os.path.dirname(__file__)
 def _chain():
     """Run the sitecustomize that would have been found."""
     sys.path[:] = [entry for entry in sys.path if os.path.normpath(entry) != _HERE]
-    ours = sys.modules.pop("sitecustomize", None)
+    ours = sys.modules.pop("sitecustomize")
     try:
-        import sitecustomize  # noqa: F401 # optional extra
+        import sitecustomize  # type: ignore[import-not-found]  # noqa: F401 # optional extra
     except ImportError as error:
         if error.name != "sitecustomize":
             raise
@@ -31,7 +34,8 @@ def _arm():
     imports mean.
     """
     before, whole = frozenset(sys.modules), list(sys.path)
-    users = [os.path.abspath(entry) for entry in os.environ["PYTHONPATH"].split(os.pathsep) if entry]
+    entries = os.environ["PYTHONPATH"].split(os.pathsep)
+    users = [os.path.abspath(entry) for entry in entries if entry]
     sys.path[:] = [entry for entry in whole if os.path.abspath(entry) not in users]
     try:
         try:
@@ -49,5 +53,5 @@ try:
 finally:
     try:
         _arm()
-    except Exception:  # another Python, which does not have tradespan
+    except Exception:  # noqa: BLE001, S110 - another Python, which does not have tradespan
         pass

@@ -1,8 +1,8 @@
 """Modules imported later: patched when their code has run.
 
 The finder asks the others for the module's spec and lets a loader stand before the real one for the
-one call that runs the module's code; before it does, the real loader is put back, so that nobody sees
-ours. A module whose import fails, fails as it would have without us.
+one call that runs the module's code; before it does, the real loader is put back, so that nobody
+sees ours. A module whose import fails, fails as it would have without us.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ class OnceLoader:
 
 def real_loader(spec: ModuleSpec) -> Any:
     """The loader of a spec, also while ours stands before it."""
-    return spec.loader._real if type(spec.loader) is OnceLoader else spec.loader  # noqa: SLF001
+    loader: Any = spec.loader
+    return loader._real if type(loader) is OnceLoader else loader  # noqa: SLF001 - it is of this file
 
 
 def _itself(loader: Any) -> Any:

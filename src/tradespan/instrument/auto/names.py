@@ -1,7 +1,7 @@
 """Which names are meant.
 
-A function's name is `module.qualname`. A pattern selects it if it matches the whole name or a dotted
-prefix of it: a class selects its methods, a module its functions (DESIGN 4.12).
+A function's name is `module.qualname`. A pattern selects it if it matches the whole name or a
+dotted prefix of it: a class selects its methods, a module its functions (DESIGN 4.12).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ LEFT_ALONE = sys.stdlib_module_names | {
     "tradespan", "opentelemetry", "msgspec", "wrapt",
     "pytest", "_pytest", "pluggy", "hypothesis", "_hypothesis_globals",
 }  # fmt: skip
-"""Packages that are never watched unless their name stands in a pattern: what recording itself uses,
-test frameworks, and Python's own library (`-i '.*'` means the user's code)."""
+"""Packages that are never watched unless their name stands in a pattern: what recording itself
+uses, test frameworks, and Python's own library (`-i '.*'` means the user's code)."""
 _MOST_NEAR = 5_000
 """Names kept for hints."""
 
@@ -36,7 +36,7 @@ def names_match(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
 
 
 def script_name(namespace: Mapping[str, Any]) -> str:
-    """What a script's functions go by: the module's name under `-m`, else the file's; or nothing."""
+    """What a script's functions go by: the module's name under `-m`, else the file's; or ""."""
     spec = namespace.get("__spec__")
     if spec is not None:
         return str(spec.name)
@@ -81,9 +81,10 @@ class Selection:
     def hints(self, pattern: re.Pattern[str]) -> list[str]:
         """Names that look like what a pattern that matched nothing may have meant."""
         literal = re.sub(r"\\(.)", r"\1", re.split(r"[([{|^$*+?]", pattern.pattern)[0])
-        modules = {name for name in sys.modules if name.partition(".")[0] not in LEFT_ALONE}
+        names = {prefix for name in self.near for prefix in dotted_prefixes(name)}
+        names.update(name for name in sys.modules if name.partition(".")[0] not in LEFT_ALONE)
         meant = literal.strip(".") or pattern.pattern
-        return difflib.get_close_matches(meant, sorted(self.near | modules), n=3, cutoff=0.6)
+        return difflib.get_close_matches(meant, sorted(names), n=3, cutoff=0.6)
 
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
@@ -110,17 +111,17 @@ def _literal_prefix(branch: str) -> str:
     return prefix.replace("\\.", ".")
 
 
-_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 
 
 def _branches(text: str) -> Iterator[str]:
     """The alternatives of an expression, as far as they stand outside of groups."""
     depth, branch = 0, ""
-    for token in _TOKEN.findall(text):
-        depth += (token == "(") - (token == ")")
-        if token == "|" and depth == 0:
+    for part in _PART.findall(text):
+        depth += (part == "(") - (part == ")")
+        if part == "|" and depth == 0:
             yield branch
             branch = ""
         else:
-            branch += token
+            branch += part
     yield branch

@@ -1,8 +1,8 @@
 """Replace functions of a module by watched ones, and put them back.
 
-A patch that fails leaves what it failed on as it was. What is replaced is remembered, so that all of
-it can be undone. Modules, their values and classes are looked at without running code of theirs: by
-`type(value)` and the dicts themselves.
+A patch that fails leaves what it failed on as it was. What is replaced is remembered, so that all
+of it can be undone. Modules, their values and classes are looked at without running code of theirs:
+by `type(value)` and the dicts themselves.
 """
 
 from __future__ import annotations
@@ -103,9 +103,7 @@ class Patcher:
                 continue
             watched = self.watched(function, f"{module}.{function.__qualname__}")
             if watched is not None:
-                self._replace(
-                    owner, member, value, watched if function is value else kind(watched)
-                )
+                self._replace(owner, member, value, watched if function is value else kind(watched))
 
     def watched(self, function: FunctionType, name: str) -> FunctionType | None:
         """The wrapper of a function, if it is to be watched and can be."""

@@ -1,4 +1,4 @@
-"""Who is watched in this process: patterns from the settings and from code, in force until removed."""
+"""Who is watched in this process: patterns of settings and code, in force until removed."""
 
 from __future__ import annotations
 
@@ -116,10 +116,10 @@ class Watcher:
     def _selects(self, name: str) -> bool:
         names = self._names_of(name)
         # Each is asked: it counts what it selects.
-        return any([selection.selects(*names) for selection in self._selections])
+        return sum(selection.selects(*names) for selection in self._selections) > 0
 
     def _names_of(self, name: str) -> tuple[str, ...]:
-        """What a function goes by: the script's are `__main__.…`, a package's `package.…` as well."""
+        """What a function goes by: a script's are `__main__.…` as well, a package's `package.…`."""
         script = self._script
         if not script or not name.startswith(f"{script}."):
             return (name,)
@@ -160,9 +160,7 @@ class Watcher:
 class _Within(Selection):
     """A selection inside one module or package."""
 
-    def __init__(
-        self, name: str, include: re.Pattern[str], exclude: list[re.Pattern[str]]
-    ) -> None:
+    def __init__(self, name: str, include: re.Pattern[str], exclude: list[re.Pattern[str]]) -> None:
         super().__init__([include], exclude)
         self._name = name
 

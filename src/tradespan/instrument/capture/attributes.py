@@ -1,8 +1,8 @@
 """Which attribute values OpenTelemetry allows, and how others are made to fit.
 
 Source: OpenTelemetry specification, common/attributes; API 1.45 `AnyValue`. Values are copied when
-they are set, so that changing a list later does not change the span. Nothing here raises: setting an
-attribute never breaks the code that sets it.
+they are set, so that changing a list later does not change the span. Nothing here raises: setting
+an attribute never breaks the code that sets it.
 """
 
 from __future__ import annotations

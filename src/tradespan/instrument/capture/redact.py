@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 MARK = "***"
 _BEYOND = 256
@@ -49,7 +50,8 @@ _IN_TEXT = re.compile(
     | (?P<user>://[^\s/:@]{0,256}+:)[^\s/]{1,256}(?=@)
     | (?P<lone>://)[\w-]{16,256}+(?=@)
     | \((?P<quote>["'])(?P<first>[\w.-]{2,100}+)(?P=quote),\s?+(?=[bru]?["'])
-    | (?:(?<![\w.%-])|(?<=%[0-9A-F]{2}))(?P<key>[\w.-]{2,100}+)(?P<equals>\\?+["']?+\s{0,2}+(?:=>|[=:](?!//))\s{0,2}+)
+    | (?:(?<![\w.%-])|(?<=%[0-9A-F]{2}))(?P<key>[\w.-]{2,100}+)
+        (?P<equals>\\?+["']?+\s{0,2}+(?:=>|[=:](?!//))\s{0,2}+)
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
@@ -76,7 +78,7 @@ def is_sensitive(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if any(word in SENSITIVE_WORDS for word in words) or "".join(words) in SENSITIVE_WORDS:
         return True
-    return any(pair in SENSITIVE_PAIRS for pair in zip(words, words[1:], strict=False))
+    return any(pair in SENSITIVE_PAIRS for pair in pairwise(words))
 
 
 def redact_and_cut(text: str, length: int) -> str:

@@ -207,7 +207,7 @@ def _fields_of(value: Any, kind: type) -> Iterable[tuple[str, Any]] | None:
         return None
     declared = _of_class(kind, "__dataclass_fields__")
     if type(declared) is dict:
-        regular = (field for field in dataclasses.fields(kind) if field.repr)
+        regular = (field for field in dataclasses.fields(kind) if field.repr)  # type: ignore[arg-type]
         return _stored(value, kind, (field.name for field in regular))
     models = _of_class(kind, "__pydantic_fields__")
     if type(models) is dict:

@@ -85,3 +85,9 @@ def watch(watcher: Watcher, config: Configure) -> Callable[..., Watcher]:
 @pytest.fixture
 def load(project: Path) -> Callable[[str], ModuleType]:
     return importlib.import_module
+
+
+@pytest.fixture(autouse=True)
+def no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that is written twice in one second is compiled twice."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)

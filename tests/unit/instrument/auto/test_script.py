@@ -72,9 +72,7 @@ def test_functions_that_the_script_calls_while_it_is_defined_are_recorded(
     assert names == [f"{known_as}.{name}" for name in ("main", "Desk.place", "leaf")]
 
 
-def test_what_is_not_selected_is_left_as_it_is(
-    captured: Captured, watch: Watch, run: Run
-) -> None:
+def test_what_is_not_selected_is_left_as_it_is(captured: Captured, watch: Watch, run: Run) -> None:
     watch(r"bot\.Desk", exclude=(r"__main__\.leaf",))
     namespace = run(CODE)
     assert [span.name for span in captured.spans] == ["bot.Desk.place"]
@@ -154,9 +152,7 @@ def test_the_scripts_names_are_those_of_its_module(
     assert "error" not in namespace
 
 
-def test_every_way_to_define_a_function_is_seen(
-    captured: Captured, watch: Watch, run: Run
-) -> None:
+def test_every_way_to_define_a_function_is_seen(captured: Captured, watch: Watch, run: Run) -> None:
     watch(r"bot\..*")
     run("""
         import functools
@@ -186,7 +182,16 @@ def test_every_way_to_define_a_function_is_seen(
             pass
     """)
     assert sorted({span.name.removeprefix("bot.") for span in captured.spans}) == sorted(
-        ["plain", "<lambda>", "inside", "again", "factory", "factory.<locals>.made", "tried", "later"]
+        [
+            "plain",
+            "<lambda>",
+            "inside",
+            "again",
+            "factory",
+            "factory.<locals>.made",
+            "tried",
+            "later",
+        ]
     )
 
 
