@@ -35,6 +35,7 @@ def build_steps() -> list[Step]:
         Step("mypy --strict", (python, "-m", "mypy", "--strict", *typed)),
         Step("import contracts", (str(programs / "lint-imports"), "--no-logo")),
         Step("house rules", (python, "tools/house_rules.py")),
+        Step("generated files", (python, "-m", "tradespan.generate", "--check")),
     ]
 
 

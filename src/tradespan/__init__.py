@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from tradespan.bootstrap.runtime import Runtime as Runtime
     from tradespan.bootstrap.runtime import configure as configure
     from tradespan.bootstrap.runtime import flush as flush
-    from tradespan.bootstrap.runtime import instrument as instrument
     from tradespan.bootstrap.runtime import shutdown as shutdown
     from tradespan.core.version import __version__ as __version__
+    from tradespan.instrument.byname import instrument as instrument
     from tradespan.instrument.monitor import monitor as monitor
 
 _HOMES = {
@@ -26,7 +26,7 @@ _HOMES = {
     "Runtime": "tradespan.bootstrap.runtime",
     "configure": "tradespan.bootstrap.runtime",
     "flush": "tradespan.bootstrap.runtime",
-    "instrument": "tradespan.bootstrap.runtime",
+    "instrument": "tradespan.instrument.byname",
     "monitor": "tradespan.instrument.monitor",
     "shutdown": "tradespan.bootstrap.runtime",
 }

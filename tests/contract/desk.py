@@ -95,6 +95,10 @@ class Program:
         line, _, self._rest = self._rest.partition(b"\n")
         return line.decode()
 
+    def wait_for_err(self, pattern: str) -> re.Match[str]:
+        """Wait until its stderr shows something."""
+        return eventually(lambda: re.search(pattern, self.err), f"{pattern} on stderr")
+
     def say(self, text: str) -> None:
         """Write a line to its stdin."""
         assert self.process.stdin is not None

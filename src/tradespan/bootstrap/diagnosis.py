@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from tradespan.bootstrap.couriers import build_courier
-from tradespan.bootstrap.folders import choose_root
+from tradespan.bootstrap.folders import choose_root, unsupported_receiver
 from tradespan.config import Config, OtlpHttp
 from tradespan.core.delivery import Cursor
 from tradespan.core.errors import TradespanError
@@ -97,8 +97,8 @@ def check_receiver(config: Config) -> Iterator[Finding]:
     if target is None:
         yield Finding("receiver", True, "none (no endpoint is set)")
         return
-    if not isinstance(target, OtlpHttp) or target.encoding != "protobuf":
-        yield Finding("receiver", False, f"{target.shown}: only OTLP over HTTP, protobuf, so far")
+    if not isinstance(target, OtlpHttp) or unsupported_receiver(config):
+        yield Finding("receiver", False, unsupported_receiver(config))
         return
     headers = {"content-type": "application/x-protobuf", **target.headers}
     pool = urllib3.PoolManager(retries=False, timeout=_ANSWER_WITHIN)
@@ -116,7 +116,11 @@ def check_runs(config: Config) -> Iterator[Finding]:
     """The books of the latest runs, and whatever does not balance in any."""
     folders = list(run_folders(config.root))
     for place, folder in enumerate(reversed(folders)):
-        books = read_books(config, folder)
+        try:
+            books = read_books(config, folder)
+        except TradespanError as error:
+            yield Finding(f"run {folder.path.name}", False, f"its books cannot be read: {error}")
+            continue
         lost = sum(sink.unaccounted for sink in books.sinks.values())
         if place >= _SHOWN_RUNS and not lost:
             continue

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from tradespan.config import Config, override_config
+from tradespan.config import Config, OtlpHttp, override_config
 from tradespan.core.process import process_start
 from tradespan.spool.folder import RunFolder, private_folder
 
@@ -36,9 +36,21 @@ def destinations(config: Config) -> list[tuple[str, str]]:
     found = []
     if config.store_path is not None:
         found.append(("store", str(config.store_path)))
-    if config.otlp_traces is not None:
+    if config.otlp_traces is not None and not unsupported_receiver(config):
         found.append(("otlp", config.otlp_traces.shown))
     return found
+
+
+def unsupported_receiver(config: Config) -> str:
+    """Why nothing goes to the OTLP receiver that the settings name; empty if it does."""
+    target = config.otlp_traces
+    if target is None or (isinstance(target, OtlpHttp) and target.encoding == "protobuf"):
+        return ""
+    way = "http/json" if isinstance(target, OtlpHttp) else "grpc"
+    return (
+        f"nothing is sent to {target.shown}: the protocol {way} ({target.origin}) is not supported"
+        " yet, use http/protobuf"
+    )
 
 
 def describe_run(folder: RunFolder, config: Config, **facts: Any) -> None:

@@ -1,10 +1,10 @@
 """Runs the bot's script or module as `__main__`, as Python would, its functions watched.
 
 `python -m tradespan.bootstrap.launch (--script PATH | --module NAME) [ARG…]`, started by
-`tradespan run`. What the program does not see of this: its traceback, its `sys.argv`, `sys.path` and
-`__main__` are those it would have had. How it ends is Python's affair: an exception goes up to the
-interpreter, so that its hook, threads, exit handlers, buffers and the signal of a Ctrl-C have their
-usual order.
+`tradespan run`. What the program does not see of this: its traceback, its `sys.argv`, `sys.path`
+and `__main__` are those it would have had. How it ends is Python's affair: an exception goes up to
+the interpreter, so that its hook, threads, exit handlers, buffers and the signal of a Ctrl-C have
+their usual order.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from uuid import UUID
 from tradespan.config import Config
 from tradespan.core.records import AttributeValue, Resource
 from tradespan.core.version import __version__
+from tradespan.declare.names import TRADING_MODE
 
 
 def build_resource(config: Config, writer: bytes) -> Resource:
@@ -30,5 +31,5 @@ def build_resource(config: Config, writer: bytes) -> Resource:
     }
     facts.update(config.resource)
     facts["service.name"] = config.service_name
-    facts["trading.mode"] = config.mode
+    facts[TRADING_MODE] = config.mode
     return Resource(facts)

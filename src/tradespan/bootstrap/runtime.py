@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from opentelemetry import trace
 
-from tradespan.bootstrap.folders import choose_root, describe_run, open_run_folder
+from tradespan.bootstrap.folders import (
+    choose_root,
+    describe_run,
+    open_run_folder,
+    unsupported_receiver,
+)
 from tradespan.bootstrap.resource import build_resource
 from tradespan.config import Config, load_config
 from tradespan.core import guard
@@ -195,6 +200,8 @@ def configure_from(config: Config, *, injected: bool = False) -> Runtime:
         folder = None if config.disabled else open_run_folder(config)
         if folder is not None and not injected:
             describe_run(folder, config)
+            for sentence in filter(None, [*config.warnings, unsupported_receiver(config)]):
+                guard.logger.warning("%s", sentence)
         runtime = Runtime(config, folder, injected=injected)
         _runtime = runtime
         runtime.start()
@@ -234,21 +241,3 @@ def flush(timeout: float = 10.0) -> bool:
 def shutdown(timeout: float = 10.0) -> bool:
     """`Runtime.shutdown` of what is configured; True if nothing is."""
     return True if _runtime is None else _runtime.shutdown(timeout)
-
-
-def instrument(target: Any, include: str | None = None, exclude: str | None = None) -> list[str]:
-    """Watch functions of a module by regex, without editing it.
-
-    Args:
-        target: A module, or the name of one; a name that is not imported yet is watched when it is.
-        include: Pattern that names have to match (`module.Class.method`); all of the module if left
-            out.
-        exclude: Pattern of names to leave alone.
-
-    Returns:
-        Names of the functions that are watched now.
-
-    Raises:
-        InvalidPattern: A pattern does not compile.
-    """
-    return WATCHER.instrument(target, include, exclude)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tradespan.core.errors import StoreError
+from tradespan.declare.names import TRADESPAN_SIGNAL, TradespanSignal
 from tradespan.store.store import Store
 
 
@@ -25,11 +26,11 @@ def _count(path: Path) -> str:
     store = Store.open(path, readonly=True)
     try:
         totals = store.summary()
-        signals = store.counts_by_attribute("tradespan.signal")
+        signals = store.counts_by_attribute(TRADESPAN_SIGNAL)
     finally:
         store.close()
-    orders = signals.get("order.submitted", 0)
-    fills = signals.get("order.filled", 0)
+    orders = signals.get(TradespanSignal.ORDER_SUBMITTED, 0)
+    fills = signals.get(TradespanSignal.ORDER_FILLED, 0)
     return (
         f"{totals.spans:,} spans in {totals.traces:,} traces · {orders:,} orders · {fills:,} fills"
         f" · {totals.errors:,} errors"

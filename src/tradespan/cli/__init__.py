@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from functools import partial
 from importlib import import_module
+from types import ModuleType
+from typing import Any
 
-from tradespan.cli.exits import INTERRUPTED, USAGE
+from tradespan.cli.exits import INTERRUPTED, OK, USAGE
 from tradespan.core.errors import TradespanError
 
 COMMANDS = {
@@ -25,8 +26,15 @@ COMMANDS = {
 }
 
 
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    """As argparse's own, told the width: asking for it imports 1 MB of `shutil`."""
+class _Parser(argparse.ArgumentParser):
+    """Argparse's own, told the width: finding it out imports 1 MB of `shutil`."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings.setdefault("formatter_class", _make_formatter)
+        super().__init__(**settings)
+
+
+def _make_formatter(prog: str) -> argparse.HelpFormatter:
     try:
         width = min(os.get_terminal_size().columns, 100)
     except OSError:
@@ -37,36 +45,24 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tradespan",
-        formatter_class=_formatter,
         description="OpenTelemetry for trading systems.",
         epilog="tradespan COMMAND --help says more about each.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    chosen = next((word for word in arguments if not word.startswith("-")), "")
     subparsers = parser.add_subparsers(
-        dest="command",
-        metavar="COMMAND",
-        prog="tradespan",
-        parser_class=partial(argparse.ArgumentParser, formatter_class=_formatter),
+        dest="command", metavar="COMMAND", prog="tradespan", parser_class=_Parser
     )
+    command = import_module(f"tradespan.cli.{chosen}") if chosen in COMMANDS else None
     for name, summary in COMMANDS.items():
-        if name == chosen:
-            command = import_module(f"tradespan.cli.{name}")
+        if command is not None and name == chosen:
             command.add_parser(subparsers)
         else:
             subparsers.add_parser(name, help=summary)
     try:
-        if chosen == "run":
-            return _dispatch_run(parser, arguments)
-        namespace = parser.parse_args(arguments)
-        if namespace.version:
-            return _print_version()
-        if namespace.command is None:
-            parser.print_help()
-            return USAGE
-        status: int = command.run(namespace)
+        return _run(parser, command, chosen, arguments)
     except TradespanError as error:
         print(f"tradespan: {error}", file=sys.stderr)
         return USAGE
@@ -75,7 +71,21 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         # `tradespan traces | head`: the reader has seen enough.
         sys.stderr.close()
-        return 0
+        return OK
+
+
+def _run(
+    parser: argparse.ArgumentParser, command: ModuleType | None, chosen: str, arguments: list[str]
+) -> int:
+    if chosen == "run":
+        return _dispatch_run(parser, arguments)
+    namespace = parser.parse_args(arguments)
+    if namespace.version:
+        return _print_version()
+    if command is None:
+        parser.print_help()
+        return USAGE
+    status: int = command.run(namespace)
     return status
 
 

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tradespan.bootstrap.environment import agent_environment, bot_environment
-from tradespan.bootstrap.folders import choose_root, describe_run, open_run_folder
+from tradespan.bootstrap.folders import (
+    choose_root,
+    describe_run,
+    open_run_folder,
+    unsupported_receiver,
+)
 from tradespan.cli.exits import USAGE
 from tradespan.config import Config, load_config
 from tradespan.config.entries import find_near
@@ -138,7 +143,7 @@ def run_program(
     extra_environment: dict[str, str] | None = None,
 ) -> tuple[RunEnd, RunFolder]:
     """Run a program under a supervisor, tell the user what there is to see and what is left."""
-    for sentence in config.warnings:
+    for sentence in filter(None, [*config.warnings, unsupported_receiver(config)]):
         print(f"tradespan: {sentence}", file=sys.stderr)
     folder = open_run_folder(config)
     wanted = {"ui_port": config.ui.port} if config.ui.mode == "on" else {}

@@ -2,9 +2,9 @@
 
 The API's context is an immutable dict that is copied for each span: 0.4 µs to make, attach and
 detach it. Here a span itself stands in the context variable, and the dict is made only when
-somebody asks for it (`get_current`). Chosen by `OTEL_PYTHON_CONTEXT=tradespan`, as the API provides;
-nothing private is touched. Loaded while `opentelemetry.context` is being imported: it must import
-little.
+somebody asks for it (`get_current`). Chosen by `OTEL_PYTHON_CONTEXT=tradespan`, as the API
+provides; nothing private is touched. Loaded while `opentelemetry.context` is being imported: it
+must import little.
 
 Source: opentelemetry-api 1.45, `opentelemetry/context/__init__.py`, entry point group
 `opentelemetry_context`.

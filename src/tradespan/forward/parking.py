@@ -17,7 +17,14 @@ from tradespan.core.delivery import Batch, Slice
 from tradespan.core.process import process_start
 from tradespan.core.records import Kind
 from tradespan.spool.folder import private_folder, replace_json
-from tradespan.spool.layout import SegmentHeader, SegmentName, pack_frame, pack_header
+from tradespan.spool.layout import (
+    HEADER_SIZE,
+    SegmentHeader,
+    SegmentName,
+    pack_end,
+    pack_frame,
+    pack_header,
+)
 from tradespan.wire.codec import encode_record
 
 PARKED = "parked"
@@ -74,6 +81,7 @@ def _write(path: Path, writer: bytes, part: Slice[Any], kind: Kind) -> None:
         for place, record in enumerate(part.records, start=1)
     ]
     body = b"".join(frames)
+    body += pack_end(HEADER_SIZE + len(body), lane)
     name = SegmentName.parse(path.name)
     assert name is not None
     header = SegmentHeader(
@@ -84,7 +92,7 @@ def _write(path: Path, writer: bytes, part: Slice[Any], kind: Kind) -> None:
         process_start=process_start(os.getpid()),
         created=name.created,
         created_monotonic=time.monotonic_ns(),
-        capacity=len(body),
+        capacity=HEADER_SIZE + len(body),
         closed=True,
     )
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

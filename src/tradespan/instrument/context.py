@@ -93,8 +93,8 @@ CURRENT = _current()
 def leave(token: Any) -> None:
     """Make current what was current before; nothing where another context is in force by now.
 
-    So it is when a coroutine or generator is closed elsewhere, by the collector or from another task:
-    there is nothing to restore then, and nothing to complain about.
+    So it is when a coroutine or generator is closed elsewhere, by the collector or from another
+    task: there is nothing to restore then, and nothing to complain about.
     """
     try:
         CURRENT.reset(token)

@@ -1,8 +1,8 @@
 """Our span: OpenTelemetry's public `Span`, lean.
 
-One object with few attributes; names, attributes, events, links and the span context come into being
-when first asked for. Writing is safe from several threads as far as Python's own dict and list are;
-there is no lock per span.
+One object with few attributes; names, attributes, events, links and the span context come into
+being when first asked for. Writing is safe from several threads as far as Python's own dict and
+list are; there is no lock per span.
 """
 
 from __future__ import annotations

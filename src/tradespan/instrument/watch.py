@@ -18,6 +18,7 @@ from opentelemetry.trace import INVALID_SPAN
 
 from tradespan.core.records import AttributeValue
 from tradespan.core.version import SCOPE
+from tradespan.declare.names import TRADESPAN_ENDED_BY, TRADESPAN_PROCESS_GROUP
 from tradespan.instrument.capture.arguments import Signature, argument_capture
 from tradespan.instrument.capture.failure import own_code
 from tradespan.instrument.capture.serialize import smart
@@ -65,7 +66,7 @@ class Plan:
             "code.line.number": code.co_firstlineno,
         }
         if watch.process_group:
-            attributes["tradespan.process_group"] = watch.process_group
+            attributes[TRADESPAN_PROCESS_GROUP] = watch.process_group
         attributes.update(watch.attributes)
         signature = Signature(function)
         parameters = signature.names if watch.capture.args else ()
@@ -144,7 +145,7 @@ def fail(span: Span, error: BaseException) -> None:
         span.record_exception(error, escaped=True)
         span.fail(error)
     else:
-        span.set_attribute("tradespan.ended_by", type(error).__name__)
+        span.set_attribute(TRADESPAN_ENDED_BY, type(error).__name__)
 
 
 def watch_function(

@@ -14,6 +14,8 @@ HEADER_SIZE = 96
 FRAME_HEADER_SIZE = 16
 MAX_PAYLOAD = 1 << 20
 FIRST_RECORD_KIND = 16
+END_KIND = 3
+END_SIZE = FRAME_HEADER_SIZE + 8
 
 STATE_OFFSET = 12
 OPEN, CLOSED = 0, 1
@@ -164,6 +166,11 @@ def pack_frame(sequence: int, kind: int, lane: int, payload: bytes) -> bytes:
     size = len(payload)
     pack = frame_packers.get(size) or make_packer(size)
     return pack(size, frame_checksum(payload, word), word, payload)
+
+
+def pack_end(offset: int, lane: int) -> bytes:
+    """The last frame of a closed segment: it names the offset at which it stands."""
+    return pack_frame(0, END_KIND, lane, offset.to_bytes(8, "little"))
 
 
 def frame_checksum(payload: bytes | memoryview, word: int) -> int:

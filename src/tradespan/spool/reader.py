@@ -19,6 +19,8 @@ from tradespan.core.process import is_alive
 from tradespan.core.records import Kind, Lane, Resource, Site
 from tradespan.pages.locks import is_locked
 from tradespan.spool.layout import (
+    END_KIND,
+    END_SIZE,
     FIRST_RECORD_KIND,
     FORMAT_VERSION,
     FRAME_HEADER_SIZE,
@@ -28,6 +30,7 @@ from tradespan.spool.layout import (
     format_version,
     frame_checksum,
     frame_size,
+    pack_end,
     unpack_frame_header,
     unpack_header,
 )
@@ -208,7 +211,7 @@ class SegmentReader:
                 self.damaged_bytes += len(payload)
             else:
                 self.sites[site.number] = site
-        elif kind != Kind.RESOURCE:
+        elif kind not in (Kind.RESOURCE, END_KIND):
             self.unknown_frames += 1
 
     def _learn_sites(self, offset: int) -> None:
@@ -232,14 +235,15 @@ class SegmentReader:
             stretch = self._read_valid(following, limit)
             stretch.start = offset
             return stretch
-        if offset < size:
-            self.damaged_bytes += self._damage_of_rest(offset, size)
+        self.damaged_bytes += self._damage_of_rest(offset, size)
         return Stretch(start=offset, end=max(offset, size), finished=True)
 
     def _damage_of_rest(self, offset: int, size: int) -> int:
         """How many bytes behind the last valid frame ought to be valid."""
         if self._is_closed():
-            return size - offset  # it was cut behind its last frame
+            last = os.pread(self._descriptor, END_SIZE, max(size - END_SIZE, 0))
+            cut = 0 if last == pack_end(max(size - END_SIZE, 0), self._lane) else END_SIZE
+            return max(size - offset, cut)
         written = self._length_of_rest(offset, size)
         # Half a frame is the call that never returned (FORMAT.md, rule 2).
         return 0 if written <= FRAME_HEADER_SIZE + MAX_PAYLOAD else written

@@ -11,6 +11,7 @@ from pathlib import Path
 from tradespan.pages.locks import LockKeeper
 from tradespan.spool.layout import (
     CLOSED,
+    END_SIZE,
     FRAME_HEADER_SIZE,
     HEADER_SIZE,
     MAX_PAYLOAD,
@@ -19,6 +20,7 @@ from tradespan.spool.layout import (
     SegmentName,
     frame_checksum,
     frame_size,
+    pack_end,
     pack_header,
     unpack_frame_header,
 )
@@ -35,7 +37,7 @@ class OpenSegment:
     `ValueError` when the frame does not fit, or once the segment was sealed.
     """
 
-    __slots__ = ("_lock", "_locks", "_map", "append", "appends", "path")
+    __slots__ = ("_lane", "_lock", "_locks", "_map", "append", "appends", "path")
 
     def __init__(
         self, folder: Path, header: SegmentHeader, first_frame: bytes, locks: LockKeeper
@@ -54,7 +56,8 @@ class OpenSegment:
         try:
             lock = locks.lock(unnamed)
             os.posix_fallocate(descriptor, 0, header.capacity)
-            self._map = mmap.mmap(descriptor, header.capacity)
+            # Without the room that closing needs: the last frame always has a place.
+            self._map = mmap.mmap(descriptor, header.capacity - END_SIZE)
             self._map.write(pack_header(header) + first_frame)
             os.rename(unnamed, self.path)
         except BaseException:
@@ -65,6 +68,7 @@ class OpenSegment:
         finally:
             os.close(descriptor)
         self._lock = lock
+        self._lane = header.lane
         self.append: Append = self._map.write
         self.appends: dict[int, Append] = {0: self.append}
         """Number of a site that was declared in this segment → `append`: one look answers both
@@ -80,7 +84,7 @@ class OpenSegment:
         self.appends[site] = self.append
 
     def seal(self) -> None:
-        """Stop appends, cut the file behind the last frame, mark it closed (FORMAT.md, rule 7).
+        """Stop appends, end the file behind the last frame, mark it closed (FORMAT.md, rule 7).
 
         Raises:
             OSError: The file could not be cut; it stays open in name, and is read all the same.
@@ -89,7 +93,8 @@ class OpenSegment:
         self._map.seek(0, os.SEEK_END)
         end = self._end_of_frames(position)
         try:
-            os.ftruncate(self._lock, end)
+            os.pwrite(self._lock, pack_end(end, self._lane), end)
+            os.ftruncate(self._lock, end + END_SIZE)
             self._map[STATE_OFFSET] = CLOSED
         finally:
             self._map.close()

@@ -25,6 +25,7 @@ from tradespan.core.records import Kind, Lane, Resource, Site
 from tradespan.pages.counters import CounterPage, LaneCounters, PageOwner
 from tradespan.pages.locks import LockKeeper
 from tradespan.spool.layout import (
+    END_SIZE,
     HEADER_SIZE,
     MAX_PAYLOAD,
     SegmentHeader,
@@ -311,7 +312,7 @@ class LaneWriter:
     def _roll_over(self, frames: int) -> bool:
         """Begin the next segment, twice as large as the last, with room for so many bytes."""
         limits = self._spool.limits
-        least = HEADER_SIZE + frame_size(len(self._spool.description)) + frames
+        least = HEADER_SIZE + frame_size(len(self._spool.description)) + frames + END_SIZE
         least = (least + _PAGE - 1) // _PAGE * _PAGE
         usual = min(limits.first_segment << min(self._ordinal, 20), limits.largest_segment)
         sizes = {max(usual, least), max(limits.first_segment, least)}

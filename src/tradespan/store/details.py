@@ -8,6 +8,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from tradespan.core.records import AttributeValue, Site, Span
+from tradespan.declare.names import (
+    TRADING_CURRENCY,
+    TRADING_EVENT_TIME,
+    TRADING_STRATEGY,
+    TRADING_VENUE,
+)
 from tradespan.store.encode import from_json, to_hex, to_json, to_line
 from tradespan.store.queries import QUERIES
 from tradespan.store.rows import SpanDetail, SpanEvent, SpanLink, TraceRow
@@ -20,9 +26,9 @@ SHOWN_VALUES = 2
 """Arguments named in a list's `data`; the others are counted."""
 VALUE_LENGTH = 40
 MAPPED = "trading."
-SHOWN_LAST = ("trading.strategy", "trading.venue", "trading.currency")
+SHOWN_LAST = (TRADING_STRATEGY, TRADING_VENUE, TRADING_CURRENCY)
 """The same on every row of most lists."""
-NOT_SHOWN = ("trading.event_time",)
+NOT_SHOWN = (TRADING_EVENT_TIME,)
 
 
 class SiteRow(NamedTuple):

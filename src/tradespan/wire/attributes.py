@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tradespan.core.records import AttributeValue, Event, Site, Span
+from tradespan.declare.names import TRADESPAN_ARGS_TEMPLATE, TRADESPAN_RESULT
 from tradespan.wire.exceptions import exception_attributes
 
-ARGUMENT_PREFIX = "tradespan.args."
-RESULT = "tradespan.result"
+ARGUMENT_PREFIX = f"{TRADESPAN_ARGS_TEMPLATE}."
+RESULT = TRADESPAN_RESULT
 
 
 def span_name(site: Site, span: Span) -> str:

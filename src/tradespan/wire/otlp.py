@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from tradespan.core.delivery import Batch, Slice
 from tradespan.core.records import Event, Lane, Link, Resource, Site, Span
+from tradespan.declare.names import TRADESPAN_LANE
 from tradespan.wire.attributes import (
     ARGUMENT_PREFIX,
     RESULT,
@@ -31,7 +32,7 @@ from tradespan.wire.protobuf import (
     varint,
 )
 
-LANE = "tradespan.lane"
+LANE = TRADESPAN_LANE
 """Resource attribute, by which back ends that want streams in order (Loki) keep the lanes apart."""
 _LANES = {Lane.ORDINARY: "ordinary", Lane.ERROR: "error"}
 

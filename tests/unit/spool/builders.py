@@ -12,10 +12,12 @@ from tradespan.core.clock import Clock
 from tradespan.core.records import Kind, Resource, Site
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import (
+    END_KIND,
     HEADER_SIZE,
     SegmentHeader,
     SegmentName,
     frame_size,
+    pack_end,
     pack_frame,
     pack_header,
     unpack_frame_header,
@@ -96,6 +98,8 @@ def write_segment(
 ) -> Path:
     """A segment made by hand, of nobody who lives."""
     body = b"".join(frames) + tail
+    if closed:
+        body += pack_end(HEADER_SIZE + len(body), 0 if header is None else header.lane)
     header = header or SegmentHeader(WRITER, 0, 1, 1, 0, 10**18, 0, HEADER_SIZE + len(body))
     header = header._replace(closed=closed)
     name = SegmentName(header.created, header.writer.hex(), header.lane, header.ordinal)
@@ -118,12 +122,12 @@ def record_frames(count: int, size: int = 40, first: int = 1) -> list[bytes]:
 
 
 def frame_offsets(path: Path) -> list[int]:
-    """Where the frames of an undamaged segment begin."""
+    """Where the frames of an undamaged segment begin, the end frame left out."""
     data = path.read_bytes()
     offsets, place = [], HEADER_SIZE
     while place + 16 <= len(data):
-        length = unpack_frame_header(data, place)[0]
-        if length == 0:
+        length, _, word = unpack_frame_header(data, place)
+        if length == 0 or word >> 8 == END_KIND:
             break
         offsets.append(place)
         place += frame_size(length)

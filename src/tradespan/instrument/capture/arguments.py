@@ -79,6 +79,21 @@ class Signature:
 
         return pick
 
+    def place_arguments(self, args: Arguments, kwargs: Keywords) -> list[Any]:
+        """A call's values in the order of `names`, `_ABSENT` where it brings none."""
+        values: list[Any] = [_ABSENT] * len(self.names)
+        given = args[self.receiver : self.positional]
+        values[: len(given)] = given
+        if self.rest and len(args) > self.positional:
+            values[self.place[self.rest]] = args[self.positional :]
+        for name, value in kwargs.items():
+            place = self.by_keyword.get(name)
+            if place is not None:
+                values[place] = value
+        if self.keywords and (unnamed := self.unnamed(kwargs)):
+            values[self.place[self.keywords]] = unnamed
+        return values
+
     def unnamed(self, kwargs: Keywords) -> Keywords:
         """The keywords that name no parameter: what `**keywords` receives."""
         return {name: value for name, value in kwargs.items() if name not in self.by_keyword}
@@ -100,20 +115,9 @@ def argument_capture(
     refuse, not ours.
     """
     receiver, positional, sensitive = signature.receiver, signature.positional, signature.sensitive
-    by_keyword = signature.by_keyword
 
     def capture_any(args: Arguments, kwargs: Keywords) -> list[Any]:
-        values: list[Any] = [_ABSENT] * len(signature.names)
-        given = args[receiver:positional]
-        values[: len(given)] = given
-        if signature.rest and len(args) > positional:
-            values[signature.place[signature.rest]] = args[positional:]
-        for name, value in kwargs.items():
-            place = by_keyword.get(name)
-            if place is not None:
-                values[place] = value
-        if signature.keywords and (unnamed := signature.unnamed(kwargs)):
-            values[signature.place[signature.keywords]] = unnamed
+        values = signature.place_arguments(args, kwargs)
         captured = [None if value is _ABSENT else smart(value, length) for value in values]
         for place in sensitive:
             if captured[place] is not None:

@@ -1,9 +1,9 @@
 """A value as one short line, without calling the user's code.
 
-Exact built-in types, dataclasses, models and enums are shown by content, known array types by shape,
-all else as `<Type at 0x…>`: a property, `__repr__`, `__class__` or lazy frame of the user's is never
-run here. So a type is told by `type(value)`, and content is read from the instance's own `__dict__`
-and slots. Nothing is imported to recognise a type: the type's own module name tells.
+Exact built-in types, dataclasses, models and enums are shown by content, known array types by
+shape, all else as `<Type at 0x…>`: a property, `__repr__`, `__class__` or lazy frame of the user's
+is never run here. So a type is told by `type(value)`, and content is read from the instance's own
+`__dict__` and slots. Nothing is imported to recognise a type: the type's own module name tells.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _show(value: Any, length: int, depth: int) -> str:
     return _object(value, kind, length, depth)
 
 
-# ── built-in types, exactly ─────────────────────────────────────────────────────────────────────────
+# ── built-in types, exactly ─────────────────────────────────────────────────────────────────────
 
 
 def _show_text(value: str, length: int, _: int) -> str:
@@ -164,7 +164,7 @@ _EXACT: dict[type, _Show] = {
     int: _show_integer,
 }
 
-# ── other types ─────────────────────────────────────────────────────────────────────────────────────
+# ── other types ─────────────────────────────────────────────────────────────────────────────────
 
 
 def _object(value: Any, kind: type, length: int, depth: int) -> str:
@@ -226,7 +226,7 @@ def _of_class(kind: type, name: str) -> Any:
 
 
 def _stored(value: Any, kind: type, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """What an instance itself holds; fields that a property or class attribute gives are left out."""
+    """What an instance itself holds; what a property or class attribute gives is left out."""
     try:
         namespace = object.__getattribute__(value, "__dict__")
     except AttributeError:

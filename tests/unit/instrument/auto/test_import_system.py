@@ -238,7 +238,7 @@ def test_what_somebody_put_in_place_since_is_not_taken_away(
     def other(n: int) -> bool:
         return False
 
-    desk.check = other
+    vars(desk)["check"] = other
     watcher.remove()
     assert desk.check is other
 
