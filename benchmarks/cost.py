@@ -30,7 +30,7 @@ def empty() -> None:
     """What is instrumented."""
 
 
-def two(quantity: int, symbol: str) -> int:  # noqa: ARG001 - it is captured
+def two(quantity: int, symbol: str) -> int:
     """With two plain arguments and a result."""
     return quantity
 

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +42,8 @@ LAST_TRIES = 5
 """Agents that may fail one after the other at the end, before the books are left open."""
 LONGEST_SILENCE = 20.0
 """Seconds at the end without a word of whoever serves the root, before he counts as stuck."""
+LAST_WORD = 2.0
+"""Seconds at the end in which a full disk may still take the word that the bot has ended."""
 LOG_BYTES = 1 << 20
 
 
@@ -87,6 +90,7 @@ class Supervisor:
         # In a terminal, bot and supervisor are one job: Ctrl-C and Ctrl-Z reach both. Elsewhere
         # what is sent to the supervisor's group must not reach the bot once more by forwarding.
         self._bot_is_apart = not _has_terminal()
+        self._heard_agent = False
         self._told_agent = False
         self._interrupted = False
 
@@ -101,12 +105,13 @@ class Supervisor:
             self._keep_agent()
             group = {"setpgroup": 0} if self._bot_is_apart else {}
             self._bot = _spawn(self._plan.bot, self._plan.bot_environment, **group)
-            self._plan.folder.describe(
-                pid=self._bot,
-                pid_start=process_start(self._bot),
-                supervisor=os.getpid(),
-                supervisor_start=process_start(os.getpid()),
-            )
+            with suppress(OSError):  # a full disk is the bot's to tell, and no reason to end
+                self._plan.folder.describe(
+                    pid=self._bot,
+                    pid_start=process_start(self._bot),
+                    supervisor=os.getpid(),
+                    supervisor_start=process_start(os.getpid()),
+                )
             while self._bot_status is None:
                 self._wait(LOOK_AROUND)
                 self._keep_agent()
@@ -145,22 +150,31 @@ class Supervisor:
                 self._bot_status = status
             elif pid == self._agent:
                 self._agent = 0
-                now = time.monotonic()
-                if now - self._agent_began > LONG_LIFE:
-                    self._agent_failures = 0
-                wait = min(0.2 * 2 ** min(self._agent_failures, 10), LONGEST_BACK_OFF)
-                self._agent_failures += status != 0  # 0: another serves the root
-                self._agent_not_before = now + wait
+                self._back_off(failed=status != 0)  # 0: another serves the root
+
+    def _back_off(self, *, failed: bool) -> None:
+        now = time.monotonic()
+        if now - self._agent_began > LONG_LIFE:
+            self._agent_failures = 0
+        wait = min(0.2 * 2 ** min(self._agent_failures, 10), LONGEST_BACK_OFF)
+        self._agent_failures += failed
+        self._agent_not_before = now + wait
 
     def _keep_agent(self) -> None:
         """Start an agent where none serves the root."""
         if self._agent or time.monotonic() < self._agent_not_before or not self._lock.is_free():
             return
+        self._agent_began = time.monotonic()
+        try:
+            self._start_agent()
+        except OSError:  # no space for its log, no memory for a process: later again
+            self._back_off(failed=True)
+
+    def _start_agent(self) -> None:
         log = self._plan.root / "agent.log"
         if log.exists() and log.stat().st_size > LOG_BYTES:
             log.replace(log.with_suffix(".log.1"))
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self._agent_began = time.monotonic()
         self._agent = _spawn(
             self._plan.agent,
             self._plan.agent_environment,
@@ -178,6 +192,7 @@ class Supervisor:
         told = read_json(self._plan.root / "agent.json")
         # What an agent left that was killed says nothing about the one that serves now.
         if told is not None and told.get("pid") == self._lock.holder():
+            self._heard_agent = True
             self._told_agent = self._plan.on_agent(told)
 
     def _end_agent(self) -> None:
@@ -196,29 +211,40 @@ class Supervisor:
     def _drain(self, status: int) -> dict[str, Any] | None:
         """Wait until the agent has closed the books of this run."""
         folder = self._plan.folder.path
-        replace_json(
-            folder / ENDED, {"status": status, "time": time.time(), "drain": self._plan.drain}
-        )
         self._agent_failures = 0
         self._agent_not_before = 0.0
         heard = told = time.monotonic()
         last: dict[str, Any] | None = None
+        said = False
         while not self._interrupted and self._agent_failures < LAST_TRIES:
+            said = said or self._say_end(status)
             books = read_json(folder / DRAINED)
-            if books is not None:
+            now = time.monotonic()
+            # What stays has a reason, which stands in the agent's own file.
+            heard_out = self._heard_agent or now - heard > LAST_WORD
+            if said and books is not None and (books.get("complete") or heard_out):
                 return books
             self._keep_agent()
             self._wait(0.02)
-            now = time.monotonic()
+            self._tell_agent()
             progress = read_json(folder / PROGRESS)
             if progress != last:
                 heard, last = now, progress
-            elif now - heard > LONGEST_SILENCE:
+            elif now - heard > (LONGEST_SILENCE if said else LAST_WORD):
                 return None
             if progress is not None and now - told > 2.0:
                 told = now
                 self._plan.on_progress(progress)
         return None
+
+    def _say_end(self, status: int) -> bool:
+        """Tell whoever serves the root that the bot has ended. False: the disk does not take it."""
+        ended = {"status": status, "time": time.time(), "drain": self._plan.drain}
+        try:
+            replace_json(self._plan.folder.path / ENDED, ended)
+        except OSError:
+            return False
+        return True
 
 
 def exit_status(wait_status: int) -> int:
@@ -242,7 +268,5 @@ def _has_terminal() -> bool:
 
 
 def _send(pid: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass

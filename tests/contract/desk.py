@@ -183,7 +183,11 @@ class Desk:
 
     def python(self, *words: str | Path, **options: Any) -> Ended:
         """Bare Python, to its end."""
-        return self.start(sys.executable, *words, **options).end()
+        return self.start_python(*words, **options).end()
+
+    def start_python(self, *words: str | Path, **options: Any) -> Program:
+        """Start bare Python."""
+        return self.start(sys.executable, *words, **options)
 
     # ── what there is to see afterwards ─────────────────────────────────────────────────────────
 

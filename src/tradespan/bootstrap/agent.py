@@ -82,19 +82,20 @@ def _drain(agent: Agent, seconds: float) -> bool:
     while True:
         agent.step()
         agent.wake()
+        folders = [folder for folder in agent.open_folders() if folder.segments()]
         waiting = sum(
-            sink.on_disk
-            for folder in agent.open_folders()
-            for sink in agent.books(folder).sinks.values()
+            sink.on_disk for folder in folders for sink in agent.books(folder).sinks.values()
         )
-        if waiting == 0:
+        # What could not be opened has no line in the books.
+        closed = any(len(agent.couriers(f)) < len(agent.wanted(f)) for f in folders)
+        if waiting == 0 and not closed:
             agent.step()
             return True
         if waiting != before:
             before, moved = waiting, time.monotonic()
-        failing = any(
+        failing = closed or any(
             courier.state.failing_since is not None
-            for folder in agent.open_folders()
+            for folder in folders
             for courier in agent.couriers(folder).values()
         )
         if time.monotonic() - moved > (1.0 if failing else seconds):
@@ -119,5 +120,3 @@ def _leave_when_done(agents: list[Agent]) -> None:
             agents[0].stop.wait(2.0)
             for agent in agents:
                 agent.stop.set()
-
-

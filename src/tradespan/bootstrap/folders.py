@@ -65,5 +65,3 @@ def describe_run(folder: RunFolder, config: Config, **facts: Any) -> None:
         pid_start=process_start(os.getpid()),
         **facts,
     )
-
-

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 from tradespan.bootstrap.couriers import build_courier
 from tradespan.bootstrap.folders import destinations
@@ -14,8 +15,9 @@ from tradespan.config import Config
 from tradespan.core.errors import SpoolUnavailable
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.guard import guarded
-from tradespan.forward.agent import NOT_ANSWERING, Agent, Destination, Rhythm
-from tradespan.spool.folder import RootLock, RunFolder
+from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Destination, Rhythm
+from tradespan.forward.courier import Courier
+from tradespan.spool.folder import RootLock, RunFolder, read_json
 
 
 class InProcessForwarder:
@@ -28,9 +30,10 @@ class InProcessForwarder:
         after_fork_in_child(self._after_fork)
 
     def _begin(self) -> None:
-        config = self._config
-        self._lock = RootLock(config.root)
+        self._lock = RootLock(self._config.root)
+        self._locking = threading.Lock()
         self._stop = threading.Event()
+        self._try_now = threading.Event()
         self._agent: Agent | None = None
         self._thread = threading.Thread(target=self._run, name="tradespan-agent", daemon=True)
 
@@ -51,58 +54,57 @@ class InProcessForwarder:
                     self._agent = build_agent(self._config)
                     self._agent.run()
                     return
-            self._stop.wait(self._config.agent.takeover_interval)
+            self._try_now.wait(self._config.agent.takeover_interval)
+            self._try_now.clear()
 
     def _try_lock(self) -> bool:
         try:
-            return self._lock.try_acquire()
+            with self._locking:
+                return self._lock.try_acquire()
         except SpoolUnavailable as error:
             raise OSError(str(error)) from error
 
-    def drain(self, deadline: float) -> bool:
-        """Wait until no segment of this run has anything left; `deadline` is monotonic seconds.
+    def _other_forwards(self) -> bool:
+        with self._locking:
+            return not self._lock.held and not self._lock.is_free()
 
-        A receiver that does not answer is waited for one second.
+    def drain(self, deadline: float) -> bool:
+        """Wait until all that is recorded by now has been delivered.
+
+        Args:
+            deadline: Monotonic seconds. A receiver that does not answer is waited for one second,
+                whoever forwards.
         """
         began = time.monotonic()
-        while time.monotonic() < deadline:
+        recorded: int | None = None
+        while True:
             agent = self._agent
-            if agent is None:
-                if not self._lock.is_free() and not self._lock.held:
-                    return self._wait_for_other(deadline)
-            else:
-                agent.wake()
-                with guarded("drain"):
-                    if self._delivered(agent):
+            answering = True
+            with guarded("drain"):
+                if agent is not None:
+                    if recorded is None:
+                        recorded = agent.books(self._folder).recorded
+                        _hurry(agent, self._folder)
+                    if _delivered(agent, self._folder, recorded):
                         return True
-                    if self._not_answering(agent) and time.monotonic() - began > NOT_ANSWERING:
-                        return False
+                    agent.wake()
+                    answering = _answering(agent, self._folder)
+                elif self._other_forwards():
+                    if not self._folder.segments():
+                        return True
+                    answering = _other_is_answered(self._config, self._folder)
+                else:
+                    self._try_now.set()
+            now = time.monotonic()
+            if now >= deadline or (not answering and now - began >= NOT_ANSWERING):
+                return False
             self._stop.wait(0.02)
-        return False
-
-    def _delivered(self, agent: Agent) -> bool:
-        books = agent.books(self._folder)
-        couriers = agent.couriers(self._folder)
-        if len(couriers) < len(agent.wanted(self._folder)):
-            return False
-        return all(sink.on_disk == 0 for sink in books.sinks.values())
-
-    def _not_answering(self, agent: Agent) -> bool:
-        couriers = agent.couriers(self._folder).values()
-        return any(courier.state.failing_since is not None for courier in couriers)
-
-    def _wait_for_other(self, deadline: float) -> bool:
-        """Another process forwards: our records are delivered when its cursors have passed them."""
-        while time.monotonic() < deadline:
-            if not self._folder.segments():
-                return True
-            self._stop.wait(0.05)
-        return False
 
     def end(self, timeout: float) -> bool:
         """Deliver what is left, then stop. Returns whether all of it was."""
         delivered = self.drain(time.monotonic() + timeout)
         self._stop.set()
+        self._try_now.set()
         if self._agent is not None:
             self._agent.step()
             self._agent.close()
@@ -111,14 +113,64 @@ class InProcessForwarder:
         return delivered
 
 
+def _delivered(agent: Agent, folder: RunFolder, recorded: int) -> bool:
+    """Whether every destination has taken as many records as there were."""
+    wanted = agent.wanted(folder)
+    # The couriers first: the books have a line for each that is there by then.
+    if len(agent.couriers(folder)) < len(wanted):
+        return False
+    sinks = agent.books(folder).sinks.values()
+    return all(sink.on_disk == 0 or sink.accepted + sink.parked >= recorded for sink in sinks)
+
+
+def _hurry(agent: Agent, folder: RunFolder) -> None:
+    """Who waits before its next try tries once more, at once."""
+    for courier in agent.couriers(folder).values():
+        courier.hurry()
+
+
+def _answering(agent: Agent, folder: RunFolder) -> bool:
+    """Whether all destinations take what they are given, or answer soon."""
+    now = time.monotonic()
+    return all(
+        courier.state.failing_since is None
+        and (courier.sending_since is None or now - courier.sending_since < NOT_ANSWERING)
+        for courier in agent.couriers(folder).values()
+    )
+
+
+def _other_is_answered(config: Config, folder: RunFolder) -> bool:
+    """The same, of the agent in another process, by what it says of itself."""
+    told = read_json(config.root / STATUS) or {}
+    addresses = {address for _, address in folder.description.get("destinations", [])}
+    return not any(
+        sink.get("failing") and sink.get("address") in addresses
+        for sink in told.get("sinks", {}).values()
+    )
+
+
 def build_agent(config: Config, only: RunFolder | None = None) -> Agent:
-    """The agent of one root, with the settings' destinations for folders that name none."""
-    default = [Destination(*each) for each in destinations(config)]
-    rhythm = Rhythm(poll=config.agent.poll_interval)
-    return Agent(
+    """The agent of one root, with the settings' destinations for folders that name none.
+
+    A destination that cannot be opened stands in its status, with the reason, under `problems`.
+    """
+    problems: dict[str, str] = {}
+
+    def build(destination: Destination) -> Courier[Any] | None:
+        try:
+            courier = build_courier(config, destination)
+        except Exception as error:
+            problems[destination.address] = str(error)
+            raise
+        problems.pop(destination.address, None)
+        return courier
+
+    agent = Agent(
         config.root,
-        lambda destination: build_courier(config, destination),
-        default,
-        rhythm=rhythm,
+        build,
+        [Destination(*each) for each in destinations(config)],
+        rhythm=Rhythm(poll=config.agent.poll_interval),
         only=only,
     )
+    agent.status["problems"] = problems
+    return agent

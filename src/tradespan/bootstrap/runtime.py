@@ -21,7 +21,7 @@ from tradespan.bootstrap.folders import (
 from tradespan.bootstrap.resource import build_resource
 from tradespan.config import Config, load_config
 from tradespan.core import guard
-from tradespan.core.errors import AlreadyConfigured
+from tradespan.core.errors import AlreadyConfigured, SpoolUnavailable
 from tradespan.instrument.auto.watcher import WATCHER
 from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.recorder import SLOT, Recorder
@@ -175,12 +175,12 @@ def configure(
         settings: Any other setting by its argument's name (docs/settings.md), such as `mode`.
 
     Returns:
-        The process's runtime.
+        The process's runtime. Where the spool cannot be used, a warning is logged, and it is not
+        `enabled`: the program comes first.
 
     Raises:
         ConfigurationError: An unknown setting, a value that it does not accept, or, as
             AlreadyConfigured, another value than the one in force.
-        SpoolUnavailable: The spool belongs to another user.
     """
     given: dict[str, Any] = dict(settings)
     given.update(service=service, spool=spool, endpoint=endpoint, forwarder=forwarder)
@@ -197,15 +197,26 @@ def configure_from(config: Config, *, injected: bool = False) -> Runtime:
         if _runtime is not None:
             return _join(_runtime, config)
         config = choose_root(config)
-        folder = None if config.disabled else open_run_folder(config)
+        folder = None if config.disabled else _begin_run(config, injected=injected)
         if folder is not None and not injected:
-            describe_run(folder, config)
             for sentence in filter(None, [*config.warnings, unsupported_receiver(config)]):
                 guard.logger.warning("%s", sentence)
         runtime = Runtime(config, folder, injected=injected)
         _runtime = runtime
         runtime.start()
         return runtime
+
+
+def _begin_run(config: Config, *, injected: bool) -> RunFolder | None:
+    """This run's folder; None, and one warning, where there is no place to record in."""
+    try:
+        folder = open_run_folder(config)
+        if not injected:
+            describe_run(folder, config)
+    except (OSError, SpoolUnavailable) as error:
+        guard.logger.warning("%s The program runs, unrecorded.", error)
+        return None
+    return folder
 
 
 def current_runtime() -> Runtime | None:

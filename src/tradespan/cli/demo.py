@@ -13,7 +13,7 @@ from typing import Any
 
 from tradespan.bootstrap.summary import summarise
 from tradespan.cli.exits import FAILED, OK
-from tradespan.cli.run import Target, read_config, run_program
+from tradespan.cli.run import Target, begin_run, read_config, run_program
 from tradespan.config import Config, parse_duration
 from tradespan.spool.folder import RootLock
 
@@ -53,8 +53,9 @@ def run(namespace: argparse.Namespace) -> int:
     else:
         print("tradespan demo: running, Ctrl-C ends it", file=sys.stderr)
     paths = [str(examples), *filter(None, [os.environ.get("PYTHONPATH")])]
-    end, folder = run_program(
+    end = run_program(
         config,
+        begin_run(config),
         Target("--module", "momentum_bot", arguments),
         namespace,
         {"PYTHONPATH": os.pathsep.join(paths)},

@@ -7,19 +7,20 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from tradespan.bootstrap.environment import agent_environment, bot_environment
 from tradespan.bootstrap.folders import (
     choose_root,
     describe_run,
+    destinations,
     open_run_folder,
     unsupported_receiver,
 )
 from tradespan.cli.exits import USAGE
 from tradespan.config import Config, load_config
 from tradespan.config.entries import find_near
-from tradespan.core.errors import TargetNotFound
+from tradespan.core.errors import SpoolUnavailable, TargetNotFound
 from tradespan.spool.folder import RunFolder
 from tradespan.supervise import RunEnd, RunPlan, Supervisor
 
@@ -113,8 +114,34 @@ def run(namespace: argparse.Namespace) -> int:
     if target.kind == "--script" and not Path(target.name).exists():
         raise TargetNotFound(target.name, "script", near_file(target.name))
     config = choose_root(read_config(namespace, target.service))
-    end, _ = run_program(config, target, namespace)
-    return end.status
+    try:
+        folder = begin_run(config)
+    except SpoolUnavailable as error:
+        print(f"tradespan: {error} The program runs, unrecorded.", file=sys.stderr)
+        execute_bare(target)
+    return run_program(config, folder, target, namespace).status
+
+
+def begin_run(config: Config) -> RunFolder:
+    """The folder of a new run, described.
+
+    Raises:
+        SpoolUnavailable: There is no place to record in.
+    """
+    wanted = {"ui_port": config.ui.port} if config.ui.mode == "on" else {}
+    folder = open_run_folder(config)
+    try:
+        describe_run(folder, config, drain=config.drain, **wanted)
+    except OSError as error:
+        raise SpoolUnavailable(folder.path, error.strerror or str(error)) from error
+    return folder
+
+
+def execute_bare(target: Target) -> NoReturn:
+    """Become the program, as if tradespan had not been named."""
+    name = ["-m", target.name] if target.kind == "--module" else [target.name]
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *name, *target.arguments])  # noqa: S606 - no shell
 
 
 def read_config(namespace: argparse.Namespace, service: str) -> Config:
@@ -138,18 +165,17 @@ def read_config(namespace: argparse.Namespace, service: str) -> Config:
 
 def run_program(
     config: Config,
+    folder: RunFolder,
     target: Target,
     namespace: argparse.Namespace,
     extra_environment: dict[str, str] | None = None,
-) -> tuple[RunEnd, RunFolder]:
+) -> RunEnd:
     """Run a program under a supervisor, tell the user what there is to see and what is left."""
     for sentence in filter(None, [*config.warnings, unsupported_receiver(config)]):
         print(f"tradespan: {sentence}", file=sys.stderr)
-    folder = open_run_folder(config)
-    wanted = {"ui_port": config.ui.port} if config.ui.mode == "on" else {}
-    describe_run(folder, config, drain=config.drain, **wanted)
     environment = {**os.environ, **(extra_environment or {})}
     launch = [sys.executable, "-m", "tradespan.bootstrap.launch"]
+    notices = Notices(config)
     plan = RunPlan(
         bot=[*launch, target.kind, target.name, *target.arguments],
         bot_environment=bot_environment(config, folder, environment),
@@ -158,14 +184,32 @@ def run_program(
         root=config.root,
         folder=folder,
         drain=config.drain,
-        on_agent=_print_link if config.ui.mode == "on" else lambda _: True,
+        on_agent=notices.hear,
         on_progress=_print_progress,
     )
     end = Supervisor(plan).run()
     print_rest(config, folder, end)
     if config.ui.mode == "hint" and config.store_path is not None and sys.stderr.isatty():
         print(f"tradespan: look at it with {_ui_command(config)}", file=sys.stderr)
-    return end, folder
+    return end
+
+
+class Notices:
+    """Tells the user what the agent says and he should know, once each."""
+
+    def __init__(self, config: Config) -> None:
+        self._wants_ui = config.ui.mode == "on"
+        self._untold = {address for _, address in destinations(config)}
+
+    def hear(self, told: dict[str, Any]) -> bool:
+        """Look through `agent.json`. Returns whether nothing else can be of interest."""
+        for address, reason in told.get("problems", {}).items():
+            if address in self._untold:
+                self._untold.discard(address)
+                print(f"tradespan: {reason}", file=sys.stderr)
+        if self._wants_ui:
+            self._wants_ui = not _print_link(told)
+        return not self._wants_ui and not self._untold
 
 
 def _print_link(told: dict[str, Any]) -> bool:
@@ -198,13 +242,19 @@ def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
             file=sys.stderr,
         )
         return
-    for name, sink in books["sinks"].items():
-        if sink["on_disk"]:
+    waiting = {name: sink["on_disk"] for name, sink in books["sinks"].items()}
+    for kind, address in destinations(config):
+        # What could not be opened has no line in the books: all of it waits.
+        if not any(name.partition("-")[0] == kind for name in waiting):
+            waiting[f"{kind} {address}"] = books["recorded"]
+    for name, count in waiting.items():
+        if count:
             print(
-                f"tradespan: {sink['on_disk']:,} records wait for {name} in {folder.path}; the next"
+                f"tradespan: {count:,} records wait for {name} in {folder.path}; the next"
                 f" run delivers them, or: {command}",
                 file=sys.stderr,
             )
+    for name, sink in books["sinks"].items():
         if sink["parked"]:
             print(
                 f"tradespan: {name} refused {sink['parked']:,} records; they are kept in"

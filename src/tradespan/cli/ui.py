@@ -10,6 +10,7 @@ from typing import Any
 from tradespan.bootstrap.ui import UiUnavailable, build_server
 from tradespan.cli.exits import FAILED, OK
 from tradespan.config import load_config
+from tradespan.store.store import Store
 
 
 def add_parser(subparsers: Any) -> None:
@@ -43,6 +44,7 @@ def run(namespace: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return FAILED
+    Store.open(store, readonly=True).close()  # the server itself opens it when it is first asked
     root = Path(store).absolute().parent if namespace.store else config.root
     try:
         server, link = build_server(root, store, config.ui.port)

@@ -115,7 +115,10 @@ class FolderSource(Generic[T]):
     def _read_segment(self, name: SegmentName, reading: _Reading[T]) -> None:
         """Read a segment until it has nothing new, or the batch is full."""
         limits = self._limits
-        while reading.records < limits.records and reading.bytes < limits.bytes:
+        # What brings no record counts for no limit: an empty batch says that nothing waits.
+        while not reading.slices or (
+            reading.records < limits.records and reading.bytes < limits.bytes
+        ):
             try:
                 if not self._read_stretch(name, reading):
                     return

@@ -119,7 +119,7 @@ class Recorder:
         def ignore(_span: Span, _end: int) -> None:
             fresh.foreign_ends += 1
 
-        self.finish = ignore  # type: ignore[method-assign]
+        self.finish = ignore  # type: ignore[method-assign, assignment]
         return fresh
 
 

@@ -163,20 +163,23 @@ class Span(ApiSpan):
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute; a value of a type that the API doesn't know becomes text."""
-        if self._is_writable("set_attribute"):
-            limits = self.recorder.limits
-            if not is_key(key) or limits.attributes == 0:
-                self.more().dropped_attributes += 1
-                return
-            held = self.held
-            if held is None:
-                held = self.held = {}
-            elif key in held:
-                del held[key]  # set anew, it is the newest: at the limit the oldest goes
-            elif limits.attributes is not None and len(held) >= limits.attributes:
-                del held[next(iter(held))]
-                self.more().dropped_attributes += 1
-            held[key] = clean_value(value, limits.attribute_length)
+        if self.ended is not None:
+            self._is_writable("set_attribute")
+            return
+        limits = self.recorder.limits
+        most = limits.attributes
+        if (type(key) is not str and not is_key(key)) or not key or most == 0:
+            self.more().dropped_attributes += 1
+            return
+        held = self.held
+        if held is None:
+            held = self.held = {}
+        elif key in held:
+            del held[key]  # set anew, it is the newest: at the limit the oldest goes
+        elif most is not None and len(held) >= most:
+            del held[next(iter(held))]
+            self.more().dropped_attributes += 1
+        held[key] = clean_value(value, limits.attribute_length)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""

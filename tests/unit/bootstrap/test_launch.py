@@ -222,6 +222,32 @@ def test_modules_beside_the_script_are_recorded(project: Project) -> None:
     assert project.names == ["risk.check", "desk.orders.place", "risk.check"]
 
 
+def test_a_program_runs_though_everything_is_watched(project: Project) -> None:
+    project.write(
+        {
+            "bot.py": """
+                import asyncio, json, logging, os, pathlib, threading
+                def f(n):
+                    pathlib.Path("n.txt").write_text(str(n))
+                    os.makedirs("a/b", exist_ok=True)
+                    return json.dumps({"n": n})
+                async def main():
+                    await asyncio.sleep(0)
+                    return f(2)
+                logging.warning("to stderr")
+                print(f(1), asyncio.run(main()))
+                thread = threading.Thread(target=f, args=(3,))
+                thread.start(); thread.join()
+            """
+        }
+    )
+    named = "os|pathlib|logging|threading|json|asyncio|contextlib|weakref|functools|enum|typing"
+    everything = (".*", rf"({named}|collections|random|re|codecs|tradespan|opentelemetry)\..*")
+    bare, launched = project.bare("bot.py"), project.launch("bot.py", include=everything)
+    assert launched == bare
+    assert {"bot.f", "bot.main", "json.dumps", "pathlib.Path.write_text"} <= set(project.names)
+
+
 def test_a_pattern_that_matches_nothing_is_told_after_everything_else(project: Project) -> None:
     project.write(
         {"bot.py": "import atexit\ndef check(): pass\natexit.register(print, 'x')\n1 / 0"}

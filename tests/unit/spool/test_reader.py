@@ -26,7 +26,14 @@ from tests.unit.spool.builders import (
 )
 from tradespan.core.errors import DamagedSegment, UnsupportedFormat
 from tradespan.core.records import Kind, Site
-from tradespan.spool.layout import HEADER_SIZE, MAX_PAYLOAD, frame_size, pack_frame
+from tradespan.spool.layout import (
+    END_SIZE,
+    HEADER_SIZE,
+    MAX_PAYLOAD,
+    frame_size,
+    pack_end,
+    pack_frame,
+)
 from tradespan.spool.reader import READ_BYTES, SegmentReader
 
 
@@ -53,8 +60,10 @@ def test_live_segment_is_read_up_to_its_last_frame_and_on_from_there(tmp_path: P
     stretch = reader.read(stretch.end)
     assert [r.payload for r in stretch.records] == [b"second"]
     writer.close()
-    assert reader.read(stretch.end).finished
-    assert reader.damaged_bytes == 0
+    end = reader.read(stretch.end).end
+    assert end == segment_paths(tmp_path)[0].stat().st_size == stretch.end + END_SIZE
+    assert reader.read(end).finished
+    assert (reader.damaged_bytes, reader.unknown_frames) == (0, 0)
 
 
 def test_half_a_frame_of_a_live_writer_is_read_when_it_is_whole(tmp_path: Path) -> None:
@@ -161,6 +170,26 @@ def test_what_follows_the_last_frame_of_a_closed_segment_is_damage_zeros_too(
     assert reader.damaged_bytes == 2 * frame_size(42)
 
 
+@pytest.mark.parametrize("cut", [1, END_SIZE, END_SIZE + 1, END_SIZE + 64])
+def test_closed_segment_that_was_cut_is_damaged_even_between_two_frames(
+    tmp_path: Path, cut: int
+) -> None:
+    path = write_segment(tmp_path, [resource_frame(), *record_frames(5)])
+    os.truncate(path, path.stat().st_size - cut)
+    reader = SegmentReader(path)
+    assert last(reader)
+    assert reader.damaged_bytes >= END_SIZE - 1
+
+
+def test_closed_segment_that_grew_is_damaged(tmp_path: Path) -> None:
+    path = write_segment(tmp_path, [resource_frame(), *record_frames(5)])
+    with path.open("ab") as file:
+        file.write(bytes(100))
+    reader = SegmentReader(path)
+    assert numbers(reader) == [1, 2, 3, 4, 5]
+    assert reader.damaged_bytes == 100
+
+
 # ── damage ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -235,6 +264,7 @@ def test_search_gives_up_when_its_budget_is_spent(tmp_path: Path) -> None:
     # Every 8 bytes claim to begin a record of 1 MiB.
     claims = struct.pack("<II", MAX_PAYLOAD, 0) * (3 * MAX_PAYLOAD // 8)
     path = write_segment(tmp_path, [resource_frame(), *record_frames(1), claims])
+    os.truncate(path, path.stat().st_size - END_SIZE)
     reader = SegmentReader(path)
     began = time.process_time()
     assert numbers(reader) == [1]
@@ -346,7 +376,7 @@ def test_sites_before_a_cursor_are_found_behind_damage_which_is_not_counted_agai
     path = write_segment(tmp_path, [resource_frame(), *record_frames(9), site, *record_frames(9)])
     overwrite(path, frame_offsets(path)[3], b"\xff" * 30)
     reader = SegmentReader(path)
-    assert numbers(reader, path.stat().st_size - frame_size(42)) == [9]
+    assert numbers(reader, path.stat().st_size - frame_size(42) - END_SIZE) == [9]
     assert reader.sites[5].name == "function_5"
     assert reader.damaged_bytes == 0
 

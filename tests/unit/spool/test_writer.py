@@ -22,10 +22,12 @@ from tests.unit.spool.builders import (
 from tradespan.core.records import Lane, Resource
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import (
+    END_SIZE,
     HEADER_SIZE,
     MAX_PAYLOAD,
     PayloadTooLong,
     SegmentHeader,
+    pack_end,
     unpack_frame_header,
     unpack_header,
 )
@@ -140,8 +142,20 @@ def test_closed_segment_is_cut_behind_its_last_frame(tmp_path: Path) -> None:
     data = path.read_bytes()
     end = frame_offsets(path)[-1] + 16 + 104
     assert header_of(path).closed
-    assert len(data) == end
+    assert data[end:] == pack_end(end, 0)
     assert payloads(tmp_path) == [b"x" * 100]
+
+
+def test_full_segment_has_room_for_its_end(tmp_path: Path) -> None:
+    writer = make_writer(tmp_path)
+    for _ in range(2_000):
+        writer.ordinary.append(SPAN, 0, b"x" * 8)
+    writer.close()
+    for path in segment_paths(tmp_path):
+        data = path.read_bytes()
+        assert data[-END_SIZE:] == pack_end(len(data) - END_SIZE, 0)
+        assert len(data) <= header_of(path).capacity
+    assert len(payloads(tmp_path)) == 2_000
 
 
 def test_records_after_closing_go_to_a_new_segment(tmp_path: Path) -> None:

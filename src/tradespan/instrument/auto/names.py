@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+OURSELVES = "tradespan"
+"""Never watched: recording would record itself."""
 LEFT_ALONE = sys.stdlib_module_names | {
-    "tradespan", "opentelemetry", "msgspec", "wrapt",
+    OURSELVES, "opentelemetry", "msgspec", "wrapt",
     "pytest", "_pytest", "pluggy", "hypothesis", "_hypothesis_globals",
 }  # fmt: skip
 """Packages that are never watched unless their name stands in a pattern: what recording itself
@@ -71,7 +73,7 @@ class Selection:
     def may_select_in(self, module: str) -> bool:
         """Whether a function of a module could be selected, by the patterns' literal beginnings."""
         package = module.partition(".")[0]
-        if package in LEFT_ALONE and package not in self._named:
+        if package == OURSELVES or (package in LEFT_ALONE and package not in self._named):
             return False
         inside = f"{module}."
         return any(

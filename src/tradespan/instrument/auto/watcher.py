@@ -11,6 +11,7 @@ from typing import Any
 from tradespan.config import Config, InstrumentRule
 from tradespan.core import guard
 from tradespan.core.errors import InvalidPattern
+from tradespan.declare.names import TRADESPAN_SIGNAL
 from tradespan.instrument.auto.finder import WatchingFinder
 from tradespan.instrument.auto.names import Selection, dotted_prefixes, names_match, script_name
 from tradespan.instrument.auto.namespace import WatchingNamespace
@@ -147,7 +148,7 @@ class Watcher:
         rule = next((r for r in config.instrument if names_match(r.pattern, names)), None)
         maps = [r for r in config.map if names_match(r.function, names)]
         fields: list[Field] = [field for mapped in maps for field in fields_of(mapped)]
-        attributes = {"tradespan.signal": maps[0].signal} if maps else {}
+        attributes = {TRADESPAN_SIGNAL: maps[0].signal} if maps else {}
         return Watch(
             process_group=(rule.process_group if rule else None) or _group_of(name),
             attributes=attributes,
