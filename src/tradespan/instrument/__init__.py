@@ -1,7 +1,7 @@
 """Capture: our tracer on the public OpenTelemetry API, `@monitor`, and any code by regex.
 
-The package goes by the name of a function: `tradespan.instrument(module)` is what the documentation
-says, and importing anything from this room puts the room in the function's place. So it is callable.
+The package goes by the name of a function: `tradespan.instrument(module)` is what the docs say, and
+importing anything from this room puts the room in the function's place. So it is callable.
 """
 
 import sys
