@@ -276,6 +276,14 @@ def is_made(store: Path) -> bool:
         return bool(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def make_newer(store: Path) -> bytes:
+    """Let a store look as if a later version had written it. Returns its bytes."""
+    with store.open("r+b") as file:
+        file.seek(60)
+        file.write((99).to_bytes(4, "big"))
+    return store.read_bytes()
+
+
 def command_of(process: psutil.Process) -> list[str]:
     """A process's command line; empty if it is gone."""
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.desk import TRADESPAN, Desk, Ended, announced_command
+from tests.contract.desk import TRADESPAN, Desk, Ended, announced_command, make_newer
 
 BOT = """
     import sys
@@ -29,14 +29,6 @@ BOT = """
 @pytest.fixture
 def bot(desk: Desk) -> Path:
     return desk.write("bot.py", BOT)
-
-
-def make_newer(store: Path) -> bytes:
-    """Let a store look as if a later version had written it. Returns its bytes."""
-    with store.open("r+b") as file:
-        file.seek(60)
-        file.write((99).to_bytes(4, "big"))
-    return store.read_bytes()
 
 
 def test_store_of_a_newer_version_is_left_untouched_and_the_bot_runs(desk: Desk, bot: Path) -> None:

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tests.contract.desk import TRADESPAN, Desk, eventually, ids
+from tests.contract.desk import TRADESPAN, Desk, eventually, ids, make_newer
 from tests.support.receiver import Receiver
 
 BOT = """
@@ -131,9 +131,10 @@ def test_configure_with_other_values_names_both(desk: Desk) -> None:
         print(error)
     """
     ended = desk.python(write_bot(desk, end=end))
-    assert ended.out == (
-        "tradespan is already configured: service.name is coded, not other.\n"
-    )  # fmt: skip
+    assert ended.out.startswith(
+        "tradespan is already configured: "
+        "service.name is coded (argument service), not other (argument service)"
+    )
     assert ended.err == ""
 
 
@@ -151,6 +152,19 @@ def test_unknown_argument_is_named_with_a_near_one(desk: Desk) -> None:
     assert ended.err.splitlines()[-1].endswith(
         "Unknown setting: argument endpont; did you mean endpoint?"
     )
+
+
+def test_store_of_a_newer_version_is_left_untouched_and_the_exit_waits_a_second(
+    desk: Desk,
+) -> None:
+    alone = desk.python(write_bot(desk))
+    content = make_newer(desk.store)
+    ended = desk.python(write_bot(desk))
+    assert (ended.status, ended.out) == (0, "done\n")
+    assert f"The store {desk.store} has schema 99" in ended.err
+    assert ended.err.count("\n") == 1
+    assert ended.seconds < alone.seconds + 1.0 + 1.5, "a second; the rest is a slow machine's"
+    assert desk.store.read_bytes() == content
 
 
 def test_without_a_store_only_the_receiver_gets_spans(desk: Desk, receiver: Receiver) -> None:
@@ -285,7 +299,7 @@ def test_root_that_cannot_be_used_is_warned_of_and_the_bot_runs(desk: Desk) -> N
     ended = desk.python(write_bot(desk, end="print('done', runtime.enabled)"))
     assert (ended.status, ended.out) == (0, "done False\n")
     assert ended.err.count("\n") == 1
-    assert "cannot be used: Not a directory" in ended.err
+    assert f"The spool directory {desk.root} cannot be used: " in ended.err
 
 
 def test_configure_under_tradespan_run_joins_the_run(desk: Desk) -> None:

@@ -7,21 +7,17 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
 
-from tradespan.bootstrap.couriers import build_courier
+from tradespan.bootstrap.couriers import read_books
 from tradespan.bootstrap.folders import choose_root, unsupported_receiver
 from tradespan.config import Config, OtlpHttp
-from tradespan.core.delivery import Cursor
 from tradespan.core.errors import TradespanError
-from tradespan.forward.agent import Destination
-from tradespan.forward.books import Books, add_up
-from tradespan.forward.cursors import FileCursors
-from tradespan.spool.folder import RootLock, RunFolder, private_folder, run_folders
+from tradespan.forward.books import Books
+from tradespan.spool.folder import RootLock, private_folder, run_folders
 from tradespan.store.store import Store
 
 _SHOWN_RUNS = 5
@@ -117,7 +113,7 @@ def check_runs(config: Config) -> Iterator[Finding]:
     folders = list(run_folders(config.root))
     for place, folder in enumerate(reversed(folders)):
         try:
-            books = read_books(config, folder)
+            books = read_books(folder)
         except TradespanError as error:
             yield Finding(f"run {folder.path.name}", False, f"its books cannot be read: {error}")
             continue
@@ -127,29 +123,6 @@ def check_runs(config: Config) -> Iterator[Finding]:
         yield Finding(
             f"run {folder.path.name}", lost == 0, describe_books(books), {"books": books.to_json()}
         )
-
-
-def read_books(config: Config, folder: RunFolder) -> Books:
-    """A folder's books from its files, whether an agent runs or not."""
-    cursors: dict[str, Cursor] = {}
-    told = folder.description.get("destinations", [])
-    for kind, address in told:
-        if kind == "store":
-            if Path(address).exists():
-                cursors["store"] = _store_cursor(Path(address), folder)
-        else:
-            courier = build_courier(config, Destination(kind, address))
-            if courier is not None:
-                cursors[courier.sink.name] = FileCursors(courier.sink.name).load(str(folder.path))
-    return add_up(folder, cursors)
-
-
-def _store_cursor(path: Path, folder: RunFolder) -> Cursor:
-    store = Store.open(path, readonly=True)
-    try:
-        return store.load(str(folder.path))
-    finally:
-        store.close()
 
 
 def describe_books(books: Books) -> str:

@@ -9,15 +9,19 @@ import threading
 import time
 from typing import Any
 
-from tradespan.bootstrap.couriers import build_courier
+from tradespan.bootstrap.couriers import build_courier, read_books
 from tradespan.bootstrap.folders import destinations
 from tradespan.config import Config
 from tradespan.core.errors import SpoolUnavailable
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.guard import guarded
 from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Destination, Rhythm
+from tradespan.forward.books import Books
 from tradespan.forward.courier import Courier
 from tradespan.spool.folder import RootLock, RunFolder, read_json
+
+LOOK_AROUND = 0.08
+"""Seconds between two looks at what another process has delivered."""
 
 
 class InProcessForwarder:
@@ -77,28 +81,38 @@ class InProcessForwarder:
         """
         began = time.monotonic()
         recorded: int | None = None
+        hurried = False
         while True:
-            agent = self._agent
             answering = True
             with guarded("drain"):
+                agent = self._agent
+                books = self._books()
+                recorded = books.recorded if recorded is None else recorded
+                if self._delivered(books, recorded):
+                    return True
                 if agent is not None:
-                    if recorded is None:
-                        recorded = agent.books(self._folder).recorded
-                        _hurry(agent, self._folder)
-                    if _delivered(agent, self._folder, recorded):
-                        return True
+                    hurried = hurried or _hurry(agent, self._folder)
                     agent.wake()
                     answering = _answering(agent, self._folder)
                 elif self._other_forwards():
-                    if not self._folder.segments():
-                        return True
                     answering = _other_is_answered(self._config, self._folder)
                 else:
                     self._try_now.set()
             now = time.monotonic()
             if now >= deadline or (not answering and now - began >= NOT_ANSWERING):
                 return False
-            self._stop.wait(0.02)
+            self._stop.wait(LOOK_AROUND if agent is None else LOOK_AROUND / 4)
+
+    def _books(self) -> Books:
+        agent = self._agent
+        return read_books(self._folder) if agent is None else agent.books(self._folder)
+
+    def _delivered(self, books: Books, recorded: int) -> bool:
+        """Whether every destination has taken as many records as there were."""
+        sinks = books.sinks.values()
+        return len(sinks) == len(destinations(self._config)) and all(
+            sink.on_disk == 0 or sink.accepted + sink.parked >= recorded for sink in sinks
+        )
 
     def end(self, timeout: float) -> bool:
         """Deliver what is left, then stop. Returns whether all of it was."""
@@ -113,26 +127,19 @@ class InProcessForwarder:
         return delivered
 
 
-def _delivered(agent: Agent, folder: RunFolder, recorded: int) -> bool:
-    """Whether every destination has taken as many records as there were."""
-    wanted = agent.wanted(folder)
-    # The couriers first: the books have a line for each that is there by then.
-    if len(agent.couriers(folder)) < len(wanted):
-        return False
-    sinks = agent.books(folder).sinks.values()
-    return all(sink.on_disk == 0 or sink.accepted + sink.parked >= recorded for sink in sinks)
-
-
-def _hurry(agent: Agent, folder: RunFolder) -> None:
+def _hurry(agent: Agent, folder: RunFolder) -> bool:
     """Who waits before its next try tries once more, at once."""
-    for courier in agent.couriers(folder).values():
+    couriers = agent.couriers(folder).values()
+    for courier in couriers:
         courier.hurry()
+    return bool(couriers)
 
 
 def _answering(agent: Agent, folder: RunFolder) -> bool:
     """Whether all destinations take what they are given, or answer soon."""
     now = time.monotonic()
-    return all(
+    closed = {place.address for place in agent.wanted(folder)} & agent.status["problems"].keys()
+    return not closed and all(
         courier.state.failing_since is None
         and (courier.sending_since is None or now - courier.sending_since < NOT_ANSWERING)
         for courier in agent.couriers(folder).values()
@@ -142,10 +149,10 @@ def _answering(agent: Agent, folder: RunFolder) -> bool:
 def _other_is_answered(config: Config, folder: RunFolder) -> bool:
     """The same, of the agent in another process, by what it says of itself."""
     told = read_json(config.root / STATUS) or {}
-    addresses = {address for _, address in folder.description.get("destinations", [])}
-    return not any(
-        sink.get("failing") and sink.get("address") in addresses
-        for sink in told.get("sinks", {}).values()
+    failing = {s["address"] for s in told.get("sinks", {}).values() if s.get("failing")}
+    failing |= told.get("problems", {}).keys()
+    return not failing.intersection(
+        address for _, address in folder.description.get("destinations", [])
     )
 
 

@@ -21,6 +21,7 @@ from tradespan.bootstrap.program import CannotRun, Program, load_module, load_sc
 from tradespan.core import guard
 from tradespan.core.errors import TargetNotFound
 from tradespan.instrument.auto.watcher import WATCHER
+from tradespan.instrument.capture.failure import hide_own_frames
 
 
 def main() -> None:
@@ -77,8 +78,10 @@ def hide_our_frames(code: CodeType | None) -> None:
         sys.excepthook = hook
         while trace is not None and _is_ours(trace.tb_frame.f_code, code):
             trace = trace.tb_next
-        sys.last_traceback = trace
-        hook(kind, error.with_traceback(trace), trace)
+        with guard.guarded("showing an exception"):
+            hide_own_frames(error.with_traceback(trace))
+        sys.last_traceback = error.__traceback__
+        hook(kind, error, error.__traceback__)
 
     sys.excepthook = without_ours
 

@@ -163,8 +163,8 @@ class Agent:
             post.thread.join(timeout=max(end - time.monotonic() - 0.5, 0.0))
         for post in posts:
             if post.thread.is_alive():
-                with guarded(f"closing {post.courier.sink.name}"):
-                    post.courier.sink.close()  # ends a wait for an answer
+                # Ends a wait for an answer; may itself wait, for a store that is locked.
+                threading.Thread(target=post.cut, daemon=True).start()
         for post in posts:
             post.thread.join(timeout=max(end - time.monotonic(), 0.0))
         with guarded("agent status"):
@@ -348,6 +348,11 @@ class _Post:
             target=self._run, name=f"tradespan-{courier.sink.name}", daemon=True
         )
         self.thread.start()
+
+    def cut(self) -> None:
+        """Close the sink while it may be at work."""
+        with guarded(f"closing {self.courier.sink.name}"):
+            self.courier.sink.close()
 
     def _run(self) -> None:
         poll = self._agent._rhythm.poll  # noqa: SLF001 - the agent's own thread

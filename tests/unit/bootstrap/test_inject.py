@@ -140,7 +140,7 @@ def test_a_folder_of_the_run_that_cannot_be_used_does_not_stop_the_program(
         environment = {"TRADESPAN__RUN": str(run), "PYTHONPATH": str(INJECTION)}
         launched = project.bare("bot.py", variables=environment)
         assert (launched.status, launched.out) == (0, "1\n")
-        assert "tradespan could not be armed" in launched.err
+        assert f"The spool directory {run} cannot be used" in launched.err
 
 
 def test_settings_that_cannot_be_read_do_not_stop_the_program(project: Project) -> None:

@@ -462,7 +462,7 @@ class Story:
         elif step == "delete":
             finished = [courier.finished(self.folder) for courier in self.couriers]
             for name in finished[0] & finished[1]:
-                (self.folder.path / name).unlink()
+                (self.folder.path / name).unlink(missing_ok=True)
         elif step == "fill":
             self.patch.setattr(os, "posix_fallocate", refuse_space)
         elif step == "space":

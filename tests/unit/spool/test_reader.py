@@ -31,7 +31,6 @@ from tradespan.spool.layout import (
     HEADER_SIZE,
     MAX_PAYLOAD,
     frame_size,
-    pack_end,
     pack_frame,
 )
 from tradespan.spool.reader import READ_BYTES, SegmentReader

@@ -74,6 +74,31 @@ class _Capture:
         return self.capture(error)
 
 
+def hide_own_frames(error: BaseException) -> None:
+    """Take our wrappers out of the tracebacks of an exception, its causes and its members."""
+    waiting, seen = [error], set()
+    while waiting:
+        error = waiting.pop()
+        if id(error) in seen:
+            continue
+        seen.add(id(error))
+        error.__traceback__ = _next_foreign(error.__traceback__)
+        place = error.__traceback__
+        while place is not None:
+            following = _next_foreign(place.tb_next)
+            place.tb_next = following
+            place = following
+        waiting += [linked for linked in (error.__cause__, error.__context__) if linked]
+        if isinstance(error, BaseExceptionGroup):
+            waiting += error.exceptions
+
+
+def _next_foreign(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None and trace.tb_frame.f_code in own_code:
+        trace = trace.tb_next
+    return trace
+
+
 def _frames(trace: TracebackType | None) -> list[tuple[str, int, str]]:
     frames = []
     while trace is not None:
