@@ -1,3 +1,4 @@
+# long: one subject, whose states are set up by the same helpers; splitting would copy those
 """The agent over real folders, a thread per destination: deletes, ends, gives up, cleans up."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# long: one subject, whose states are set up by the same helpers; splitting would copy those
 """The equation holds in every state; what is unaccounted is what was taken away by hand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# long: one subject, whose states are set up by the same helpers; splitting would copy those
 """Delivery to one sink: retry, split, park, acknowledge."""
 
 from __future__ import annotations
