@@ -179,7 +179,8 @@ def run_program(
     plan = RunPlan(
         bot=[*launch, target.kind, target.name, *target.arguments],
         bot_environment=bot_environment(config, folder, environment),
-        agent=[sys.executable, "-m", "tradespan", "agent", "--attached", str(config.root)],
+        # -P: a `signal.py` in the user's folder is not ours to import.
+        agent=[sys.executable, "-P", "-m", "tradespan", "agent", "--attached", str(config.root)],
         agent_environment=agent_environment(config, environment, namespace.endpoint),
         root=config.root,
         folder=folder,

@@ -58,8 +58,13 @@ def say(child: subprocess.Popen[bytes], word: str = "") -> None:
 
 
 def hear(child: subprocess.Popen[bytes]) -> str:
+    """The next line that a child says; fails with its last words if it ends instead."""
     assert child.stdout is not None
-    return child.stdout.readline().decode().strip()
+    assert child.stderr is not None
+    line = child.stdout.readline().decode().strip()
+    if not line:
+        pytest.fail(f"the child ended with {child.wait()}: {child.stderr.read().decode()[-3000:]}")
+    return line
 
 
 @contextmanager
