@@ -19,6 +19,8 @@ counts: dict[tuple[str, str], int] = {}
 """How often each cause came, since the process began."""
 
 _last_logged: dict[tuple[str, str], tuple[float, int]] = {}
+_claims: dict[tuple[tuple[str, str], float], object] = {}
+"""Who logs a cause next, by when it was logged last; one entry a line logged."""
 _strict = False
 
 
@@ -45,6 +47,10 @@ def report(where: str, error: BaseException) -> None:
     now = time.monotonic()
     logged_at, logged_count = _last_logged.get(cause, (-LOG_INTERVAL, 0))
     if now - logged_at < LOG_INTERVAL:
+        return
+    # Of two threads that come at once, the one whose claim is stored logs; no lock is held.
+    claim = object()
+    if _claims.setdefault((cause, logged_at), claim) is not claim:
         return
     _last_logged[cause] = (now, count)
     times = count - logged_count
