@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from tradespan.bootstrap.couriers import build_courier, read_books
 from tradespan.bootstrap.folders import destinations
 from tradespan.config import Config
-from tradespan.core.errors import SpoolUnavailable
+from tradespan.core.errors import SpoolUnavailable, StoreError
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.guard import guarded
 from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Destination, Rhythm
@@ -84,7 +85,8 @@ class InProcessForwarder:
         hurried = False
         while True:
             answering = True
-            with guarded("drain"):
+            # A store that cannot be read is told of by whoever forwards, once.
+            with guarded("drain"), suppress(StoreError):
                 agent = self._agent
                 books = self._books()
                 recorded = books.recorded if recorded is None else recorded
