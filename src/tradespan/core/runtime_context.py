@@ -33,9 +33,10 @@ class RuntimeContext:
     """The one that the API uses, once it has loaded it."""
 
     def __init__(self) -> None:
+        self.outside = Context()
+        """What is current where nothing was made current."""
         self.variable: ContextVar[Context | HasContext] = ContextVar(
-            "tradespan_context",
-            default=Context(),  # noqa: B039 - it cannot be changed
+            "tradespan_context", default=self.outside
         )
         self.attach = self.variable.set
         self.detach = self.variable.reset

@@ -9,7 +9,16 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext
 from opentelemetry.trace import Span as ApiSpan
 
 from tradespan.core import guard
-from tradespan.instrument.span import FLAGS_SHIFT, KEPT_BITS, REMOTE_PARENT, ROOT_FLAGS, Span
+from tradespan.instrument.span import (
+    FLAGS_SHIFT,
+    KEPT_BITS,
+    REMOTE_PARENT,
+    ROOT_FLAGS,
+    SAMPLED,
+    UNKEPT,
+    Extras,
+    Span,
+)
 
 if TYPE_CHECKING:
     from tradespan.instrument.pen import Pen
@@ -41,8 +50,8 @@ def begin_span(recorder: Pen, site: int, flags: int, parent: Span | SpanContext)
         span.parent_id = parent.span_id
         span.offset = parent.offset
         span.flags = flags | parent.flags & KEPT_BITS
-        if parent.extras is not None and parent.extras.trace_state:
-            span.more().trace_state = parent.extras.trace_state
+        if parent.extras is not None:
+            _inherit(span, parent, parent.extras)
         span.began = recorder.monotonic()
         return span
     span.began = now = recorder.monotonic()
@@ -56,6 +65,16 @@ def begin_span(recorder: Pen, site: int, flags: int, parent: Span | SpanContext)
         span.parent_id = 0
         span.flags = flags | ROOT_FLAGS
     return span
+
+
+def _inherit(span: Span, parent: Span, extras: Extras) -> None:
+    """What a child has of a parent that is more than plain."""
+    if extras.trace_state:
+        span.more().trace_state = extras.trace_state
+    if parent.flags & UNKEPT:
+        span.more().above = parent
+        if not parent.flags & SAMPLED:
+            span.flags |= UNKEPT
 
 
 def _follow(span: Span, context: SpanContext, flags: int) -> None:

@@ -88,6 +88,8 @@ def _current() -> ContextVar[Any] | _PublicCurrent:
 
 
 CURRENT = _current()
+NOTHING: Any = RuntimeContext.installed.outside if RuntimeContext.installed else object()
+"""What `CURRENT.get()` gives where nothing was ever made current, if that is known."""
 
 
 def leave(token: Any) -> None:
@@ -104,6 +106,7 @@ def leave(token: Any) -> None:
 
 __all__ = [
     "CURRENT",
+    "NOTHING",
     "SPAN_KEY",
     "Context",
     "attach",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from opentelemetry.trace import SpanKind
+
+SerializerOption = Literal["smart", "repr", "json"] | Callable[[Any], Any]
+CaptureOption = Mapping[str, bool] | Literal["none", "all"] | bool
+
+DEFAULT_SLOW = 1.0
+"""Seconds after which an unsampled call is written after all, where no objective says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +21,15 @@ class Capture:
 
     args: bool = True
     result: bool = True
+    locals: bool = False
+    """With an error: the variables of the frames that it passed."""
+    source: bool = False
+    """With an error: the lines around each place of its traceback."""
 
     @classmethod
-    def parse(cls, value: Capture | Mapping[str, bool] | str | bool | None) -> Capture:
-        """From `Capture`, a mapping such as `{"args": True}`, a boolean for both, or `"none"`.
-
-        None is the default: both.
+    def parse(cls, value: Any) -> Capture:
+        """From `Capture`, a mapping such as `{"locals": True}`, a boolean for arguments and result,
+        `"none"` or `"all"`. None is the default: arguments and result.
 
         Raises:
             ValueError: An unknown key or word.
@@ -29,13 +38,51 @@ class Capture:
             return cls()
         if isinstance(value, Capture):
             return value
-        if value == "none":
-            value = False
         if isinstance(value, bool):
             return cls(args=value, result=value)
-        if not isinstance(value, Mapping) or set(value) - {"args", "result"}:
-            raise ValueError(f'capture={value!r}: use "none" or a mapping of "args" and "result"')
+        if value == "none":
+            return cls(args=False, result=False)
+        if value == "all":
+            return cls(locals=True, source=True)
+        known = [one.name for one in fields(cls)]
+        if not isinstance(value, Mapping) or set(value) - set(known):
+            accepted = ", ".join(map(repr, known))
+            raise ValueError(f'capture={value!r}: use "none", "all" or a mapping of {accepted}')
         return cls(**{key: bool(wanted) for key, wanted in value.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a function promises: so many of its calls succeed, within so much time.
+
+    Exported as labels and instruments that generated rules read (`tradespan.objective.target`,
+    `tradespan.function.good`).
+    """
+
+    success: float = 0.999
+    """Share of calls that succeed within `latency`, 0 to 1."""
+    latency: float | None = None
+    """Seconds; None: however long they take."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.success <= 1:
+            raise ValueError(f"objective: success={self.success!r} is not a share above 0, up to 1")
+        if self.latency is not None and not self.latency > 0:
+            raise ValueError(f"objective: latency={self.latency!r} is not a time in seconds")
+
+    @classmethod
+    def parse(cls, value: Any) -> Objective | None:
+        """From an `Objective`, or a mapping of its fields.
+
+        Raises:
+            ValueError: An unknown key, or a value out of range.
+        """
+        if value is None or isinstance(value, Objective):
+            return value
+        known = {"success", "latency"}
+        if not isinstance(value, Mapping) or set(value) - known:
+            raise ValueError(f'objective={value!r}: use a mapping of "success" and "latency"')
+        return cls(**value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +107,35 @@ class Watch:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     capture: Capture = field(default_factory=Capture)
     max_repr: int = 1_000
+    serializer: SerializerOption = "smart"
+    sensitive_fields: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
+    sample_rate: float = 1.0
+    """Share of calls whose span is kept, by the trace id; errors and slow calls always are."""
+    min_duration: float | None = None
+    """Seconds; shorter calls are not written, unless they fail or a span below them is kept."""
+    slow: float | None = None
+    """Seconds from which an unsampled call is written; None: the objective's latency, else 1 s."""
+    durable: bool = False
+    objective: Objective | None = None
+    metrics: bool = True
+    queue_warning_threshold: int | None = None
+    """Undelivered records from which on the process is warned; None: as the settings say."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sample_rate <= 1:
+            raise ValueError(f"sample_rate={self.sample_rate!r} is not a share from 0 to 1")
+        for name in ("min_duration", "slow"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds >= 0:
+                raise ValueError(f"{name}={seconds!r} is not a time in seconds")
+        if self.max_repr < 1:
+            raise ValueError(f"max_repr={self.max_repr!r}: at least 1 character")
+
+    @property
+    def slow_after(self) -> float:
+        """Seconds."""
+        if self.slow is not None:
+            return self.slow
+        latency = self.objective.latency if self.objective is not None else None
+        return DEFAULT_SLOW if latency is None else latency

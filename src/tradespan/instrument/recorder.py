@@ -17,7 +17,7 @@ from tradespan.core.forks import after_fork_in_child
 from tradespan.core.records import Kind
 from tradespan.instrument.capture.cut import cut_to_fit
 from tradespan.instrument.pen import SpanLimits
-from tradespan.instrument.span import Extras, Span
+from tradespan.instrument.span import UNKEPT, Extras, Span, skip_unwritten, write_above
 from tradespan.spool.layout import PayloadTooLong
 from tradespan.spool.writer import SpoolWriter
 from tradespan.wire.codec import mend
@@ -45,6 +45,8 @@ class Recorder:
         self.monotonic = self.clock.monotonic
         # An own generator: bots seed the global one, and their ids would repeat from run to run.
         self.bits = random.Random().getrandbits
+        self.plain = True
+        """Whether a span begins without asking anybody: no sampler, no processors, our own ids."""
         self.anchor_interval = int(anchor_interval * 1e9)
         self.offset = 0
         self.anchor_until = 0
@@ -68,8 +70,15 @@ class Recorder:
             flags = span.flags
             duration = end - began if end > began else 0
             fields: tuple[Any, ...]
-            if span.extras is not None:
-                fields = all_fields(span, span.extras, duration)
+            extras = span.extras
+            if extras is not None:
+                if flags & UNKEPT and flags & 3 != _ERROR:
+                    skip_unwritten(span, extras)
+                    return
+                if extras.above is not None or flags & UNKEPT:
+                    write_above(span, extras)
+                    flags = span.flags
+                fields = all_fields(span, extras, duration)
             elif span.result is None and span.arguments is None and span.name_set is None:
                 fields = (
                     span.site,
@@ -106,6 +115,10 @@ class Recorder:
             lane = self.spool.errors if span.flags & 3 == _ERROR else self.spool.ordinary
             lane.count_discarded("unencodable")
             guard.report("recording a span", error)
+
+    def cells_of(self, plan: Any) -> Any:
+        """Where the calls of a watched function are counted; None if they are not."""
+        return None
 
     def successor(self) -> Recorder:
         """The recorder of a forked child: same spool, which has its own segments there."""

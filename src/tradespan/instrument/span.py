@@ -8,7 +8,7 @@ list are; there is no lock per span.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +40,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tradespan")
 
 KIND_SHIFT, REMOTE_PARENT, FLAGS_SHIFT = 2, 0b10_0000, 8
+UNKEPT = 0b100_0000
+"""Not to be written unless it fails, or a span below it is written. Never in a record; a span that
+has it has `Extras`."""
+SAMPLED = TraceFlags.SAMPLED << FLAGS_SHIFT
 ROOT_FLAGS = (TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID) << FLAGS_SHIFT
 KEPT_BITS = 0xFF << FLAGS_SHIFT
 _STATUS = 0b11
-_OK = StatusCode.OK.value
+_OK, _ERROR = StatusCode.OK.value, StatusCode.ERROR.value
 _FINAL = (StatusCode.OK, StatusCode.ERROR)
 _KINDS = tuple(SpanKind)
 
@@ -52,6 +56,7 @@ class Extras:
     """What few spans have."""
 
     __slots__ = (
+        "above",
         "dropped_attributes",
         "dropped_events",
         "dropped_links",
@@ -69,6 +74,8 @@ class Extras:
         self.events: list[Any] | None = None
         self.links: list[Any] | None = None
         self.trace_state: TraceState | None = None
+        self.above: Span | None = None
+        """The parent, where it was UNKEPT when this span began."""
         self.dropped_attributes = self.dropped_events = self.dropped_links = 0
 
 
@@ -81,6 +88,30 @@ def append_newest(items: list[Any], item: Any, most: int | None) -> int:
         del items[0]
         items.append(item)
     return 1
+
+
+def write_above(span: Span, extras: Extras) -> None:
+    """A span is to be written: so are those above it that still run.
+
+    One above it that is over and was not written is no parent: the next takes its place.
+    """
+    skip_unwritten(span, extras)
+    span.flags &= ~UNKEPT
+    above, extras.above = extras.above, None
+    while above is not None and above.flags & UNKEPT:
+        if above.ended is None:
+            above.flags &= ~UNKEPT
+        above = above.more().above
+
+
+def skip_unwritten(span: Span, extras: Extras) -> None:
+    """Hang a span that is over below the nearest one that was or may be written."""
+    above = extras.above
+    while above is not None and above.ended is not None and above.flags & UNKEPT:
+        span.parent_id = above.parent_id
+        span.flags |= above.flags & REMOTE_PARENT
+        above = above.more().above
+    extras.above = above
 
 
 class Span(ApiSpan):
@@ -148,6 +179,9 @@ class Span(ApiSpan):
         try:
             return self._context
         except AttributeError:
+            if self.flags & UNKEPT and self.flags & SAMPLED and self.ended is None:
+                # Somebody is told of it, another process perhaps: it has to be there.
+                write_above(self, self.more())
             self._context = context = SpanContext(
                 int.from_bytes(self.trace_key, "big"),
                 self.span_id,
@@ -295,6 +329,26 @@ class Span(ApiSpan):
             if extras is None or extras.fail_on_error:
                 self.fail(exc_val)
         self.end()
+
+    def record_failure(
+        self,
+        error: BaseException,
+        at: int,
+        capture: Callable[[BaseException], list[Any]] = capture_failure,
+    ) -> None:
+        """An `exception` event, and status ERROR, for what a watched call raised.
+
+        `at`: monotonic nanoseconds. `capture` gives the fields of `core.records.Failure`.
+        """
+        try:
+            failure = capture(error)
+        except Exception as broken:  # noqa: BLE001 - user code in an exception
+            guard.report("recording an exception", broken)
+            failure = [type(error).__name__, "", [], None, None, [], True]
+        self._append_event(["exception", at + self.offset, {}, failure, 0])
+        if self.flags & _STATUS != _OK:
+            self.flags = self.flags & ~_STATUS | _ERROR
+            self.more().status_message = f"{type(error).__name__}: {failure[1]}"
 
     def fail(self, error: BaseException) -> None:
         """Status ERROR, described as the SDK does: `Type: message`."""

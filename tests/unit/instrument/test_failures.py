@@ -94,13 +94,13 @@ def test_the_frames_are_the_programs_own(captured: Captured) -> None:
     prefix = "test_the_frames_are_the_programs_own.<locals>."
     assert captured.one("outer").frames == [f"{prefix}outer", "submit", "reject"]
     assert captured.one("submit").frames == ["submit", "reject"]
-    real = [
-        (frame.filename, frame.lineno)
+    # A wrapper's frame goes by its function's name, above the function's own.
+    real = {
+        frame.name: (frame.filename, frame.lineno)
         for frame in traceback.extract_tb(raised.value.__traceback__)
-        if frame.filename == __file__
-    ]
+    }
     recorded = captured.one("outer").failure.frames
-    assert [(frame.file, frame.line) for frame in recorded] == real[1:]
+    assert [(frame.file, frame.line) for frame in recorded] == list(real.values())[1:]
 
 
 def test_builtin_exceptions_are_named_as_python_names_them(captured: Captured) -> None:

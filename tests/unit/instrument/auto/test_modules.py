@@ -90,7 +90,7 @@ def test_what_is_excluded_is_left_as_it_is(
     assert not hasattr(desk.Limits.size, "__wrapped__")
 
 
-def test_an_async_function_is_watched_as_one(
+def test_functions_of_every_kind_are_watched_as_what_they_are(
     captured: Captured, write: Write, watch: Watch, load: Load
 ) -> None:
     write(desk="async def fetch(): return 5\nasync def ticks(): yield 1\ndef gen(): yield 1")
@@ -99,9 +99,12 @@ def test_an_async_function_is_watched_as_one(
     with pytest.raises(StopIteration) as stop:
         desk.fetch().send(None)
     assert stop.value.value == 5
-    assert captured.one().name == "desk.fetch"
-    assert set(watcher.report.skipped) == {"desk.ticks", "desk.gen"}
-    assert "generator" in watcher.report.skipped["desk.gen"]
+    assert list(desk.gen()) == [1]
+    with pytest.raises(StopIteration) as stop:
+        desk.ticks().__anext__().send(None)
+    assert stop.value.value == 1
+    assert [span.name for span in captured.spans] == ["desk.fetch", "desk.gen", "desk.ticks"]
+    assert not watcher.report.skipped
 
 
 # ── other names of the same function ────────────────────────────────────────────────────────────

@@ -1,0 +1,74 @@
+"""Callables that are no functions: partials, instances with `__call__`, built-ins, descriptors."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import wrapt
+
+from tradespan.instrument.options import Watch
+from tradespan.instrument.recorder import RecorderSlot
+from tradespan.instrument.watch import can_watch, watch_function
+
+
+def watch_any(target: Any, watch: Watch, slot: RecorderSlot) -> Any:
+    """The watched twin of whatever can be called, or stands in a class in place of a function.
+
+    Raises:
+        TypeError: It cannot be called, or is a class.
+    """
+    if type(target) is WatchedCallable:
+        return target
+    if isinstance(target, FunctionType):
+        reason = can_watch(target)
+        return target if reason is not None else watch_function(target, watch, slot)
+    if isinstance(target, type):
+        raise TypeError(
+            f"@monitor: {target.__qualname__} is a class. Decorate its methods, or select them all "
+            f"by name: tradespan.instrument({target.__module__!r}, include=r'.*')"
+        )
+    if isinstance(target, staticmethod | classmethod):
+        return type(target)(watch_any(target.__func__, watch, slot))
+    if isinstance(target, property) and target.fget is not None:
+        fget = watch_any(target.fget, watch, slot)
+        return type(target)(fget, target.fset, target.fdel, target.__doc__)
+    if isinstance(target, functools.cached_property):
+        return type(target)(watch_any(target.func, watch, slot))
+    if type(target) is functools.partial:
+        watched = watch_any(target.func, watch, slot)
+        return functools.partial(watched, *target.args, **target.keywords)
+    if not callable(target):
+        raise TypeError(f"@monitor: {target!r} cannot be called")
+    return WatchedCallable(target, watch_function(_as_function(target), watch, slot))
+
+
+def _as_function(target: Any) -> Any:
+    """A function that calls an object; its own `__call__`, where that is one."""
+    method = getattr(type(target), "__call__", None)  # noqa: B004 - the class's, not the instance's
+    if isinstance(method, FunctionType):
+        return method
+
+    def call(_object: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return _object(*args, **kwargs)
+
+    named = target if hasattr(target, "__qualname__") else type(target)
+    for attribute in ("__module__", "__qualname__", "__name__", "__doc__"):
+        setattr(call, attribute, getattr(named, attribute, None) or "")
+    return call
+
+
+class WatchedCallable(wrapt.CallableObjectProxy[Any]):
+    """An object whose calls are recorded; everything else is its own."""
+
+    def __init__(self, target: Any, call: Callable[..., Any]) -> None:
+        super().__init__(target)
+        self._self_call = call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._self_call(self.__wrapped__, *args, **kwargs)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__wrapped__.__reduce_ex__(protocol)

@@ -1,0 +1,134 @@
+"""What is known of a watched function before it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from inspect import CO_VARARGS, CO_VARKEYWORDS, unwrap
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from tradespan.core.records import AttributeValue
+from tradespan.core.version import SCOPE
+from tradespan.declare.names import TRADESPAN_PROCESS_GROUP, TRADESPAN_SAMPLE_RATE
+from tradespan.instrument.capture.arguments import Signature, argument_capture
+from tradespan.instrument.capture.failure import capture_failure
+from tradespan.instrument.capture.serialize import smart
+from tradespan.instrument.fields import FieldCapture
+from tradespan.instrument.options import Watch
+from tradespan.instrument.span import KIND_SHIFT
+from tradespan.wire.sites import SITES
+
+_RANDOM_BITS = 56
+"""Of a trace id: its low seven bytes. Source: W3C Trace Context level 2, random flag."""
+_SCRIPTS = ("__main__", "__mp_main__")
+
+
+def function_name(function: FunctionType) -> str:
+    """`module.qualname` of where the function was defined; a script goes by its file's name."""
+    module = function.__module__
+    if module in _SCRIPTS:
+        spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+        module = Path(function.__code__.co_filename).stem if spec is None else spec.name
+    return f"{module}.{function.__qualname__}"
+
+
+class Plan:
+    """The facts of one watched function; its wrapper binds what it needs of them."""
+
+    def __init__(self, function: FunctionType, watch: Watch, alias: str | None = None) -> None:
+        name = alias or function_name(function)
+        signature = Signature(_declared(function))
+        parameters = signature.names if watch.capture.args else ()
+        self.name = watch.name or name
+        self.group = watch.process_group
+        self.site = SITES.declare(
+            SCOPE,
+            name=self.name,
+            attributes=_static_attributes(function, watch, name),
+            parameters=parameters,
+        )
+        self.flags = watch.kind.value << KIND_SHIFT
+        self.length = watch.max_repr
+        self.show: Callable[[Any, int], Any] = smart
+        self.arguments = argument_capture(signature, watch.max_repr) if parameters else None
+        self.keeps_result = watch.capture.result
+        self.fields = FieldCapture(watch.fields, signature) if watch.fields else None
+        self.after = (
+            self.fields.after if self.fields is not None and self.fields.reads_result else None
+        )
+        """What else is to be taken from a result; None if nothing is."""
+        self.coin = Coin(watch.sample_rate) if watch.sample_rate < 1 else None
+        self.shortest = _nanoseconds(watch.min_duration)
+        self.slow = _nanoseconds(watch.slow_after) or 0
+        self.metrics = watch.metrics
+        self.objective = watch.objective
+        self.durable = watch.durable
+        self.capture_failure = capture_failure
+
+
+def _declared(function: FunctionType) -> FunctionType:
+    """Whose parameters a call's arguments go by: below a decorator that passes all on, the inner's.
+
+    So says `inspect.signature`, too, where the decorator used `functools.wraps`.
+    """
+    code = function.__code__
+    takes_anything = code.co_flags & CO_VARARGS and code.co_flags & CO_VARKEYWORDS
+    if not takes_anything or code.co_argcount or code.co_kwonlyargcount:
+        return function
+    try:
+        inner = unwrap(function)
+    except ValueError:  # in a circle
+        return function
+    return inner if isinstance(inner, FunctionType) else function
+
+
+def _static_attributes(
+    function: FunctionType, watch: Watch, name: str
+) -> dict[str, AttributeValue]:
+    code = function.__code__
+    attributes: dict[str, AttributeValue] = {
+        "code.function.name": name,
+        "code.file.path": code.co_filename,
+        "code.line.number": code.co_firstlineno,
+    }
+    if watch.process_group:
+        attributes[TRADESPAN_PROCESS_GROUP] = watch.process_group
+    if watch.sample_rate < 1:
+        attributes[TRADESPAN_SAMPLE_RATE] = float(watch.sample_rate)
+    attributes.update(watch.attributes)
+    return attributes
+
+
+def _nanoseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else int(seconds * 1e9)
+
+
+class Coin:
+    """Whether a call's span is kept, by its trace id: all functions of one rate agree.
+
+    The random part of the id is compared with a threshold, as OpenTelemetry's consistent
+    probability sampling does. For a root there is no id yet: the coin is thrown first, and the id
+    of one that is kept is drawn from the kept ones.
+    """
+
+    def __init__(self, rate: float) -> None:
+        whole = 1 << _RANDOM_BITS
+        self.rate = rate
+        self._least = whole - round(rate * whole)
+        self._range = whole - self._least
+        # Nothing is above it where the rate is 0: a longer text of bytes comes after its beginning.
+        self.threshold = (
+            self._least.to_bytes(7, "big") if rate > 0 else b"\xff\xff\xff\xff\xff\xff\xff\x00"
+        )
+
+    def keeps(self, trace_key: bytes) -> bool:
+        """The verdict for a trace."""
+        return trace_key[9:] >= self.threshold
+
+    def trace_key(self, bits: Callable[[int], int]) -> bytes:
+        """A trace id that is kept (any, if the rate is 0: what failed is written all the same)."""
+        low = self._least + (bits(_RANDOM_BITS) * self._range >> _RANDOM_BITS)
+        key = bits(128 - _RANDOM_BITS) << _RANDOM_BITS | low & (1 << _RANDOM_BITS) - 1
+        return (key or 1).to_bytes(16, "big")

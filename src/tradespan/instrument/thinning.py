@@ -1,0 +1,84 @@
+"""Calls that sampling passes over: no span and no context, two clock readings and a count.
+
+What fails or is slow is written all the same, after the fact, as a leaf.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.trace import INVALID_SPAN
+
+from tradespan.core import guard
+from tradespan.declare.names import TRADESPAN_LATE
+from tradespan.instrument.begin import identity
+from tradespan.instrument.context import span_in
+from tradespan.instrument.opening import opener
+from tradespan.instrument.plan import Coin, Plan
+from tradespan.instrument.recorder import Recorder
+from tradespan.instrument.span import UNKEPT, Span
+
+toss = random.Random().random
+"""From 0 to below 1. An own generator: bots seed the global one."""
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def is_kept(outer: Any, coin: Coin) -> bool:
+    """Whether a call below what is current is to have a span."""
+    parent = outer if type(outer) is Span else span_in(outer)
+    if type(parent) is Span:
+        return coin.keeps(parent.trace_key)
+    context = identity(parent or INVALID_SPAN)
+    if context.is_valid:
+        return coin.keeps(context.trace_id.to_bytes(16, "big"))
+    return toss() < coin.rate
+
+
+class PassedOver:
+    """What becomes of one function's calls that have no span."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._begin = opener(plan)
+
+    def clock(self, recorder: Recorder) -> Callable[[int], int]:
+        """A function of a call's beginning: counts the call, and gives its nanoseconds."""
+        cells = recorder.cells_of(self._plan) if self._plan.metrics else None
+        if cells is not None:
+            return cells.finish  # type: ignore[no-any-return]
+        monotonic = recorder.monotonic
+        return lambda began: monotonic() - began
+
+    def raised(
+        self, recorder: Recorder, outer: Any, call: Call, began: int, error: BaseException
+    ) -> None:
+        """Count a call that raised; write it if that was an error."""
+        self.clock(recorder)(began)
+        if isinstance(error, Exception):
+            cells = recorder.cells_of(self._plan) if self._plan.metrics else None
+            if cells is not None:
+                cells.fail()
+            self.write(recorder, outer, call, began, error)
+
+    def write(
+        self,
+        recorder: Recorder,
+        outer: Any,
+        call: Call,
+        began: int,
+        error: BaseException | None = None,
+    ) -> None:
+        """The span of a call that is over."""
+        with guard.guarded("a late span"):
+            ended = recorder.monotonic()
+            span = self._begin(recorder, outer, *call)
+            if span is None:
+                return
+            span.began = began
+            span.set_attribute(TRADESPAN_LATE, True)
+            span.flags &= ~UNKEPT
+            if error is not None:
+                span.record_failure(error, ended, self._plan.capture_failure)
+            recorder.finish(span, ended)

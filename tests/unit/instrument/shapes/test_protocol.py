@@ -1,0 +1,244 @@
+"""A watched generator answers as the bare one does, whatever is done to it in whatever order.
+
+The same random steps drive a generator and its watched twin; what each step gives or raises, and
+what the body saw, has to be equal.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.captured import Captured
+from tests.unit.instrument.shapes.kinds import AnyAsyncGenerator, AnyGenerator, drive
+from tradespan.instrument.monitor import monitor
+
+Step = tuple[str, Any]
+Seen = list[Any]
+
+STEPS = st.lists(
+    st.one_of(
+        st.just(("next", None)),
+        st.tuples(st.just("send"), st.integers(0, 3)),
+        st.tuples(st.just("throw"), st.sampled_from([ValueError, KeyError, GeneratorExit])),
+        st.just(("close", None)),
+    ),
+    max_size=8,
+)
+
+
+def patient(seen: Seen) -> AnyGenerator:
+    """Takes what it is sent; forgives a ValueError; cleans up."""
+    got: Any = "first"
+    try:
+        while got != 3:
+            try:
+                got = yield ("item", got)
+            except ValueError as error:
+                seen.append(("caught", error.args))
+                got = yield "forgiven"
+            seen.append(got)
+        return "enough"
+    finally:
+        seen.append("cleaned up")
+
+
+def stubborn(seen: Seen) -> AnyGenerator:
+    """Answers its closing with another item, once."""
+    try:
+        yield 1
+    except GeneratorExit:
+        seen.append("closing")
+        yield 2
+    yield 3
+
+
+def delegating(seen: Seen) -> AnyGenerator:
+    got = yield from patient(seen)
+    seen.append(("returned", got))
+    yield got
+
+
+def short(seen: Seen) -> AnyGenerator:
+    seen.append("ran")
+    return "value"
+    yield
+
+
+def failing(seen: Seen) -> AnyGenerator:
+    yield 1
+    raise StopIteration("by mistake")
+
+
+async def async_patient(seen: Seen) -> AnyAsyncGenerator:
+    got: Any = "first"
+    try:
+        while got != 3:
+            try:
+                got = yield ("item", got)
+            except ValueError as error:
+                seen.append(("caught", error.args))
+                got = yield "forgiven"
+            seen.append(got)
+    finally:
+        seen.append("cleaned up")
+
+
+async def async_stubborn(seen: Seen) -> AnyAsyncGenerator:
+    try:
+        yield 1
+    except GeneratorExit:
+        seen.append("closing")
+        yield 2
+    yield 3
+
+
+async def async_failing(seen: Seen) -> AnyAsyncGenerator:
+    yield 1
+    raise StopAsyncIteration("by mistake")
+
+
+def outcome(action: Callable[[], Any]) -> Any:
+    """What it returned, or the class and arguments of what it raised."""
+    try:
+        return action()
+    except StopIteration as error:
+        return ("StopIteration", error.value)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the twin has to raise it too
+        return (type(error).__name__, str(error))
+
+
+def do(generator: AnyGenerator, step: Step) -> Any:
+    verb, value = step
+    if verb == "next":
+        return next(generator)
+    if verb == "send":
+        return generator.send(value)
+    if verb == "throw":
+        return generator.throw(value("thrown"))
+    return generator.close()
+
+
+def do_async(generator: AnyAsyncGenerator, step: Step) -> Any:
+    verb, value = step
+    if verb == "next":
+        return drive(anext(generator))
+    if verb == "send":
+        return drive(generator.asend(value))
+    if verb == "throw":
+        return drive(generator.athrow(value("thrown")))
+    return drive(generator.aclose())
+
+
+def history(function: Callable[[Seen], Any], perform: Any, steps: list[Step]) -> Seen:
+    """Each step's outcome, what the body saw, and what was left to do when it was dropped."""
+    seen: Seen = []
+    generator = function(seen)
+    told = [outcome(lambda step=step: perform(generator, step)) for step in steps]
+    outcome(lambda: perform(generator, ("close", None)))
+    outcome(lambda: perform(generator, ("close", None)))
+    return [told, seen]
+
+
+# ruff: noqa: B023 - the lambda above is called before its step changes
+
+
+@pytest.mark.parametrize("recording", [True, False])
+@pytest.mark.parametrize("function", [patient, stubborn, delegating, short, failing])
+def test_a_watched_generator_answers_as_the_bare_one(
+    function: Callable[[Seen], AnyGenerator], recording: bool, captured: Captured
+) -> None:
+    watched = monitor(function)
+    if not recording:
+        captured.slot.recorder = None
+
+    @given(STEPS)
+    def run(steps: list[Step]) -> None:
+        assert history(watched, do, steps) == history(function, do, steps)
+
+    run()
+
+
+@pytest.mark.parametrize("recording", [True, False])
+@pytest.mark.parametrize("function", [async_patient, async_stubborn, async_failing])
+def test_a_watched_async_generator_answers_as_the_bare_one(
+    function: Callable[[Seen], AnyAsyncGenerator], recording: bool, captured: Captured
+) -> None:
+    watched = monitor(function)
+    if not recording:
+        captured.slot.recorder = None
+
+    @given(STEPS)
+    def run(steps: list[Step]) -> None:
+        assert history(watched, do_async, steps) == history(function, do_async, steps)
+
+    run()
+
+
+def test_yield_from_gives_the_return_value(captured: Captured) -> None:
+    @monitor
+    def inner() -> Generator[int, None, str]:
+        yield 1
+        return "filled"
+
+    def outer() -> Generator[int, None, str]:
+        return (yield from inner())
+
+    generator = outer()
+    assert next(generator) == 1
+    with pytest.raises(StopIteration) as stop:
+        next(generator)
+    assert stop.value.value == "filled"
+    assert not captured.one("inner").failed
+
+
+def test_a_generator_that_reads_itself_is_pythons_to_refuse(captured: Captured) -> None:
+    @monitor
+    def selfish() -> Iterator[int]:
+        yield next(generator)
+
+    generator = selfish()
+    with pytest.raises(ValueError, match="already executing"):
+        next(generator)
+    assert captured.one("selfish").failed
+
+
+def test_two_readers_of_one_async_generator_are_pythons_to_refuse(captured: Captured) -> None:
+    class Wait:
+        def __await__(self) -> Iterator[None]:
+            yield
+
+    @monitor
+    async def slow() -> AsyncGenerator[int, None]:
+        await Wait()
+        yield 1
+
+    generator = slow()
+    first = anext(generator).__await__()
+    next(first)
+    with pytest.raises(RuntimeError, match="already running"):
+        next(anext(generator).__await__())
+    with pytest.raises(StopIteration):
+        next(first)
+
+
+def test_a_call_that_does_not_fit_is_refused_with_the_functions_name(captured: Captured) -> None:
+    @monitor
+    def ticks(count: int) -> Iterator[int]:
+        yield count
+
+    @monitor
+    async def feed(count: int) -> AsyncIterator[int]:
+        yield count
+
+    for function in (ticks, feed):
+        call: Any = function
+        with pytest.raises(TypeError, match=rf"{function.__name__}\(\) missing 1"):
+            items = call()
+            next(items) if function is ticks else drive(anext(items))
+        gc.collect()
