@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from tradespan.core.version import __version__ as __version__
     from tradespan.instrument.byname import instrument as instrument
     from tradespan.instrument.monitor import monitor as monitor
+    from tradespan.instrument.options import Objective as Objective
+    from tradespan.instrument.propagation import child_environment as child_environment
 
 _HOMES = {
     "__version__": "tradespan.core.version",
+    "Objective": "tradespan.instrument.options",
     "Runtime": "tradespan.bootstrap.runtime",
+    "child_environment": "tradespan.instrument.propagation",
     "configure": "tradespan.bootstrap.runtime",
     "flush": "tradespan.bootstrap.runtime",
     "instrument": "tradespan.instrument.byname",
@@ -32,8 +36,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "Objective",
     "Runtime",
     "__version__",
+    "child_environment",
     "configure",
     "flush",
     "instrument",

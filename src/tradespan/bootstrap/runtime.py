@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from tradespan.core import guard
 from tradespan.core.errors import AlreadyConfigured, SpoolUnavailable
 from tradespan.instrument.auto.watcher import WATCHER
 from tradespan.instrument.pen import SpanLimits
+from tradespan.instrument.propagation import POOLS, upstream_of
 from tradespan.instrument.recorder import SLOT, Recorder
 from tradespan.instrument.tracer import TracerProvider
 from tradespan.spool.folder import RunFolder
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _lock = threading.RLock()
 _runtime: Runtime | None = None
+_limit_raised = False
 
 
 class Runtime:
@@ -68,6 +71,8 @@ class Runtime:
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
         self.watcher.apply(self.config)
+        POOLS.start()
+        make_room_for_wrappers()
         if not self.injected and self.config.forwarder == "thread":
             # A bot under `tradespan run` never loads what forwards: store, HTTP client, SQLite.
             rooms = import_module("tradespan.bootstrap.forwarder")
@@ -105,6 +110,7 @@ class Runtime:
                 _runtime = None
         SLOT.recorder = None
         self.watcher.remove()
+        POOLS.stop()
         atexit.unregister(self._at_exit)
         return self._end(timeout)
 
@@ -151,7 +157,16 @@ def build_recorder(config: Config, spool: SpoolWriter) -> Recorder:
             attribute_length=limits.span_attribute_value_length,
         ),
         anchor_interval=config.clock_anchor_interval,
+        upstream=upstream_of(os.environ),
     )
+
+
+def make_room_for_wrappers() -> None:
+    """Raise the recursion limit by the wrappers' share: a watched call takes up to three frames."""
+    global _limit_raised  # noqa: PLW0603 - once a process, however often it is configured
+    if not _limit_raised:
+        _limit_raised = True
+        sys.setrecursionlimit(3 * sys.getrecursionlimit())
 
 
 def configure(

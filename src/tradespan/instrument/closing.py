@@ -1,78 +1,105 @@
-"""How a watched call's span ends: with a result, or with an exception."""
+"""How a watched call's span ends: with a result, or with an exception.
+
+Nothing that goes wrong here reaches the program, whose call is over: neither our errors nor the
+depth of a recursion that had just room enough for the call itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
+from tradespan.core import guard
 from tradespan.declare.names import TRADESPAN_ENDED_BY, TRADESPAN_GENERATOR_ITEMS
 from tradespan.instrument.plan import Plan
-from tradespan.instrument.recorder import Recorder
 from tradespan.instrument.span import SAMPLED, UNKEPT, Span
 
-
-class Ending(NamedTuple):
-    """The ways in which a call ends. `items`: how many a generator gave; None for other calls."""
-
-    returned: Callable[..., None]
-    """`returned(recorder, span, result, items=None)`; a generator's result is its first item."""
-    raised: Callable[..., None]
-    """`raised(recorder, span, error, items=None)`."""
+_TOO_DEEP = ("watching", "RecursionError")
 
 
-def closer(plan: Plan) -> Ending:
-    """What ends the spans of one function, and counts its calls."""
+def on_return(plan: Plan) -> Callable[..., None]:
+    """A function `returned(span, result, items=None)` that ends a span and counts the call.
+
+    `items`: how many a generator gave, whose result was shown with the first; None for other calls.
+    """
     keeps_result, show, length, after = plan.keeps_result, plan.show, plan.length, plan.after
-    shortest, metrics, capture = plan.shortest, plan.metrics, plan.capture_failure
-    known: Recorder | None = None
+    special = after is not None or plan.shortest is not None
+    known: Any = None
     cells: Any = None
 
-    def returned(recorder: Recorder, span: Span, result: Any, items: int | None = None) -> None:
+    def returned(span: Span, result: Any, items: int | None = None) -> None:
         nonlocal known, cells
-        ended = recorder.monotonic()
-        if keeps_result and items != 0:
-            span.result = "None" if result is None else show(result, length)
-        if metrics:
+        try:
+            recorder = span.recorder
+            ended = recorder.monotonic()
+            if keeps_result and items is None:
+                span.result = "None" if result is None else show(result, length)
             if recorder is not known:
                 cells, known = recorder.cells_of(plan), recorder
             if cells is not None:
                 cells.record(ended - span.began)
-        if span.ended is not None:  # the body has ended it: `get_current_span().end()`
-            return
-        if after is not None:
-            after(span, result)
-        if items is not None:
-            span.set_attribute(TRADESPAN_GENERATOR_ITEMS, items)
-        if shortest is not None:
-            keep_if_long(span, ended)
-        recorder.finish(span, ended)
+            if span.ended is not None:  # the body has ended it: `get_current_span().end()`
+                return
+            if special or items is not None:
+                complete(plan, span, ended, result, items)
+            recorder.finish(span, ended)
+        except RecursionError:
+            count_too_deep()
+        except Exception as error:  # noqa: BLE001 - the host comes first
+            guard.report("watching", error)
 
-    def raised(
-        recorder: Recorder, span: Span, error: BaseException, items: int | None = None
-    ) -> None:
-        ended = recorder.monotonic()
-        failed = isinstance(error, Exception)
-        counted = recorder.cells_of(plan) if metrics else None
-        if counted is not None:
-            counted.record(ended - span.began)
+    return returned
+
+
+def on_raise(plan: Plan) -> Callable[..., None]:
+    """A function `raised(span, error, items=None)`, as `on_return` for calls that raised."""
+    capture = plan.capture_failure
+
+    def raised(span: Span, error: BaseException, items: int | None = None) -> None:
+        try:
+            recorder = span.recorder
+            ended = recorder.monotonic()
+            failed = isinstance(error, Exception)
+            cells = recorder.cells_of(plan)
+            if cells is not None:
+                cells.record(ended - span.began)
+                if failed:
+                    cells.fail()
+            if span.ended is not None:
+                return
+            if items is not None:
+                span.set_attribute(TRADESPAN_GENERATOR_ITEMS, items)
             if failed:
-                counted.fail()
-        if span.ended is not None:
-            return
-        if items is not None:
-            span.set_attribute(TRADESPAN_GENERATOR_ITEMS, items)
-        if failed:
-            span.record_failure(error, ended, capture)
-        else:
-            # Ends that are no errors (cancellation, exit) are only named.
-            span.set_attribute(TRADESPAN_ENDED_BY, type(error).__name__)
-            if shortest is not None:
-                keep_if_long(span, ended)
-        recorder.finish(span, ended)
+                span.record_failure(error, ended, capture)
+            else:
+                # Ends that are no errors (cancellation, exit) are only named.
+                span.set_attribute(TRADESPAN_ENDED_BY, type(error).__name__)
+                keep_if_long(plan, span, ended)
+            recorder.finish(span, ended)
+        except RecursionError:
+            count_too_deep()
+        except Exception as broken:  # noqa: BLE001 - the host comes first
+            guard.report("watching", broken)
 
-    def keep_if_long(span: Span, ended: int) -> None:
-        # What a sampler has dropped stays dropped, however long it takes.
-        if ended - span.began >= (shortest or 0) and span.flags & SAMPLED:
-            span.flags &= ~UNKEPT
+    return raised
 
-    return Ending(returned, raised)
+
+def complete(plan: Plan, span: Span, ended: int, result: Any, items: int | None) -> None:
+    """What few functions want of a call that returned."""
+    if plan.after is not None:
+        plan.after(span, result)
+    if items is not None:
+        span.set_attribute(TRADESPAN_GENERATOR_ITEMS, items)
+    keep_if_long(plan, span, ended)
+
+
+def keep_if_long(plan: Plan, span: Span, ended: int) -> None:
+    """A call that took its minimum is written; what a sampler has dropped stays dropped."""
+    shortest = plan.shortest
+    if shortest is not None and ended - span.began >= shortest and span.flags & SAMPLED:
+        span.flags &= ~UNKEPT
+
+
+def count_too_deep() -> None:
+    """Count a call that went unrecorded because there was no depth left for recording it."""
+    guard.counts[_TOO_DEEP] = guard.counts.get(_TOO_DEEP, 0) + 1

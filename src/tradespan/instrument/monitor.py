@@ -47,7 +47,7 @@ def monitor(
 ) -> Callable[[F], F]: ...
 
 
-def monitor(
+def monitor(  # noqa: PLR0913 - the options of issue 004, each by name
     function: F = _ABSENT,
     /,
     *,

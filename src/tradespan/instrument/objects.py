@@ -20,16 +20,17 @@ def watch_any(target: Any, watch: Watch, slot: RecorderSlot) -> Any:
     Raises:
         TypeError: It cannot be called, or is a class.
     """
-    if type(target) is WatchedCallable:
-        return target
     if isinstance(target, FunctionType):
-        reason = can_watch(target)
-        return target if reason is not None else watch_function(target, watch, slot)
+        return target if can_watch(target) is not None else watch_function(target, watch, slot)
     if isinstance(target, type):
         raise TypeError(
             f"@monitor: {target.__qualname__} is a class. Decorate its methods, or select them all "
             f"by name: tradespan.instrument({target.__module__!r}, include=r'.*')"
         )
+    return _watch_object(target, watch, slot)
+
+
+def _watch_object(target: Any, watch: Watch, slot: RecorderSlot) -> Any:
     if isinstance(target, staticmethod | classmethod):
         return type(target)(watch_any(target.__func__, watch, slot))
     if isinstance(target, property) and target.fget is not None:
@@ -42,6 +43,8 @@ def watch_any(target: Any, watch: Watch, slot: RecorderSlot) -> Any:
         return functools.partial(watched, *target.args, **target.keywords)
     if not callable(target):
         raise TypeError(f"@monitor: {target!r} cannot be called")
+    if type(target) is WatchedCallable:
+        return target
     return WatchedCallable(target, watch_function(_as_function(target), watch, slot))
 
 

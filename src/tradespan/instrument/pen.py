@@ -38,6 +38,10 @@ class Pen(Protocol):
         """Compare the two clocks anew."""
         ...
 
+    def cells_of(self, plan: Any) -> Any:
+        """Where the calls of a watched function are counted; None if they are not."""
+        ...
+
     def finish(self, span: Any, end: int) -> None:
         """End a span and write its record; `end` is a reading of the monotonic clock."""
         ...

@@ -10,6 +10,8 @@ import random
 from typing import Any
 
 import msgspec
+from opentelemetry.trace import INVALID_SPAN
+from opentelemetry.trace import Span as ApiSpan
 
 from tradespan.core import guard
 from tradespan.core.clock import Clock, SystemClock, wall_offset
@@ -37,6 +39,7 @@ class Recorder:
         clock: Clock | None = None,
         limits: SpanLimits | None = None,
         anchor_interval: float = 1.0,
+        upstream: ApiSpan = INVALID_SPAN,
     ) -> None:
         """`anchor_interval`: seconds after which a new root looks at the wall clock again."""
         self.spool = spool
@@ -47,6 +50,9 @@ class Recorder:
         self.bits = random.Random().getrandbits
         self.plain = True
         """Whether a span begins without asking anybody: no sampler, no processors, our own ids."""
+        self.upstream = upstream
+        """What a span without a parent continues: the process was started under it."""
+        self.plain_roots = not upstream.get_span_context().is_valid
         self.anchor_interval = int(anchor_interval * 1e9)
         self.offset = 0
         self.anchor_until = 0
@@ -127,6 +133,7 @@ class Recorder:
             clock=self.clock,
             limits=self.limits,
             anchor_interval=self.anchor_interval / 1e9,
+            upstream=self.upstream,
         )
 
         def ignore(_span: Span, _end: int) -> None:

@@ -9,8 +9,6 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from opentelemetry.trace import INVALID_SPAN
-
 from tradespan.core import guard
 from tradespan.declare.names import TRADESPAN_LATE
 from tradespan.instrument.begin import identity
@@ -25,12 +23,12 @@ toss = random.Random().random
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-def is_kept(outer: Any, coin: Coin) -> bool:
+def is_kept(recorder: Recorder, outer: Any, coin: Coin) -> bool:
     """Whether a call below what is current is to have a span."""
     parent = outer if type(outer) is Span else span_in(outer)
     if type(parent) is Span:
         return coin.keeps(parent.trace_key)
-    context = identity(parent or INVALID_SPAN)
+    context = identity(recorder.upstream if parent is None else parent)
     if context.is_valid:
         return coin.keeps(context.trace_id.to_bytes(16, "big"))
     return toss() < coin.rate
@@ -45,7 +43,7 @@ class PassedOver:
 
     def clock(self, recorder: Recorder) -> Callable[[int], int]:
         """A function of a call's beginning: counts the call, and gives its nanoseconds."""
-        cells = recorder.cells_of(self._plan) if self._plan.metrics else None
+        cells = recorder.cells_of(self._plan)
         if cells is not None:
             return cells.finish  # type: ignore[no-any-return]
         monotonic = recorder.monotonic
@@ -55,12 +53,13 @@ class PassedOver:
         self, recorder: Recorder, outer: Any, call: Call, began: int, error: BaseException
     ) -> None:
         """Count a call that raised; write it if that was an error."""
-        self.clock(recorder)(began)
-        if isinstance(error, Exception):
-            cells = recorder.cells_of(self._plan) if self._plan.metrics else None
-            if cells is not None:
-                cells.fail()
-            self.write(recorder, outer, call, began, error)
+        with guard.guarded("watching"):
+            self.clock(recorder)(began)
+            if isinstance(error, Exception):
+                cells = recorder.cells_of(self._plan)
+                if cells is not None:
+                    cells.fail()
+                self.write(recorder, outer, call, began, error)
 
     def write(
         self,

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
+    INVALID_SPAN,
     Link,
     NonRecordingSpan,
     NoOpTracer,
@@ -141,7 +142,10 @@ class Tracer(ApiTracer):
         recorder = self._slot.recorder
         if recorder is None:
             return _NOOP.start_span(name, context, kind, attributes, links)
-        span = start(recorder, self._site, kind.value << KIND_SHIFT, get_current_span(context))
+        parent = get_current_span(context)
+        if context is None and parent is INVALID_SPAN:
+            parent = recorder.upstream
+        span = start(recorder, self._site, kind.value << KIND_SHIFT, parent)
         if type(span) is not Span:
             return span
         span.name_set = as_text(name)

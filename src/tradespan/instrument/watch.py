@@ -6,6 +6,7 @@ A wrapper made before tradespan is configured, or while it is off, passes throug
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from functools import update_wrapper
 from types import CodeType, FunctionType
 from typing import Any
@@ -14,13 +15,10 @@ from tradespan.instrument.capture.failure import own_code
 from tradespan.instrument.options import Watch
 from tradespan.instrument.plan import Plan
 from tradespan.instrument.recorder import RecorderSlot
-from tradespan.instrument.shapes.async_generator import (
-    thin_async_generator,
-    watch_async_generator,
-)
-from tradespan.instrument.shapes.coroutine import thin_coroutine, watch_coroutine
-from tradespan.instrument.shapes.generator import thin_generator, watch_generator
-from tradespan.instrument.shapes.sync import thin_sync, watch_sync
+from tradespan.instrument.shapes.async_generator import watch_async_generator
+from tradespan.instrument.shapes.coroutine import watch_coroutine
+from tradespan.instrument.shapes.generator import watch_generator
+from tradespan.instrument.shapes.sync import Function, watch_sync
 
 MARKER = "__tradespan_watched__"
 """Attribute of a wrapper that names the function it watches."""
@@ -43,21 +41,17 @@ def watch_function(
     `alias`: the name to record where it is not the function's own (a script's `__main__`).
     """
     plan = Plan(function, watch, alias)
-    wrap, thin = _shape_of(function)
-    watched = _like(wrap(function, plan, slot), function)
-    if plan.coin is not None:
-        watched = _like(thin(function, watched, plan, plan.coin, slot), function)
-    return watched
+    return _like(_shape_of(function)(function, plan, slot), function)
 
 
-def _shape_of(function: FunctionType) -> tuple[Any, Any]:
+def _shape_of(function: FunctionType) -> Callable[[Function, Plan, RecorderSlot], Function]:
     if inspect.iscoroutinefunction(function):
-        return watch_coroutine, thin_coroutine
+        return watch_coroutine
     if inspect.isgeneratorfunction(function):
-        return watch_generator, thin_generator
+        return watch_generator
     if inspect.isasyncgenfunction(function):
-        return watch_async_generator, thin_async_generator
-    return watch_sync, thin_sync
+        return watch_async_generator
+    return watch_sync
 
 
 def _like(wrapper: Any, function: FunctionType) -> FunctionType:

@@ -155,6 +155,7 @@ class Watcher:
             capture=_capture(config, rule),
             max_repr=config.capture.max_repr,
             fields=tuple(fields),
+            **_options(rule),
         )
 
 
@@ -198,6 +199,17 @@ def _capture(config: Config, rule: InstrumentRule | None) -> Capture:
     if rule is not None and rule.capture_result is not None:
         result = rule.capture_result
     return Capture(args, result)
+
+
+def _options(rule: InstrumentRule | None) -> dict[str, Any]:
+    """What a table says of how calls are kept."""
+    if rule is None:
+        return {}
+    return {
+        "sample_rate": 1.0 if rule.sample_rate is None else rule.sample_rate,
+        "min_duration": rule.min_duration,
+        "durable": rule.durable,
+    }
 
 
 def _group_of(name: str) -> str:

@@ -216,6 +216,37 @@ def test_left_early_and_dropped_it_is_closed_by_its_loop(
     assert quiet() == []
 
 
+@pytest.mark.parametrize("rate", [1.0, 0.0])
+def test_left_early_it_cleans_up_once_whether_sampled_or_not(
+    captured: Captured, quiet: Callable[[], list[str]], rate: float
+) -> None:
+    cleaned: list[str] = []
+
+    @monitor(sample_rate=rate)
+    async def connected(name: str) -> AsyncIterator[str]:
+        try:
+            while True:
+                yield name
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(name)
+
+    async def program() -> None:
+        held = connected("held")
+        await anext(held)
+        async for _ in connected("dropped"):
+            break
+        for _ in range(10):  # the loop closes what was dropped in a few turns
+            await asyncio.sleep(0)
+        kept.append(held)
+
+    kept: list[Any] = []
+    asyncio.run(program())
+    assert sorted(cleaned) == ["dropped", "held"]
+    assert len(captured.named("connected")) == 2 * rate
+    assert quiet() == []
+
+
 def test_it_may_be_closed_in_another_task(
     captured: Captured, quiet: Callable[[], list[str]]
 ) -> None:

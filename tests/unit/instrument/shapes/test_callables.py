@@ -1,4 +1,4 @@
-"""What else can be called: objects, partials, caches, dispatchers, and functions that make these."""
+"""What else can be called: objects, partials, caches, dispatchers, functions inside functions."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import enum
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import pytest
 
@@ -113,12 +113,12 @@ def test_a_cached_property_is_recorded_when_it_is_computed(captured: Captured) -
 
 def test_a_property_can_be_watched_as_a_whole(captured: Captured) -> None:
     class Account:
-        @monitor
+        @monitor  # type: ignore[prop-decorator] # mypy knows no decorator above a property
         @property
         def equity(self) -> int:
             return 5
 
-        @monitor
+        @monitor  # type: ignore[prop-decorator]
         @functools.cached_property
         def margin(self) -> int:
             return 7
@@ -129,9 +129,8 @@ def test_a_property_can_be_watched_as_a_whole(captured: Captured) -> None:
     assert captured.one("Account.margin").result == 7
 
 
-@pytest.mark.parametrize("slots", [True, False])
-def test_methods_of_a_dataclass_are_recorded(captured: Captured, slots: bool) -> None:
-    @dataclass(slots=slots)
+def test_methods_of_a_dataclass_with_slots_are_recorded(captured: Captured) -> None:
+    @dataclass(slots=True)
     class Order:
         symbol: str
         quantity: int = 1
@@ -156,7 +155,7 @@ def test_methods_of_a_class_with_slots_are_recorded(captured: Captured) -> None:
         __slots__ = ("price",)
 
         @monitor
-        def __new__(cls, price: float) -> Tick:
+        def __new__(cls, price: float) -> Self:
             return object.__new__(cls)
 
         @monitor
@@ -177,8 +176,8 @@ def test_methods_of_enums_and_named_tuples_are_recorded(captured: Captured) -> N
         BUY = 1
 
         @monitor
-        def sign(self) -> int:
-            return self.value
+        def letters(self) -> int:
+            return len(self.name)
 
     class Fill(NamedTuple):
         price: float
@@ -187,14 +186,14 @@ def test_methods_of_enums_and_named_tuples_are_recorded(captured: Captured) -> N
         def cost(self, quantity: int) -> float:
             return self.price * quantity
 
-    assert (Side.BUY.sign(), Fill(2.0).cost(3)) == (1, 6.0)
+    assert (Side.BUY.letters(), Fill(2.0).cost(3)) == (3, 6.0)
     assert list(Side) == [Side.BUY]
-    assert [span.result for span in captured.spans] == [1, 6.0]
+    assert [span.result for span in captured.spans] == [3, 6.0]
 
 
 def test_hooks_of_a_class_that_python_makes_class_methods_still_are(captured: Captured) -> None:
     class Strategy:
-        known: list[str] = []
+        known: ClassVar[list[str]] = []
 
         @monitor
         def __init_subclass__(cls, **options: Any) -> None:
@@ -245,7 +244,7 @@ def test_recording_an_object_calls_none_of_its_methods(captured: Captured) -> No
     position = Position()
     assert leaf(position) is position
     assert [span.name.rpartition(".")[2] for span in captured.spans] == ["leaf"]
-    assert (repr(position), bool(position), position == position) == ("Position", False, True)
+    assert (repr(position), bool(position), position == None) == ("Position", False, False)  # noqa: E711 - its `__eq__` is called
     assert len(captured.spans) == 4
 
 
@@ -366,11 +365,11 @@ def test_enter_and_exit_of_a_class_are_recorded_with_the_error_they_see(
 ) -> None:
     class Lock:
         @monitor
-        def __enter__(self) -> Lock:
+        def __enter__(self) -> Self:
             return self
 
         @monitor
-        def __exit__(self, *error: Any) -> bool:
+        def __exit__(self, *error: object) -> bool:
             return True
 
     with Lock():

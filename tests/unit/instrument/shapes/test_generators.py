@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextvars
 import gc
 import threading
-import weakref
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -66,6 +65,22 @@ def test_its_result_is_the_first_item(captured: Captured) -> None:
 
     assert list(symbols()) == ["BTC", "ETH"]
     assert captured.one("symbols").result == "'BTC'"
+
+
+def test_the_first_item_is_shown_as_it_was_when_it_was_given(captured: Captured) -> None:
+    @monitor
+    def queues() -> Iterator[list[int]]:
+        yield [1, 2]
+        yield [3]
+
+    @monitor
+    def look() -> list[int]:
+        return [1, 2]
+
+    for queue in queues():
+        queue.clear()
+    look()
+    assert captured.one("queues").result == captured.one("look").result
 
 
 def test_an_empty_generator_is_recorded_with_no_item(captured: Captured) -> None:
@@ -271,9 +286,12 @@ def test_an_error_of_the_body_is_recorded_once_and_reaches_the_consumer(
 
 
 def test_an_error_of_the_consumer_is_none_of_the_generators(captured: Captured) -> None:
-    with pytest.raises(KeyError):
+    def consume() -> None:
         for _ in endless():
             raise KeyError("consumer")
+
+    with pytest.raises(KeyError):
+        consume()
     gc.collect()
     span = captured.one("endless")
     assert (span.failed, span.events) == (False, [])
@@ -309,67 +327,3 @@ def test_what_is_no_error_is_only_named(captured: Captured, ending: BaseExceptio
     span = captured.one("forgiving")
     assert (span.failed, span.events) == (False, [])
     assert span.own[ENDED_BY] == type(ending).__name__
-
-
-# ── when nobody ends it ─────────────────────────────────────────────────────────────────────────
-
-
-def test_a_generator_without_a_reader_goes_at_once_with_what_it_holds(captured: Captured) -> None:
-    class Book: ...
-
-    book = Book()
-    generator = endless(book)
-    next(generator)
-    gone = weakref.ref(book)
-    del book, generator
-    assert gone() is None, "a cycle keeps it until the collector comes"
-    assert captured.one("endless").own == {ENDED_BY: "GeneratorExit", ITEMS: 1}
-
-
-def collect_in_another_thread(generators: list[Any]) -> None:
-    def collect() -> None:
-        generators.clear()
-        gc.collect()
-
-    thread = threading.Thread(target=collect)
-    thread.start()
-    thread.join()
-
-
-@pytest.mark.parametrize("cycle", [False, True], ids=["by count", "by the collector"])
-def test_a_generator_collected_in_another_thread_says_nothing(
-    captured: Captured, quiet: Callable[[], list[str]], cycle: bool
-) -> None:
-    def start() -> list[Any]:
-        held: list[Any] = []
-        generator = endless(held if cycle else None)
-        next(generator)
-        if cycle:
-            held.append(generator)
-        return [generator]
-
-    with captured.tracer.start_as_current_span("reader") as reader:
-        collect_in_another_thread(start())
-        assert current() == reader.get_span_context().span_id
-    span = captured.one("endless")
-    assert span.own == {ENDED_BY: "GeneratorExit", ITEMS: 1}
-    assert span.parent_id == captured.one("reader").span_id
-    assert quiet() == []
-
-
-def test_a_generator_begun_before_recording_and_ended_after_is_harmless() -> None:
-    generator = ticks(3)
-    assert next(generator) == 0
-    assert list(generator) == [1, 2]
-
-
-def test_what_was_read_before_recording_began_is_not_recorded_in_the_middle(
-    captured: Captured,
-) -> None:
-    slot, recorder = captured.slot, captured.slot.recorder
-    slot.recorder = None
-    generator = ticks(3)
-    next(generator)
-    slot.recorder = recorder
-    assert list(generator) == [1, 2]
-    assert captured.named("ticks") == []

@@ -6,8 +6,8 @@ what the body saw, has to be equal.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.captured import Captured
-from tests.unit.instrument.shapes.kinds import AnyAsyncGenerator, AnyGenerator, drive
+from tests.unit.instrument.shapes.kinds import AnyAsyncGenerator, AnyGenerator, Pause, drive
 from tradespan.instrument.monitor import monitor
 
 Step = tuple[str, Any]
@@ -72,7 +72,7 @@ def short(seen: Seen) -> AnyGenerator:
 
 def failing(seen: Seen) -> AnyGenerator:
     yield 1
-    raise StopIteration("by mistake")
+    raise StopIteration("by mistake")  # noqa: PLR1708 - the mistake is what is tested
 
 
 async def async_patient(seen: Seen) -> AnyAsyncGenerator:
@@ -139,21 +139,26 @@ def history(function: Callable[[Seen], Any], perform: Any, steps: list[Step]) ->
     """Each step's outcome, what the body saw, and what was left to do when it was dropped."""
     seen: Seen = []
     generator = function(seen)
-    told = [outcome(lambda step=step: perform(generator, step)) for step in steps]
-    outcome(lambda: perform(generator, ("close", None)))
-    outcome(lambda: perform(generator, ("close", None)))
+    told = [outcome(partial(perform, generator, step)) for step in steps]
+    # Twice, for one of them answers its first closing with an item.
+    for _ in range(2):
+        outcome(partial(perform, generator, ("close", None)))
     return [told, seen]
 
 
-# ruff: noqa: B023 - the lambda above is called before its step changes
+in_any_way = pytest.mark.parametrize(
+    ("recording", "rate"),
+    [(True, 1.0), (False, 1.0), (True, 1 - 1e-9), (True, 0.0)],
+    ids=["recorded", "not recorded", "sampled", "not sampled"],
+)
 
 
-@pytest.mark.parametrize("recording", [True, False])
+@in_any_way
 @pytest.mark.parametrize("function", [patient, stubborn, delegating, short, failing])
 def test_a_watched_generator_answers_as_the_bare_one(
-    function: Callable[[Seen], AnyGenerator], recording: bool, captured: Captured
+    function: Callable[[Seen], AnyGenerator], recording: bool, rate: float, captured: Captured
 ) -> None:
-    watched = monitor(function)
+    watched = monitor(sample_rate=rate)(function)
     if not recording:
         captured.slot.recorder = None
 
@@ -164,12 +169,12 @@ def test_a_watched_generator_answers_as_the_bare_one(
     run()
 
 
-@pytest.mark.parametrize("recording", [True, False])
+@in_any_way
 @pytest.mark.parametrize("function", [async_patient, async_stubborn, async_failing])
 def test_a_watched_async_generator_answers_as_the_bare_one(
-    function: Callable[[Seen], AnyAsyncGenerator], recording: bool, captured: Captured
+    function: Callable[[Seen], AnyAsyncGenerator], recording: bool, rate: float, captured: Captured
 ) -> None:
-    watched = monitor(function)
+    watched = monitor(sample_rate=rate)(function)
     if not recording:
         captured.slot.recorder = None
 
@@ -209,13 +214,9 @@ def test_a_generator_that_reads_itself_is_pythons_to_refuse(captured: Captured) 
 
 
 def test_two_readers_of_one_async_generator_are_pythons_to_refuse(captured: Captured) -> None:
-    class Wait:
-        def __await__(self) -> Iterator[None]:
-            yield
-
     @monitor
     async def slow() -> AsyncGenerator[int, None]:
-        await Wait()
+        await Pause()
         yield 1
 
     generator = slow()
@@ -236,9 +237,7 @@ def test_a_call_that_does_not_fit_is_refused_with_the_functions_name(captured: C
     async def feed(count: int) -> AsyncIterator[int]:
         yield count
 
-    for function in (ticks, feed):
-        call: Any = function
+    calls: list[Any] = [lambda call: next(call()), lambda call: drive(anext(call()))]
+    for function, call in zip((ticks, feed), calls, strict=True):
         with pytest.raises(TypeError, match=rf"{function.__name__}\(\) missing 1"):
-            items = call()
-            next(items) if function is ticks else drive(anext(items))
-        gc.collect()
+            call(function)

@@ -86,7 +86,7 @@ def test_an_ending_that_is_no_error_is_not_written_at_rate_0(
 def test_children_of_a_dropped_call_attach_to_the_nearest_kept_ancestor(
     captured: Captured, kind: Kind
 ) -> None:
-    inner = monitor(sample_rate=0.0)(kind.function(lambda value: kept(value)))
+    inner = monitor(sample_rate=0.0)(kind.function(kept))
     middle = monitor(sample_rate=0.0)(kind.function(lambda value: kind.call(inner, value)))
     outer = monitor(name="outer")(kind.function(lambda value: kind.call(middle, value)))
     assert kind.call(outer, 5) == 5
@@ -182,7 +182,11 @@ def test_a_remote_traces_verdict_is_the_same_in_every_process(trace_id: int, rat
     # Two wrappers know nothing of each other, as two processes don't.
     def run() -> bool:
         seen: list[int] = []
-        watched = monitor(sample_rate=rate)(lambda: seen.append(current()))
+
+        @monitor(sample_rate=rate)
+        def watched() -> None:
+            seen.append(current())
+
         with trace.use_span(NonRecordingSpan(remote)):
             watched()
         return seen != [remote.span_id]
@@ -247,6 +251,16 @@ def test_a_short_call_is_written_if_a_kept_child_needs_it(stepped: Captured, kin
     assert {span.name for span in stepped.spans} >= {"outer", "inner"}
     assert stepped.one("inner").parent_id == stepped.one("outer").span_id
     assert stepped.one("kept").parent_id == stepped.one("inner").span_id
+
+
+@every_kind
+def test_an_error_is_written_though_both_options_are_against_it(
+    stepped: Captured, kind: Kind
+) -> None:
+    watched = monitor(sample_rate=0.0, min_duration=0.5)(kind.function(fail))
+    with pytest.raises(ValueError, match="x"):
+        kind.call(watched, "x")
+    assert stepped.one("watched").failed
 
 
 def test_a_span_of_the_tracers_needs_its_parents_too(stepped: Captured) -> None:
