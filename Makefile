@@ -4,8 +4,9 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-# The stamp's name holds what the environment was made from: the pins, the package's metadata, the place of the clone.
-FINGERPRINT := $(shell (cat requirements/constraints.txt pyproject.toml; pwd) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c 1-16)
+# The stamp's name holds what the environment was made from: the pins, the package's metadata and C sources, the place
+# of the clone.
+FINGERPRINT := $(shell (cat requirements/constraints.txt pyproject.toml hatch_build.py src/tradespan/native/*.[ch]; pwd) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c 1-16)
 STAMP := .venv/.installed-$(FINGERPRINT)
 
 .PHONY: help
@@ -46,4 +47,5 @@ lock: ## pin the dependencies anew (ARGS=--upgrade for the newest)
 .PHONY: clean
 clean: ## remove what make, tests and builds left, .venv included
 	rm -rf .venv .venv-lock build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -f src/tradespan/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

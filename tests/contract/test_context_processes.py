@@ -256,6 +256,33 @@ def test_calls_in_workers_are_recorded_under_run(desk: Desk, method: str) -> Non
     assert 1 <= len(resources_of(desk.stored())) <= 2
 
 
+def test_a_generator_begun_before_a_fork_is_the_parents_to_record(desk: Desk) -> None:
+    out = run(
+        desk,
+        """
+@tradespan.monitor
+def ticks(count):
+    for n in range(count):
+        yield leaf(n)
+
+generator = ticks(3)
+next(generator)
+child = os.fork()
+if child == 0:
+    print(list(generator), flush=True)
+    sys.exit()
+os.waitpid(child, 0)
+print(list(generator))
+""",
+    ).out
+    assert out == "[1, 2]\n[1, 2]\n"
+    spans = spans_of(desk)
+    (ticks,) = spans["ticks"]
+    assert ticks.own == {"tradespan.generator.items": 3}
+    own = [span.arguments["n"] for span in spans["leaf"] if span.instance == ticks.instance]
+    assert own == [0, 1, 2]
+
+
 def test_a_forked_child_continues_the_trace_it_was_forked_in(desk: Desk) -> None:
     run(
         desk,

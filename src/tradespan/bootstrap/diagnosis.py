@@ -15,6 +15,7 @@ import urllib3
 from tradespan.bootstrap.couriers import read_books
 from tradespan.bootstrap.folders import choose_root, unsupported_receiver
 from tradespan.config import Config, OtlpHttp
+from tradespan.core import native
 from tradespan.core.errors import TradespanError
 from tradespan.forward.books import Books
 from tradespan.spool.folder import RootLock, private_folder, run_folders
@@ -56,8 +57,10 @@ def check_spool(config: Config) -> Finding:
     except (OSError, TradespanError) as error:
         return Finding("spool", False, f"{config.root} cannot be written: {error}")
     free = shutil.disk_usage(config.root).free
-    says = f"{config.root} is writable, {free / 1e9:,.1f} GB free; records go by mmap"
-    return Finding("spool", True, says, {"free_bytes": free, "way": "mmap"})
+    says = f"{config.root} is writable, {free / 1e9:,.1f} GB free; "
+    says += f"records go by mmap, {native.describe()}"
+    facts = {"free_bytes": free, "way": "mmap", "hot_path": native.describe()}
+    return Finding("spool", True, says, facts)
 
 
 def check_agent(config: Config) -> Finding:

@@ -302,6 +302,7 @@ EFFECTIVE_VARIABLE = "TRADESPAN_EFFECTIVE"
 OTHER_VARIABLES: Mapping[str, str] = {
     "TRADESPAN_CONFIG": "The settings file to read in place of a search; none: no file.",
     EFFECTIVE_VARIABLE: "What a supervisor hands to its children; not to be set by hand.",
+    "TRADESPAN_PURE": "1: the hot path in Python, although its C module is there.",
     "TRADESPAN_TEMPO_BIN": "Tempo's binary, for tradespan's own tests.",
 }
 """Variables that are no setting. One that starts with `TRADESPAN__` is internal, never checked."""

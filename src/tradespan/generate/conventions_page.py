@@ -35,6 +35,13 @@ What a span carries if a `[[map]]` table gives it this signal. Nothing checks it
 whose path leads nowhere in a call is left out of that span.
 """
 
+_INSTRUMENTS = """\
+## Instruments
+
+Counted in mapped pages by every process; nothing exports them yet, `tradespan functions` shows them
+([guide](guides/functions.md)).
+"""
+
 _RESOURCE = "## Resource\n"
 
 
@@ -46,6 +53,9 @@ def render_conventions(registry: Registry) -> str:
     lines.append(_SIGNALS)
     headings = ["Signal", "Meaning", "Required", "Recommended"]
     lines += render_table(headings, map(_signal_row, registry.of_type("span")))
+    lines.append(_INSTRUMENTS)
+    headings = ["Instrument", "Kind", "Unit", "Meaning", "Labels", "Buckets"]
+    lines += render_table(headings, map(_instrument_row, registry.of_type("metric")))
     lines.append(_RESOURCE)
     for group in registry.of_type("entity"):
         lines += _render_entity(group)
@@ -89,6 +99,18 @@ def _signal_row(group: Group) -> list[str]:
         group.brief,
         _list_references(each for each in group.references if "required" in each.requirement),
         _list_references(each for each in group.references if each.requirement == "recommended"),
+    ]
+
+
+def _instrument_row(group: Group) -> list[str]:
+    bounds = group.bounds
+    return [
+        code(group.name),
+        group.instrument,
+        code(group.unit),
+        group.brief,
+        _list_references(group.references),
+        f"{len(bounds)} bounds, {bounds[0]:g} to {bounds[-1]:g}" if bounds else "",
     ]
 
 

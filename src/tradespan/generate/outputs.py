@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tradespan.generate.conventions_page import render_conventions
+from tradespan.generate.instruments_module import render_instruments
 from tradespan.generate.names_module import render_names
 from tradespan.generate.registry import load_registry
 from tradespan.generate.settings_page import render_settings
@@ -36,6 +37,9 @@ def build_outputs() -> list[Output]:
     registry = load_registry()
     return [
         Output(PurePosixPath("src/tradespan/declare/names.py"), render_names(registry)),
+        Output(
+            PurePosixPath("src/tradespan/declare/instruments.py"), render_instruments(registry)
+        ),
         Output(PurePosixPath("docs/conventions.md"), render_conventions(registry)),
         Output(PurePosixPath("docs/settings.md"), render_settings()),
     ]

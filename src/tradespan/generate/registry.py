@@ -1,7 +1,8 @@
 """The registry of names, read from `declare/registry/*.yaml` and checked.
 
 Source: open-telemetry/weaver, schemas/semconv-syntax.md; of it, what our files use: attribute
-groups, spans and entities. `annotations.fix` is ours: FIX field → its tag.
+groups, spans, entities and metrics. `annotations.fix` is ours: FIX field → its tag; so is
+`annotations.bounds`: the buckets of a histogram.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import pairwise
 from typing import Any, NoReturn
 
 OURS = ("tradespan", "trading")
@@ -18,6 +20,7 @@ OURS = ("tradespan", "trading")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _STABILITIES = ("stable", "development", "alpha", "beta", "release_candidate")
+_INSTRUMENTS = ("counter", "updowncounter", "gauge", "histogram")
 _REQUIREMENTS = ("required", "recommended", "conditionally_required", "opt_in")
 _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -81,16 +84,21 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Attributes that belong together, a kind of span, or an entity."""
+    """Attributes that belong together, a kind of span, an entity, or an instrument."""
 
     id: str
     type: str
     brief: str
     title: str = ""
     name: str = ""
-    """An entity's."""
+    """An entity's or an instrument's."""
     attributes: tuple[Attribute, ...] = ()
     references: tuple[Reference, ...] = ()
+    instrument: str = ""
+    unit: str = ""
+    """An instrument's, by UCUM."""
+    bounds: tuple[float, ...] = ()
+    """Upper bounds of a histogram's buckets, in `unit`, rising."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,7 @@ class Registry:
         return tuple(each for group in self.groups for each in group.attributes)
 
     def of_type(self, type_: str) -> tuple[Group, ...]:
-        """The groups of one type: `attribute_group`, `span`, `entity`."""
+        """The groups of one type: `attribute_group`, `span`, `entity`, `metric`."""
         return tuple(group for group in self.groups if group.type == type_)
 
     def find(self, name: str) -> Attribute | None:
@@ -184,7 +192,9 @@ class _Table:
 
 
 def _read_group(table: _Table) -> Group:
-    type_ = table.word("type", ("attribute_group", "span", "entity"))
+    type_ = table.word("type", ("attribute_group", "span", "entity", "metric"))
+    if type_ == "metric":
+        return _read_metric(table)
     if type_ != "attribute_group":
         table.word("stability", _STABILITIES)
     if type_ == "span":
@@ -202,6 +212,37 @@ def _read_group(table: _Table) -> Group:
     )
     table.finish()
     return group
+
+
+def _read_metric(table: _Table) -> Group:
+    table.word("stability", _STABILITIES)
+    group = Group(
+        id=table.text("id"),
+        type="metric",
+        brief=table.text("brief"),
+        name=table.text("metric_name"),
+        references=tuple(map(_read_reference, table.tables("attributes"))),
+        instrument=table.word("instrument", _INSTRUMENTS),
+        unit=table.text("unit"),
+        bounds=_read_bounds(table),
+    )
+    table.finish()
+    if group.id != f"metric.{group.name}" or group.name.partition(".")[0] not in OURS:
+        table.refuse("the id is `metric.` and the name, which begins with a namespace of ours")
+    if bool(group.bounds) != (group.instrument == "histogram"):
+        table.refuse("annotations.bounds belong to a histogram, and to nothing else")
+    return group
+
+
+def _read_bounds(table: _Table) -> tuple[float, ...]:
+    annotations = _Table(table.take("annotations", {}), table.place)
+    bounds = annotations.take("bounds", [])
+    annotations.finish()
+    if not isinstance(bounds, list) or not all(isinstance(bound, float) for bound in bounds):
+        table.refuse("annotations.bounds is no list of doubles")
+    if any(bound <= before for before, bound in pairwise(bounds)):
+        table.refuse("annotations.bounds do not rise")
+    return tuple(bounds)
 
 
 def _read_attribute(table: _Table) -> Attribute:

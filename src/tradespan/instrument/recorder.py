@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import msgspec
 from opentelemetry.trace import INVALID_SPAN
 from opentelemetry.trace import Span as ApiSpan
 
@@ -26,7 +25,6 @@ from tradespan.wire.codec import mend
 
 _SPAN = int(Kind.SPAN)
 _ERROR = 2
-_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 
 
 class Recorder:
@@ -60,8 +58,8 @@ class Recorder:
         self.anchor()
         self.foreign_ends = 0
         """Spans of another process generation that were ended here."""
-        self._ordinary = spool.ordinary.append
-        self._error = spool.errors.append
+        self._ordinary = spool.ordinary.record
+        self._error = spool.errors.record
 
     def anchor(self) -> None:
         """Compare the two clocks anew. Children keep their root's offset."""
@@ -111,12 +109,12 @@ class Recorder:
                     span.arguments,
                     span.result,
                 )
-            append = self._error if flags & 3 == _ERROR else self._ordinary
+            record = self._error if flags & 3 == _ERROR else self._ordinary
             try:
-                append(_SPAN, fields[0], _encode(fields))
+                record(_SPAN, fields[0], fields)
             except (PayloadTooLong, UnicodeEncodeError, OverflowError):
                 # Over 1 MiB, a text without UTF-8, a number over 64 bits: rare, and kept.
-                append(_SPAN, fields[0], _encode(cut_to_fit(mend(fields))))
+                record(_SPAN, fields[0], tuple(cut_to_fit(mend(fields))))
         except Exception as error:  # noqa: BLE001 - the host comes first
             lane = self.spool.errors if span.flags & 3 == _ERROR else self.spool.ordinary
             lane.count_discarded("unencodable")

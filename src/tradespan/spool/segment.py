@@ -7,7 +7,9 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
+from tradespan.core import native
 from tradespan.pages.locks import LockKeeper
 from tradespan.spool.layout import (
     CLOSED,
@@ -30,14 +32,49 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 Append = Callable[[bytes], int]
 
 
+class Place(Protocol):
+    """Where the frames of one segment go."""
+
+    @property
+    def write(self) -> Append:
+        """Append a whole frame in one C call under the GIL (FORMAT.md, rule 1).
+
+        Raises `ValueError` when it does not fit, or once the place was closed.
+        """
+        ...
+
+    def close(self) -> int:
+        """Refuse every later frame. Where the next one would have stood, or one before it."""
+        ...
+
+
+class MapPlace:
+    """The mapping's own `write` and position; `Place` of `_native.c` is the same in one object."""
+
+    __slots__ = ("_map", "write")
+
+    def __init__(self, mapped: mmap.mmap) -> None:
+        self._map = mapped
+        self.write: Append = mapped.write
+
+    def close(self) -> int:
+        # Between the two calls other threads may append: whoever closes walks over their frames.
+        position = self._map.tell()
+        self._map.seek(0, os.SEEK_END)
+        return position
+
+
+def _make_place(mapped: mmap.mmap) -> Place:
+    if native.module is None:
+        return MapPlace(mapped)
+    made: Place = native.module.Place(mapped, mapped.tell())
+    return made
+
+
 class OpenSegment:
-    """A segment that this process generation writes.
+    """A segment that this process generation writes; `append` is its place's `write`."""
 
-    `append` is the mapping's own `write`: one C call under the GIL (FORMAT.md, rule 1). It raises
-    `ValueError` when the frame does not fit, or once the segment was sealed.
-    """
-
-    __slots__ = ("_lane", "_lock", "_locks", "_map", "append", "appends", "path")
+    __slots__ = ("_lane", "_lock", "_locks", "_map", "append", "appends", "path", "place")
 
     def __init__(
         self, folder: Path, header: SegmentHeader, first_frame: bytes, locks: LockKeeper
@@ -69,7 +106,8 @@ class OpenSegment:
             os.close(descriptor)
         self._lock = lock
         self._lane = header.lane
-        self.append: Append = self._map.write
+        self.place = _make_place(self._map)
+        self.append: Append = self.place.write
         self.appends: dict[int, Append] = {0: self.append}
         """Number of a site that was declared in this segment → `append`: one look answers both
         whether the site is known and where the record goes. 0 needs no declaration."""
@@ -89,9 +127,8 @@ class OpenSegment:
         Raises:
             OSError: The file could not be cut; it stays open in name, and is read all the same.
         """
-        position = self._map.tell()
-        self._map.seek(0, os.SEEK_END)
-        end = self._end_of_frames(position)
+        # First of all: an open native place keeps the mapping from being closed.
+        end = self._end_of_frames(self.place.close())
         try:
             os.pwrite(self._lock, pack_end(end, self._lane), end)
             os.ftruncate(self._lock, end + END_SIZE)
@@ -102,6 +139,7 @@ class OpenSegment:
 
     def abandon(self) -> None:
         """In a forked child: let go of the parent's mapping without touching it."""
+        self.place.close()
         self._map.close()
 
     def _end_of_frames(self, position: int) -> int:

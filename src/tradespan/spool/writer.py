@@ -1,21 +1,20 @@
 """The bot's side of the spool: one call, and the record is in the page cache.
 
-The fast path of `LaneWriter.append` holds no lock and makes one system-call-free C call that can be
-seen by others. All that may block, fail or allocate (a new segment, a new site, a full disk) is the
-slow path, under one re-entrant lock: a signal handler or `__del__` that records there gets through.
+The fast path (`spool/lane.py`) holds no lock. All that may block, fail or allocate (a new segment,
+a new site, a full disk) is the slow path here, under one re-entrant lock: a signal handler or
+`__del__` that records there gets through.
 Nothing is logged under that lock: a log handler is the user's code, and may wait for a thread that
 records.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from zlib import crc32
+from typing import Any
 
 from tradespan.core import guard
 from tradespan.core.clock import Clock, SystemClock
@@ -24,14 +23,13 @@ from tradespan.core.process import process_start
 from tradespan.core.records import Kind, Lane, Resource, Site
 from tradespan.pages.counters import CounterPage, LaneCounters, PageOwner
 from tradespan.pages.locks import LockKeeper
+from tradespan.spool.lane import make_lane
 from tradespan.spool.layout import (
     END_SIZE,
     HEADER_SIZE,
     MAX_PAYLOAD,
     SegmentHeader,
-    frame_packers,
     frame_size,
-    make_packer,
     pack_frame,
 )
 from tradespan.spool.segment import Append, OpenSegment
@@ -223,44 +221,22 @@ def _fitting(payload: bytes, substitute: bytes) -> bytes:
 class LaneWriter:
     """One lane of a writer."""
 
-    __slots__ = ("_acknowledged", "_appends", "_open", "_ordinal", "_spool", "_words", "lane")
+    __slots__ = ("_fast", "_open", "_ordinal", "_spool", "append", "lane", "record")
 
     def __init__(self, spool: SpoolWriter, lane: Lane) -> None:
         self._spool = spool
         self.lane = int(lane)
-        self._start()
-
-    def _start(self) -> None:
         self._open: OpenSegment | None = None
-        self._appends = _DETOUR
         self._ordinal = 0
-        # Counts in steps of the word's sequence field, so that drawing a number is the word.
-        self._words = itertools.count(1 << 16 | self.lane, 1 << 16)
-        self._acknowledged = self._spool.counters.acknowledged(self.lane)
-
-    def append(self, kind: int, site: int, payload: bytes) -> None:
-        """Write one record. When this returns it is in the page cache (or counted in memory).
-
-        Raises:
-            PayloadTooLong: Over 1 MiB; nothing was written, and no number drawn.
-            ValueError: Empty; likewise.
-        """
-        size = len(payload)
-        try:
-            pack = frame_packers[size]
-        except KeyError:
-            pack = make_packer(size)
-        word = next(self._words) | kind << 8
-        frame = pack(size, crc32(payload, word ^ word >> 32), word, payload)
-        try:
-            self._appends[site](frame)
-        except (KeyError, ValueError):
-            pass
-        else:
-            self._acknowledged[0] = word
-            return
-        self._append_slowly(site, frame)
-        self._acknowledged[0] = word
+        counter = spool.counters.acknowledged(self.lane)
+        # One for good: who took its methods before a fork has them in the child, too.
+        self._fast = make_lane(self.lane, counter, self._append_slowly)
+        # Its methods and not ours around them, which would cost a call each.
+        self.append: Callable[[int, int, bytes], None] = self._fast.append
+        """`FastLane.append`: kind, site, payload. When it returns the record is in the page cache
+        (or counted in memory)."""
+        self.record: Callable[[int, int, tuple[Any, ...]], None] = self._fast.record
+        """`FastLane.record`: kind, site, fields; likewise."""
 
     def count_discarded(self, reason: str) -> None:
         """A record that could not even be encoded."""
@@ -331,7 +307,10 @@ class LaneWriter:
     def choose_way(self) -> None:
         """The fast path, or the slow one while something waits in memory: it looks for a place."""
         segment = self._open
-        self._appends = _DETOUR if segment is None or self._spool.waiting else segment.appends
+        if segment is None or self._spool.waiting:
+            self._fast.use(None, _DETOUR)
+        else:
+            self._fast.use(segment.place, segment.appends)
 
     def seal(self) -> None:
         """Close the lane's segment; a later record begins a new one."""
@@ -348,15 +327,12 @@ class LaneWriter:
 
     def count_anew(self) -> None:
         """The counters have moved to a file: acknowledge there."""
-        before, self._acknowledged = (
-            self._acknowledged,
-            self._spool.counters.acknowledged(self.lane),
-        )
-        self._acknowledged[0] = max(self._acknowledged[0], before[0])
+        self._fast.count_in(self._spool.counters.acknowledged(self.lane))
 
     def abandon(self) -> None:
         """In a forked child: the parent's segment is not ours."""
-        segment = self._open
-        self._start()
+        segment, self._open = self._open, None
+        self._ordinal = 0
+        self._fast.restart(self._spool.counters.acknowledged(self.lane))
         if segment is not None:
             segment.abandon()

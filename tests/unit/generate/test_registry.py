@@ -164,8 +164,8 @@ REFUSED: dict[str, tuple[Edit, str]] = {
         "two members with one id or value",
     ),
     "a kind of group that is not read": (
-        lambda content: content["groups"][1].update(type="metric"),
-        "type is 'metric', not one of attribute_group, span, entity",
+        lambda content: content["groups"][1].update(type="event"),
+        "type is 'event', not one of attribute_group, span, entity, metric",
     ),
     "no groups": (lambda content: content.clear(), r"trading\.yaml: groups is missing"),
 }

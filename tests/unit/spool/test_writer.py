@@ -34,6 +34,8 @@ from tradespan.spool.layout import (
 from tradespan.spool.reader import SegmentReader
 from tradespan.spool.writer import SpoolLimits
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 def header_of(path: Path) -> SegmentHeader:
     header = unpack_header(path.read_bytes()[:HEADER_SIZE])

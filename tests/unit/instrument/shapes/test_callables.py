@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import inspect
 import types
@@ -308,6 +309,29 @@ def test_a_generator_based_coroutine_can_still_be_awaited(captured: Captured) ->
     with pytest.raises(StopIteration) as stop:
         coroutine.send(1)
     assert stop.value.value == 2
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.0])
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_context_variable_that_the_body_sets_is_seen_by_its_caller(
+    captured: Captured, kind: Kind, rate: float
+) -> None:
+    strategy = contextvars.ContextVar("strategy", default="none")
+    watched = monitor(sample_rate=rate)(kind.function(strategy.set))
+    kind.call(watched, "momentum")
+    assert strategy.get() == "momentum"
+
+
+def test_a_coroutine_that_is_never_awaited_is_warned_of_by_its_name(captured: Captured) -> None:
+    @monitor
+    async def forgotten() -> None: ...
+
+    def forget() -> None:
+        forgotten()  # type: ignore[unused-coroutine]
+
+    with pytest.warns(RuntimeWarning, match=r"'.*forgotten' was never awaited"):
+        forget()
+    assert captured.spans == []
 
 
 def test_a_recursion_of_generators_is_a_chain(captured: Captured) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import traceback
+import warnings
 import weakref
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -153,6 +154,17 @@ def test_an_error_and_its_frames_go_when_the_caller_is_done(captured: Captured, 
 
     gc.collect()
     assert fail()() is None, "a cycle keeps it until the collector comes"
+
+
+@every_kind
+def test_a_warning_for_the_caller_names_the_programs_file(captured: Captured, kind: Kind) -> None:
+    def old(value: Any) -> None:
+        # The callers are the function that is watched, and its wrapper.
+        warnings.warn("use another", DeprecationWarning, stacklevel=3)
+
+    with pytest.warns(DeprecationWarning, match="use another") as told:
+        kind.call(monitor(kind.function(old)), 1)
+    assert [warning.filename for warning in told] == [kinds.__file__]
 
 
 class Hostile:

@@ -160,6 +160,38 @@ def test_an_exit_in_a_watched_call_keeps_its_status_and_its_span(tmp_path: Path)
     assert span.own == {"tradespan.ended_by": "SystemExit"}
 
 
+def test_a_subinterpreter_runs_watched_functions_and_the_main_one_records_on(
+    tmp_path: Path,
+) -> None:
+    program = run_configured(
+        tmp_path,
+        """
+        import _xxsubinterpreters as interpreters
+        import tradespan
+
+        @tradespan.monitor
+        def work(number):
+            return number
+
+        work(1)
+        inner = interpreters.create()
+        interpreters.run_string(inner, '''if True:
+            import tradespan
+
+            @tradespan.monitor
+            def work(number):
+                return number
+
+            print(work(2), flush=True)
+        ''')
+        interpreters.destroy(inner)
+        print(work(3))
+        """,
+    )
+    assert (program.status, program.out, program.err) == (0, "2\n3\n", "")
+    assert [span.arguments for span in program.named("work")] == [{"number": 1}, {"number": 3}]
+
+
 RECURSION = """
 import sys
 import tradespan

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.captured import Captured
@@ -103,6 +103,24 @@ async def async_failing(seen: Seen) -> AnyAsyncGenerator:
     raise StopAsyncIteration("by mistake")
 
 
+async def async_waiting(seen: Seen) -> Any:
+    """A coroutine: what it waits for gets what a generator's `yield` would get."""
+    try:
+        while True:
+            try:
+                seen.append(await Pause())
+            except ValueError as error:
+                seen.append(("caught", error.args))
+                return "forgiven"
+    finally:
+        seen.append("cleaned up")
+
+
+async def async_raising(seen: Seen) -> Any:
+    await Pause()
+    raise StopIteration("by mistake")
+
+
 def outcome(action: Callable[[], Any]) -> Any:
     """What it returned, or the class and arguments of what it raised."""
     try:
@@ -162,6 +180,7 @@ def test_a_watched_generator_answers_as_the_bare_one(
     if not recording:
         captured.slot.recorder = None
 
+    @settings(deadline=None)
     @given(STEPS)
     def run(steps: list[Step]) -> None:
         assert history(watched, do, steps) == history(function, do, steps)
@@ -178,9 +197,30 @@ def test_a_watched_async_generator_answers_as_the_bare_one(
     if not recording:
         captured.slot.recorder = None
 
+    @settings(deadline=None)
     @given(STEPS)
     def run(steps: list[Step]) -> None:
         assert history(watched, do_async, steps) == history(function, do_async, steps)
+
+    run()
+
+
+@in_any_way
+@pytest.mark.parametrize("function", [async_waiting, async_raising])
+def test_a_watched_coroutine_answers_as_the_bare_one(
+    function: Callable[[Seen], Any], recording: bool, rate: float, captured: Captured
+) -> None:
+    watched = monitor(sample_rate=rate)(function)
+    if not recording:
+        captured.slot.recorder = None
+
+    def advance(coroutine: Any, step: Step) -> Any:
+        return do(coroutine, ("send", None) if step[0] == "next" else step)
+
+    @settings(deadline=None)
+    @given(STEPS)
+    def run(steps: list[Step]) -> None:
+        assert history(watched, advance, steps) == history(function, advance, steps)
 
     run()
 

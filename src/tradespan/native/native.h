@@ -1,0 +1,100 @@
+/* tradespan._native: the hot path of the spool, in C. Optional: `spool/lane.py`, `pages/durations.py`
+ * and `instrument/capture/failure.py` hold the same in Python, and the same tests run on both.
+ *
+ * What everything here rests on: between drawing a sequence number and the end of the copy into the
+ * mapping no Python code runs and the GIL stays held. So neither a thread, nor a signal handler, nor
+ * a `__del__` ever sees a place that is taken and not filled (spool/FORMAT.md, rule 1). All that may
+ * run Python code (encoding of rare types, a new segment) stands before the one or behind the other.
+ *
+ * docs/adr/0005-native.md has the reasons. */
+
+#ifndef TRADESPAN_NATIVE_H
+#define TRADESPAN_NATIVE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#ifdef Py_GIL_DISABLED
+#error "the order of frames rests on the GIL: free-threaded builds take the way in Python"
+#endif
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "frames are little-endian, and are written as they lie in memory"
+#endif
+
+/* Numbers of spool/FORMAT.md. */
+#define FRAME_HEADER 16
+#define MAX_PAYLOAD ((Py_ssize_t)1 << 20)
+
+typedef struct {
+    PyTypeObject *place_type;
+    PyTypeObject *state_type;
+    PyTypeObject *durations_type;
+} State;
+
+/* checksum.c */
+void fill_crc_tables(void);
+uint32_t crc32_of(const unsigned char *data, size_t size, uint32_t seed);
+
+/* encode.c: a frame under construction. It belongs to one call and not to the lane: encoding may run
+ * Python code that records as well. */
+
+#define ROOM_ON_STACK 2048
+
+typedef struct {
+    unsigned char *data; /* room for the frame's header, then the payload */
+    Py_ssize_t used;
+    Py_ssize_t room;
+    unsigned char first[ROOM_ON_STACK];
+} Draft;
+
+typedef enum {
+    DONE,
+    REFUSED, /* not for us: the fall-back encoder's business */
+    FAILED,  /* an exception is set */
+} Outcome;
+
+void begin_draft(Draft *draft);
+void end_draft(Draft *draft);
+
+/* Room for so many bytes, and 7 behind them for the padding of the frame. More than a frame may
+ * hold is refused, not reported: the fall-back encoder counts how much it is. */
+Outcome make_room(Draft *draft, Py_ssize_t more);
+
+/* A value at the end of a draft, `depth` containers deep. */
+Outcome put_value(Draft *draft, PyObject *value, int depth);
+
+/* The parts of a span's record, likewise: numbers, and what is a tuple's head. */
+Outcome put_head(Draft *draft, int fields);
+Outcome put_whole(Draft *draft, int64_t value);
+Outcome put_id(Draft *draft, uint64_t value);
+
+/* spans.c: see instrument/state.py for what each is. NULL is None, or not there. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *recorder, *site, *trace_key, *outer, *context;
+    PyObject *name_set, *held, *arguments, *result, *extras;
+    uint64_t span_id, parent_id;
+    int64_t offset, began, ended;
+    long flags;
+    char has_ended;
+} SpanState;
+
+int64_t monotonic_now(void);
+
+/* cells.c: count a call of so many nanoseconds; `cells` is a DurationCells. */
+void count_in_cells(PyObject *cells, int64_t duration);
+
+/* cells.c: a writable view of aligned, 8-byte numbers; -1 with an exception if it is none. */
+int view_cells(PyObject *cells, Py_buffer *view);
+
+/* frames.c */
+PyObject *frames(PyObject *module, PyObject *args);
+extern const char frames_doc[];
+
+extern PyType_Spec place_spec, lane_spec, durations_spec, state_spec, starter_spec;
+
+#endif
