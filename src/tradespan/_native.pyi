@@ -25,9 +25,30 @@ class Lane:  # spool/lane.py
     ) -> None: ...
     def append(self, kind: int, site: int, payload: bytes, /) -> None: ...
     def record(self, kind: int, site: int, fields: tuple[Any, ...], /) -> None: ...
+    def finish(
+        self, kind: int, span: SpanState, ended: int | None, cells: DurationCells | None, /
+    ) -> int | None: ...
     def use(self, place: object, declared: dict[int, Any], /) -> None: ...
     def count_in(self, counter: memoryview, /) -> None: ...
     def restart(self, counter: memoryview, /) -> None: ...
+
+class SpanState: ...  # instrument/state.py
+
+@final
+class Starter:  # instrument/starter.py
+    offset: int
+    anchor_until: int
+    plain: bool
+    plain_roots: bool
+    def __init__(
+        self,
+        span_type: type,
+        context_type: type,
+        span_key: str,
+        recorder: object,
+        seed: bytes,
+    ) -> None: ...
+    def begin(self, site: int, flags: int, outer: Any, trace_key: bytes | None, /) -> Any: ...
 
 @final
 class DurationCells:  # pages/durations.py

@@ -31,18 +31,21 @@ def on_return(plan: Plan) -> Callable[..., None]:
         nonlocal known, cells
         try:
             recorder = span.recorder
-            ended = recorder.monotonic()
+            ended = None
             if keeps_result and items is None:
-                span.result = "None" if result is None else show(result, length)
+                if result is None:
+                    span.result = "None"
+                else:
+                    ended = recorder.monotonic()
+                    span.result = show(result, length)
             if recorder is not known:
                 cells, known = recorder.cells_of(plan), recorder
-            if cells is not None:
-                cells.record(ended - span.began)
-            if span.ended is not None:  # the body has ended it: `get_current_span().end()`
-                return
             if special or items is not None:
+                ended = recorder.monotonic() if ended is None else ended
                 complete(plan, span, ended, result, items)
-            recorder.finish(span, ended)
+            ended = recorder.finish_plain(span, ended, cells)
+            if ended is not None:
+                recorder.finish(span, ended)
         except RecursionError:
             count_too_deep()
         except Exception as error:  # noqa: BLE001 - the host comes first
@@ -86,6 +89,8 @@ def on_raise(plan: Plan) -> Callable[..., None]:
 
 def complete(plan: Plan, span: Span, ended: int, result: Any, items: int | None) -> None:
     """What few functions want of a call that returned."""
+    if span.ended is not None:  # the body has ended it: `get_current_span().end()`
+        return
     if plan.after is not None:
         plan.after(span, result)
     if items is not None:

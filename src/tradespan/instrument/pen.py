@@ -20,6 +20,9 @@ class SpanLimits:
     event_attributes: int | None = 128
     link_attributes: int | None = 128
     attribute_length: int | None = None
+    """Characters of a text among a span's attributes."""
+    nested_length: int | None = None
+    """Characters of a text among the attributes of its events and links."""
 
 
 class Pen(Protocol):
@@ -32,7 +35,13 @@ class Pen(Protocol):
     """Monotonic nanoseconds until which `offset` is good."""
     monotonic: Callable[[], int]
     bits: Callable[[int], int]
-    """Random bits, for ids."""
+    """Random bits, for ids: 128 of a trace, 64 of a span."""
+    root_flags: int
+    """W3C trace flags of a root, in their place among a span's flags."""
+
+    finish_plain: Callable[[Any, int | None, Any], int | None]
+    """End a span at `ended`, monotonic nanoseconds or now, and count its call in cells or nowhere.
+    Returns None if its record is written or none is due; else when it ended, for `finish`."""
 
     def anchor(self) -> None:
         """Compare the two clocks anew."""

@@ -7,22 +7,26 @@ A `Recorder` belongs to one process generation. What is decided once (encoder, c
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from opentelemetry.trace import INVALID_SPAN
 from opentelemetry.trace import Span as ApiSpan
 
-from tradespan.core import guard
+from tradespan.core import guard, native
 from tradespan.core.clock import Clock, SystemClock, wall_offset
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.records import Kind
 from tradespan.instrument.capture.cut import cut_to_fit
 from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.span import UNKEPT, Extras, Span, skip_unwritten, write_above
+from tradespan.instrument.starter import make_starter
 from tradespan.spool.layout import PayloadTooLong
 from tradespan.spool.writer import SpoolWriter
 from tradespan.wire.codec import mend
 
+FinishPlain = Callable[[Span, int | None, Any], int | None]
 _SPAN = int(Kind.SPAN)
 _ERROR = 2
 
@@ -46,25 +50,43 @@ class Recorder:
         self.monotonic = self.clock.monotonic
         # An own generator: bots seed the global one, and their ids would repeat from run to run.
         self.bits = random.Random().getrandbits
-        self.plain = True
-        """Whether a span begins without asking anybody: no sampler, no processors, our own ids."""
         self.upstream = upstream
         """What a span without a parent continues: the process was started under it."""
-        self.plain_roots = not upstream.get_span_context().is_valid
+        own_clock = not isinstance(self.clock, SystemClock)
+        self.starter = make_starter(self, self.monotonic, self.bits, own_clock=own_clock)
+        self.starter.plain = True
+        self.starter.plain_roots = not upstream.get_span_context().is_valid
+        self.begin = self.starter.begin
+        """`Starter.begin`: the common ways in which a span begins."""
         self.anchor_interval = int(anchor_interval * 1e9)
-        self.offset = 0
-        self.anchor_until = 0
-        """Monotonic nanoseconds until which `offset` is good."""
         self.anchor()
         self.foreign_ends = 0
         """Spans of another process generation that were ended here."""
         self._ordinary = spool.ordinary.record
         self._error = spool.errors.record
+        self.finish_plain: FinishPlain = self._count
+        """Ends the span of a watched call, as `FastLane.finish`."""
+        if native.module is not None and not own_clock:
+            self.finish_plain = partial(spool.ordinary.finish, _SPAN)
+
+    @property
+    def plain_roots(self) -> bool:
+        """Whether a root begins without asking anybody."""
+        return self.starter.plain_roots
 
     def anchor(self) -> None:
         """Compare the two clocks anew. Children keep their root's offset."""
-        self.offset = wall_offset(self.clock)
+        self.offset = self.starter.offset = wall_offset(self.clock)
         self.anchor_until = self.monotonic() + self.anchor_interval
+        self.starter.anchor_until = self.anchor_until
+
+    def _count(self, span: Span, ended: int | None, cells: Any) -> int | None:
+        """`finish_plain` where the lane cannot read spans: the record is left to `finish`."""
+        if ended is None:
+            ended = self.monotonic()
+        if cells is not None:
+            cells.record(ended - span.began)
+        return ended if span.ended is None else None
 
     def finish(self, span: Span, end: int) -> None:
         """End a span and write its record; `end` is a reading of the monotonic clock."""
@@ -134,10 +156,11 @@ class Recorder:
             upstream=self.upstream,
         )
 
-        def ignore(_span: Span, _end: int) -> None:
+        def ignore(_span: Span, _end: int | None, _cells: Any = None) -> None:
             fresh.foreign_ends += 1
 
         self.finish = ignore  # type: ignore[method-assign, assignment]
+        self.finish_plain = ignore
         return fresh
 
 

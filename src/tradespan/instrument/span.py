@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import (
@@ -32,10 +32,8 @@ from tradespan.instrument.capture.attributes import (
 )
 from tradespan.instrument.capture.failure import capture_failure, exception_message
 from tradespan.instrument.context import Context, context_with
+from tradespan.instrument.state import SpanState
 from tradespan.wire.sites import SITES
-
-if TYPE_CHECKING:
-    from tradespan.instrument.pen import Pen
 
 logger = logging.getLogger("tradespan")
 
@@ -63,9 +61,12 @@ class Extras:
         "events",
         "fail_on_error",
         "links",
+        "parent",
         "record_errors",
         "status_message",
         "trace_state",
+        "untold",
+        "unwritten",
     )
 
     def __init__(self) -> None:
@@ -76,6 +77,12 @@ class Extras:
         self.trace_state: TraceState | None = None
         self.above: Span | None = None
         """The parent, where it was UNKEPT when this span began."""
+        self.parent: SpanContext | None = None
+        """The parent's, where span processors are to see it as it was."""
+        self.untold = False
+        """Span processors are not told of it: a sampler dropped it."""
+        self.unwritten = False
+        """Never written, not even if it fails: a strict sampler's word."""
         self.dropped_attributes = self.dropped_events = self.dropped_links = 0
 
 
@@ -114,53 +121,10 @@ def skip_unwritten(span: Span, extras: Extras) -> None:
     extras.above = above
 
 
-class Span(ApiSpan):
+class Span(SpanState, ApiSpan):
     """A span that is being recorded. Made by `Tracer` and by the wrappers of watched functions."""
 
-    __slots__ = (
-        "_context",
-        "arguments",
-        "began",
-        "ended",
-        "extras",
-        "flags",
-        "held",
-        "name_set",
-        "offset",
-        "outer",
-        "parent_id",
-        "recorder",
-        "result",
-        "site",
-        "span_id",
-        "trace_key",
-    )
-
-    # What is set is set by `begin_span`, in one go: a constructor would cost a call more.
-    recorder: Pen
-    site: int
-    trace_key: bytes
-    """The trace id, 16 bytes."""
-    span_id: int
-    parent_id: int
-    offset: int
-    """Nanoseconds from the monotonic to the wall clock, the same for all of a trace here."""
-    flags: int
-    """As `core.records.Span.flags`."""
-    began: int
-    """Monotonic nanoseconds."""
-    ended: int | None
-    """Monotonic nanoseconds, once ended."""
-    name_set: str | None
-    held: dict[str, Any] | None
-    """Attributes."""
-    arguments: list[Any] | None
-    result: Any
-    extras: Extras | None
-    _context: SpanContext
-    """Made when first asked for."""
-    outer: Any
-    """What was current when this span became it: a span, a context, or None if it never did."""
+    __slots__ = ()
 
     def more(self) -> Extras:
         """The place for what few spans have."""
@@ -182,14 +146,18 @@ class Span(ApiSpan):
             if self.flags & UNKEPT and self.flags & SAMPLED and self.ended is None:
                 # Somebody is told of it, another process perhaps: it has to be there.
                 write_above(self, self.more())
-            self._context = context = SpanContext(
-                int.from_bytes(self.trace_key, "big"),
-                self.span_id,
-                is_remote=False,
-                trace_flags=TraceFlags(self.flags >> FLAGS_SHIFT & 0xFF),
-                trace_state=self.extras.trace_state if self.extras is not None else None,
-            )
+            self._context = context = self.identity()
             return context
+
+    def identity(self) -> SpanContext:
+        """As `get_span_context()`, for ourselves: nobody else is told."""
+        return SpanContext(
+            int.from_bytes(self.trace_key, "big"),
+            self.span_id,
+            is_remote=False,
+            trace_flags=TraceFlags(self.flags >> FLAGS_SHIFT & 0xFF),
+            trace_state=self.extras.trace_state if self.extras is not None else None,
+        )
 
     def is_recording(self) -> bool:
         """True until the span is ended."""
@@ -232,7 +200,7 @@ class Span(ApiSpan):
         if self._is_writable("add_event"):
             limits = self.recorder.limits
             kept, dropped = clean_attributes(
-                attributes, limits.event_attributes, limits.attribute_length
+                attributes, limits.event_attributes, limits.nested_length
             )
             self._append_event([as_text(name), self._stamp(timestamp), kept, None, dropped])
 
@@ -247,7 +215,7 @@ class Span(ApiSpan):
         if self._is_writable("record_exception"):
             limits = self.recorder.limits
             kept, dropped = clean_attributes(
-                attributes, limits.event_attributes, limits.attribute_length
+                attributes, limits.event_attributes, limits.nested_length
             )
             try:
                 failure = capture_failure(exception, escaped=bool(escaped))
@@ -275,7 +243,7 @@ class Span(ApiSpan):
             return
         limits = self.recorder.limits
         kept, dropped = clean_attributes(
-            attributes, limits.link_attributes, limits.attribute_length
+            attributes, limits.link_attributes, limits.nested_length
         )
         state = context.trace_state.to_header() if context.trace_state else ""
         trace_key, flags = context.trace_id.to_bytes(16, "big"), int(context.trace_flags)

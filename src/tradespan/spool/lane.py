@@ -46,6 +46,16 @@ class FastLane(Protocol):
         """
         ...
 
+    def finish(self, kind: int, span: Any, ended: int | None, cells: Any, /) -> int | None:
+        """End a span (`instrument/state.py`) and write its record, if the lane can read it.
+
+        `ended`: monotonic nanoseconds; None: now. `cells`: where its call is counted; None: nowhere.
+
+        Returns:
+            None if all is done; else when it ended: counted, and left to the caller to write.
+        """
+        ...
+
     def use(self, place: Place | None, declared: dict[int, Append], /) -> None:
         """Write to a segment's place from now on, records of sites that were declared there.
 
@@ -94,6 +104,9 @@ class PureLane:
 
     def record(self, kind: int, site: int, fields: tuple[Any, ...], /) -> None:
         self.append(kind, site, _encode(fields))
+
+    def finish(self, kind: int, span: Any, ended: int | None, cells: Any, /) -> int | None:
+        raise NotImplementedError("a lane in Python does not read spans: the recorder does")
 
     def use(self, place: Place | None, declared: dict[int, Append], /) -> None:
         # The values of `declared` say where records go: one look answers both questions.

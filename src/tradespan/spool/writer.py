@@ -221,7 +221,7 @@ def _fitting(payload: bytes, substitute: bytes) -> bytes:
 class LaneWriter:
     """One lane of a writer."""
 
-    __slots__ = ("_fast", "_open", "_ordinal", "_spool", "append", "lane", "record")
+    __slots__ = ("_fast", "_open", "_ordinal", "_spool", "append", "finish", "lane", "record")
 
     def __init__(self, spool: SpoolWriter, lane: Lane) -> None:
         self._spool = spool
@@ -237,6 +237,8 @@ class LaneWriter:
         (or counted in memory)."""
         self.record: Callable[[int, int, tuple[Any, ...]], None] = self._fast.record
         """`FastLane.record`: kind, site, fields; likewise."""
+        self.finish: Callable[[int, Any, int | None, Any], int | None] = self._fast.finish
+        """`FastLane.finish`: kind, span, when it ended, the cells of its function."""
 
     def count_discarded(self, reason: str) -> None:
         """A record that could not even be encoded."""

@@ -29,7 +29,7 @@ from tests.unit.spool.builders import (
 from tradespan.core import native
 from tradespan.core.records import Lane
 from tradespan.spool.lane import PureLane, make_lane
-from tradespan.spool.layout import PayloadTooLong, unpack_frame_header
+from tradespan.spool.layout import PayloadTooLong, frame_checksum, unpack_frame_header
 from tradespan.spool.segment import MapPlace
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
 
@@ -338,3 +338,14 @@ def test_errors_go_to_a_lane_of_their_own(tmp_path: Path) -> None:
     lanes = {path.name.split("-")[2]: read_segment(path) for path in segment_paths(tmp_path)}
     assert {lane: len(found) for lane, found in lanes.items()} == {"o": 1, "e": 1}
     assert [lane.lane for lane in (writer.ordinary, writer.errors)] == list(Lane)
+
+
+def test_checksum_is_zlibs_for_every_length() -> None:
+    # 768 bytes are three streams of the native one; two and a rest of every length.
+    frames: list[bytes] = []
+    lane = make_lane(1, counter(), lambda site, frame: frames.append(frame))
+    data = bytes(number * 7919 >> 5 & 0xFF for number in range(70_000))
+    for size in (*range(1, 2_400), 65_536, 70_000):
+        lane.append(SPAN, 1, data[:size])
+        length, checksum, word = unpack_frame_header(frames.pop())
+        assert (length, checksum) == (size, frame_checksum(data[:size], word)), size

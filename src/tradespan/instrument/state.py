@@ -1,0 +1,70 @@
+"""The fields of a span, as a C struct where there is one: they are read and written in each call.
+
+Two of the same: `SpanState` of `native/spans.c`, and the class here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tradespan.core import native
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import SpanContext
+
+    from tradespan.instrument.pen import Pen
+    from tradespan.instrument.span import Extras
+
+
+class PureState:
+    """The way in Python. What is set is set by whoever begins a span, in one go."""
+
+    __slots__ = (
+        "_context",
+        "arguments",
+        "began",
+        "ended",
+        "extras",
+        "flags",
+        "held",
+        "name_set",
+        "offset",
+        "outer",
+        "parent_id",
+        "recorder",
+        "result",
+        "site",
+        "span_id",
+        "trace_key",
+    )
+
+    recorder: Pen
+    site: int
+    trace_key: bytes
+    """The trace id, 16 bytes."""
+    span_id: int
+    parent_id: int
+    offset: int
+    """Nanoseconds from the monotonic to the wall clock, the same for all of a trace here."""
+    flags: int
+    """As `core.records.Span.flags`."""
+    began: int
+    """Monotonic nanoseconds."""
+    ended: int | None
+    """Monotonic nanoseconds, once ended."""
+    name_set: str | None
+    held: dict[str, Any] | None
+    """Attributes."""
+    arguments: list[Any] | None
+    result: Any
+    extras: Extras | None
+    _context: SpanContext
+    """Made when first asked for."""
+    outer: Any
+    """What was current when this span became it: a span, a context, or None if it never did."""
+
+
+if TYPE_CHECKING or native.module is None:
+    SpanState = PureState
+else:
+    SpanState = native.module.SpanState
