@@ -13,6 +13,7 @@ from tradespan.instrument.context import CURRENT
 from tradespan.instrument.monitor import monitor
 from tradespan.instrument.recorder import SLOT, Recorder
 from tradespan.instrument.tracer import TracerProvider
+from tradespan.pages.metrics import MetricPage
 from tradespan.spool.writer import SpoolWriter
 from tradespan.wire.codec import encode_record
 from tradespan.wire.sites import SITES
@@ -80,7 +81,7 @@ def our_subjects(folder: Path) -> list[Subject]:
         describe=lambda _: encode_record(Resource({"service.name": "bench"})),
         site_payload=SITES.payload,
     )
-    SLOT.recorder = Recorder(spool)
+    SLOT.recorder = Recorder(spool, page=MetricPage(spool))
     plain = monitor(capture="none")(empty)
     default = monitor(empty)
     with_two = monitor(two)

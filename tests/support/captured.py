@@ -21,6 +21,7 @@ from tradespan.core.records import AttributeValue, Event, Failure, Kind, Lane, R
 from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.recorder import SLOT, Recorder, RecorderSlot
 from tradespan.instrument.tracer import Tracer, TracerProvider
+from tradespan.pages.metrics import MetricPage
 from tradespan.spool.folder import RunFolder, run_folders
 from tradespan.spool.reader import SegmentReader
 from tradespan.spool.writer import SpoolWriter
@@ -157,7 +158,10 @@ def capture(
 ) -> Iterator[Captured]:
     """Record into `folder` while the block runs. `strict`: errors of ours are raised."""
     spool = SpoolWriter(folder, describe=describe, site_payload=SITES.payload)
-    recorder = Recorder(spool, clock=clock, limits=limits, anchor_interval=anchor_interval)
+    page = MetricPage(spool)
+    recorder = Recorder(
+        spool, clock=clock, limits=limits, anchor_interval=anchor_interval, page=page
+    )
     before, slot.recorder = slot.recorder, recorder
     raised = guard.raise_errors(strict)
     try:

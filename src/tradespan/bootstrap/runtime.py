@@ -28,6 +28,7 @@ from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.propagation import POOLS, upstream_of
 from tradespan.instrument.recorder import SLOT, Recorder
 from tradespan.instrument.tracer import TracerProvider
+from tradespan.pages.metrics import MetricPage
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
 from tradespan.wire.codec import encode_record
@@ -158,6 +159,7 @@ def build_recorder(config: Config, spool: SpoolWriter) -> Recorder:
         ),
         anchor_interval=config.clock_anchor_interval,
         upstream=upstream_of(os.environ),
+        page=MetricPage(spool),
     )
 
 

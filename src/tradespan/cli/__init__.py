@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "run a program and record what it does",
     "traces": "list recorded traces",
     "trace": "show one trace as a tree",
+    "functions": "show how often watched functions are called, fail and how long they take",
     "ui": "look at recorded traces in a browser",
     "agent": "forward what programs recorded, as a service",
     "demo": "run a small trading system and look at it",

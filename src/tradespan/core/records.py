@@ -40,6 +40,10 @@ class Kind(IntEnum):
     METRIC = 18
 
 
+OPEN = 1 << 7
+"""Bit of `Span.flags`: the call has begun and is not over (`@monitor(durable=True)`)."""
+
+
 class Site(msgspec.Struct, frozen=True, array_like=True):
     """The static facts of one place that makes spans: a watched function, or a tracer.
 
@@ -105,11 +109,14 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True):
-    """A finished span.
+    """A finished span, or the start of one that is not over.
 
     `flags` packs what is small: bits 0–1 status (0 unset, 1 ok, 2 error), bits 2–4 kind
-    (OpenTelemetry's SpanKind, 0 internal to 4 consumer), bit 5 parent is remote, bits 8–15 the W3C
-    trace flags.
+    (OpenTelemetry's SpanKind, 0 internal to 4 consumer), bit 5 parent is remote, bit 7 open, bits
+    8–15 the W3C trace flags.
+
+    Open: what is known at the start, with duration 0. The end is a record of its own with the same
+    ids and start; it may be read before the start, for it may stand in the other lane.
     """
 
     site: int
@@ -151,6 +158,11 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
     def parent_is_remote(self) -> bool:
         """Whether the parent lives in another process."""
         return bool(self.flags & 0b10_0000)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this is a start whose end is another record."""
+        return bool(self.flags & OPEN)
 
     @property
     def trace_flags(self) -> int:

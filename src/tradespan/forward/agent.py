@@ -24,6 +24,7 @@ from tradespan.core.process import is_alive
 from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier
 from tradespan.forward.register import FolderRegister
+from tradespan.pages.folding import fold_dead_pages
 from tradespan.spool.folder import DRAINED, PROGRESS, RunFolder, replace_json
 
 logger = logging.getLogger("tradespan")
@@ -283,11 +284,14 @@ class Agent:
         replace_json(self.root / STATUS, content)
 
     def _purge(self) -> None:
-        """Remove folders that were delivered to the end long ago."""
+        """Remove folders that were delivered to the end long ago; fold pages of the dead."""
         now = time.monotonic()
         if now - self._purged < self._rhythm.purge:
             return
         self._purged = now
+        for folder in self.open_folders():
+            with guarded(f"metric pages: {folder.path.name}"):
+                fold_dead_pages(folder.path, folder.metric_pages)
         for folder in self._register.remove_drained(time.time() - self._rhythm.keep_drained):
             logger.info("removed %s, which was delivered long ago", folder.path)
 

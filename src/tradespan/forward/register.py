@@ -8,6 +8,9 @@ from pathlib import Path
 
 from tradespan.spool.folder import DRAINED, RUN, RUNS, RunFolder, run_folders
 
+MOST_DRAINED = 1_000
+"""Folders of delivered runs that stay: a program that is started again and again, each time with
+metric pages of its own, does not fill the disk."""
 _LOOK_AGAIN = 2.0
 """Seconds between two looks at the folders that are closed, and at the list of all."""
 
@@ -41,14 +44,18 @@ class FolderRegister:
         with self._lock:
             self._closed[str(folder.path)] = folder.changed
 
-    def remove_drained(self, before: float) -> list[RunFolder]:
-        """Delete folders that were drained before a moment (unix seconds). Returns those deleted.
+    def remove_drained(self, before: float, most: int = MOST_DRAINED) -> list[RunFolder]:
+        """Delete folders that were drained before a moment (unix seconds), and the oldest of more
+        than `most`. Returns those deleted.
 
         A folder whose books don't balance stays: it is the evidence. So does one with dead letters.
         """
         with self._lock:
             closed = [folder for path, folder in self._folders.items() if path in self._closed]
-        over = [each for each in closed if each.path != self._root and _is_over(each, before)]
+        closed = sorted((each for each in closed if each.path != self._root), key=_age)
+        excess = max(len(closed) - most, 0)
+        over = [each for each in closed[:excess] if _is_over(each, float("inf"))]
+        over += [each for each in closed[excess:] if _is_over(each, before)]
         return [folder for folder in over if folder.remove()]
 
     def _list(self) -> None:
@@ -91,6 +98,11 @@ def _is_drained(folder: RunFolder) -> bool:
     """Whether all of it was delivered, and nothing came since."""
     drained = folder.drained
     return drained is not None and drained.get("complete") is True and not folder.segments()
+
+
+def _age(folder: RunFolder) -> str:
+    """Sorts the folders below a root by their beginning, which their names tell."""
+    return folder.path.name
 
 
 def _is_over(folder: RunFolder, before: float) -> bool:

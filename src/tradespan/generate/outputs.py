@@ -37,9 +37,7 @@ def build_outputs() -> list[Output]:
     registry = load_registry()
     return [
         Output(PurePosixPath("src/tradespan/declare/names.py"), render_names(registry)),
-        Output(
-            PurePosixPath("src/tradespan/declare/instruments.py"), render_instruments(registry)
-        ),
+        Output(PurePosixPath("src/tradespan/declare/instruments.py"), render_instruments(registry)),
         Output(PurePosixPath("docs/conventions.md"), render_conventions(registry)),
         Output(PurePosixPath("docs/settings.md"), render_settings()),
     ]

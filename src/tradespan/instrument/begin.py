@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, TraceFlags
 from opentelemetry.trace import Span as ApiSpan
 
 from tradespan.core import guard
@@ -13,7 +13,6 @@ from tradespan.instrument.span import (
     FLAGS_SHIFT,
     KEPT_BITS,
     REMOTE_PARENT,
-    ROOT_FLAGS,
     SAMPLED,
     UNKEPT,
     Extras,
@@ -22,6 +21,8 @@ from tradespan.instrument.span import (
 
 if TYPE_CHECKING:
     from tradespan.instrument.pen import Pen
+
+_KNOWN_FLAGS = TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID
 
 
 def identity(parent: ApiSpan) -> SpanContext:
@@ -35,7 +36,7 @@ def identity(parent: ApiSpan) -> SpanContext:
 
 
 def begin_span(recorder: Pen, site: int, flags: int, parent: Span | SpanContext) -> Span:
-    """A span that runs from now on.
+    """A span that runs from now on, sampled if its parent is.
 
     `flags`: the kind's bits. `parent`: a span of ours, or a foreign one's context, which for a root
     is invalid.
@@ -63,7 +64,7 @@ def begin_span(recorder: Pen, site: int, flags: int, parent: Span | SpanContext)
     else:
         span.trace_key = (recorder.bits(128) or 1).to_bytes(16, "big")
         span.parent_id = 0
-        span.flags = flags | ROOT_FLAGS
+        span.flags = flags | recorder.root_flags
     return span
 
 
@@ -73,8 +74,8 @@ def _inherit(span: Span, parent: Span, extras: Extras) -> None:
         span.more().trace_state = extras.trace_state
     if parent.flags & UNKEPT:
         span.more().above = parent
-        if not parent.flags & SAMPLED:
-            span.flags |= UNKEPT
+    if not parent.flags & SAMPLED:
+        drop(span)
 
 
 def _follow(span: Span, context: SpanContext, flags: int) -> None:
@@ -82,9 +83,18 @@ def _follow(span: Span, context: SpanContext, flags: int) -> None:
     span.trace_key = context.trace_id.to_bytes(16, "big")
     span.parent_id = context.span_id
     remote = REMOTE_PARENT if context.is_remote else 0
-    span.flags = flags | remote | context.trace_flags << FLAGS_SHIFT
+    # W3C Trace Context: flags that are not known are not passed on.
+    span.flags = flags | remote | (context.trace_flags & _KNOWN_FLAGS) << FLAGS_SHIFT
     if context.trace_state:
         span.more().trace_state = context.trace_state
+    if not span.flags & SAMPLED:
+        drop(span)
+
+
+def drop(span: Span) -> None:
+    """Record a span that is not sampled: it is written only if it fails."""
+    span.flags = span.flags & ~SAMPLED | UNKEPT
+    span.more().untold = True
 
 
 def add_links(span: Span, links: Iterable[Link]) -> None:

@@ -22,8 +22,8 @@ def on_return(plan: Plan) -> Callable[..., None]:
 
     `items`: how many a generator gave, whose result was shown with the first; None for other calls.
     """
-    keeps_result, show, length, after = plan.keeps_result, plan.show, plan.length, plan.after
-    special = after is not None or plan.shortest is not None
+    keeps_result, show, length = plan.keeps_result, plan.show, plan.length
+    special = (plan.after, plan.shortest, plan.objective) != (None, None, None)
     known: Any = None
     cells: Any = None
 
@@ -43,6 +43,8 @@ def on_return(plan: Plan) -> Callable[..., None]:
             if special or items is not None:
                 ended = recorder.monotonic() if ended is None else ended
                 complete(plan, span, ended, result, items)
+                if cells is not None and is_good(plan, ended - span.began):
+                    cells.good()
             ended = recorder.finish_plain(span, ended, cells)
             if ended is not None:
                 recorder.finish(span, ended)
@@ -96,6 +98,11 @@ def complete(plan: Plan, span: Span, ended: int, result: Any, items: int | None)
     if items is not None:
         span.set_attribute(TRADESPAN_GENERATOR_ITEMS, items)
     keep_if_long(plan, span, ended)
+
+
+def is_good(plan: Plan, duration: int) -> bool:
+    """Whether a call that succeeded, in so many nanoseconds, met the function's objective."""
+    return plan.objective is not None and (plan.latency is None or duration <= plan.latency)
 
 
 def keep_if_long(plan: Plan, span: Span, ended: int) -> None:

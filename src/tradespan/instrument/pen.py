@@ -39,16 +39,14 @@ class Pen(Protocol):
     root_flags: int
     """W3C trace flags of a root, in their place among a span's flags."""
 
+    cells_of: Callable[[Any], Any]
+    """Where the calls of a watched function are counted (`DurationCells`); None if they are not."""
     finish_plain: Callable[[Any, int | None, Any], int | None]
     """End a span at `ended`, monotonic nanoseconds or now, and count its call in cells or nowhere.
     Returns None if its record is written or none is due; else when it ended, for `finish`."""
 
     def anchor(self) -> None:
         """Compare the two clocks anew."""
-        ...
-
-    def cells_of(self, plan: Any) -> Any:
-        """Where the calls of a watched function are counted; None if they are not."""
         ...
 
     def finish(self, span: Any, end: int) -> None:

@@ -41,6 +41,7 @@ class Plan:
         name = alias or function_name(function)
         signature = Signature(_declared(function))
         parameters = signature.names if watch.capture.args else ()
+        self.function = name
         self.name = watch.name or name
         self.group = watch.process_group
         self.site = SITES.declare(
@@ -64,6 +65,7 @@ class Plan:
         self.slow = _nanoseconds(watch.slow_after) or 0
         self.metrics = watch.metrics
         self.objective = watch.objective
+        self.latency = _nanoseconds(watch.objective.latency) if watch.objective else None
         self.durable = watch.durable
         self.capture_failure = capture_failure
 

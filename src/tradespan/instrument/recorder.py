@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import INVALID_SPAN
 from opentelemetry.trace import Span as ApiSpan
@@ -19,12 +19,24 @@ from tradespan.core.clock import Clock, SystemClock, wall_offset
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.records import Kind
 from tradespan.instrument.capture.cut import cut_to_fit
+from tradespan.instrument.counting import FunctionMeters
 from tradespan.instrument.pen import SpanLimits
-from tradespan.instrument.span import UNKEPT, Extras, Span, skip_unwritten, write_above
+from tradespan.instrument.span import (
+    ROOT_FLAGS,
+    UNKEPT,
+    Extras,
+    Span,
+    skip_unwritten,
+    write_above,
+)
 from tradespan.instrument.starter import make_starter
+from tradespan.pages.metrics import MetricPage
 from tradespan.spool.layout import PayloadTooLong
 from tradespan.spool.writer import SpoolWriter
 from tradespan.wire.codec import mend
+
+if TYPE_CHECKING:
+    from tradespan.instrument.parts import SdkParts
 
 FinishPlain = Callable[[Span, int | None, Any], int | None]
 _SPAN = int(Kind.SPAN)
@@ -42,20 +54,29 @@ class Recorder:
         limits: SpanLimits | None = None,
         anchor_interval: float = 1.0,
         upstream: ApiSpan = INVALID_SPAN,
+        page: MetricPage | None = None,
     ) -> None:
-        """`anchor_interval`: seconds after which a new root looks at the wall clock again."""
+        """`anchor_interval`: seconds after which a new root looks at the wall clock again. `page`:
+        where calls are counted; None: nowhere."""
         self.spool = spool
         self.clock: Clock = clock or SystemClock()
         self.limits = limits or SpanLimits()
         self.monotonic = self.clock.monotonic
         # An own generator: bots seed the global one, and their ids would repeat from run to run.
-        self.bits = random.Random().getrandbits
+        self.bits: Callable[[int], int] = random.Random().getrandbits
+        self.root_flags = ROOT_FLAGS
+        self.parts: SdkParts | None = None
+        """What the user brought of OpenTelemetry's SDK."""
         self.upstream = upstream
         """What a span without a parent continues: the process was started under it."""
-        own_clock = not isinstance(self.clock, SystemClock)
+        self.own_clock = own_clock = not isinstance(self.clock, SystemClock)
+        """Whether the clock is another than the system's."""
+        self.meters = FunctionMeters(page)
+        self.cells_of = self.meters.cells_of
+        """Where the calls of a function are counted; None if they are not."""
         self.starter = make_starter(self, self.monotonic, self.bits, own_clock=own_clock)
         self.starter.plain = True
-        self.starter.plain_roots = not upstream.get_span_context().is_valid
+        self.plain_roots = self.starter.plain_roots = not upstream.get_span_context().is_valid
         self.begin = self.starter.begin
         """`Starter.begin`: the common ways in which a span begins."""
         self.anchor_interval = int(anchor_interval * 1e9)
@@ -69,10 +90,19 @@ class Recorder:
         if native.module is not None and not own_clock:
             self.finish_plain = partial(spool.ordinary.finish, _SPAN)
 
-    @property
-    def plain_roots(self) -> bool:
-        """Whether a root begins without asking anybody."""
-        return self.starter.plain_roots
+    def use(self, parts: SdkParts) -> None:
+        """Ask and tell what the user brought, from now on: no span begins plain any more."""
+        self.starter.plain = self.plain_roots = self.starter.plain_roots = False
+        self.parts = parts
+        self.bits, self.root_flags = parts.ids_or(self.bits, self.root_flags)
+        if parts.processors is not None:
+            self.finish = self._finish_and_tell  # type: ignore[method-assign]
+            self.finish_plain = self._count
+
+    def _finish_and_tell(self, span: Span, end: int) -> None:
+        Recorder.finish(self, span, end)
+        if self.parts is not None:
+            self.parts.on_end(span, self.spool.identity)
 
     def anchor(self) -> None:
         """Compare the two clocks anew. Children keep their root's offset."""
@@ -98,6 +128,8 @@ class Recorder:
             fields: tuple[Any, ...]
             extras = span.extras
             if extras is not None:
+                if extras.unwritten:
+                    return
                 if flags & UNKEPT and flags & 3 != _ERROR:
                     skip_unwritten(span, extras)
                     return
@@ -142,10 +174,6 @@ class Recorder:
             lane.count_discarded("unencodable")
             guard.report("recording a span", error)
 
-    def cells_of(self, plan: Any) -> Any:
-        """Where the calls of a watched function are counted; None if they are not."""
-        return None
-
     def successor(self) -> Recorder:
         """The recorder of a forked child: same spool, which has its own segments there."""
         fresh = Recorder(
@@ -154,7 +182,11 @@ class Recorder:
             limits=self.limits,
             anchor_interval=self.anchor_interval / 1e9,
             upstream=self.upstream,
+            page=self.meters.page,
         )
+
+        if self.parts is not None:
+            fresh.use(self.parts)
 
         def ignore(_span: Span, _end: int | None, _cells: Any = None) -> None:
             fresh.foreign_ends += 1

@@ -242,9 +242,7 @@ class Span(SpanState, ApiSpan):
         if not context.is_valid and not attributes and not context.trace_state:
             return
         limits = self.recorder.limits
-        kept, dropped = clean_attributes(
-            attributes, limits.link_attributes, limits.nested_length
-        )
+        kept, dropped = clean_attributes(attributes, limits.link_attributes, limits.nested_length)
         state = context.trace_state.to_header() if context.trace_state else ""
         trace_key, flags = context.trace_id.to_bytes(16, "big"), int(context.trace_flags)
         link = [trace_key, context.span_id, kept, state, flags, bool(context.is_remote), dropped]

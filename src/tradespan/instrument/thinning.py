@@ -12,6 +12,7 @@ from typing import Any
 from tradespan.core import guard
 from tradespan.declare.names import TRADESPAN_LATE
 from tradespan.instrument.begin import identity
+from tradespan.instrument.closing import is_good
 from tradespan.instrument.context import span_in
 from tradespan.instrument.opening import opener
 from tradespan.instrument.plan import Coin, Plan
@@ -42,21 +43,31 @@ class PassedOver:
         self._begin = opener(plan)
 
     def clock(self, recorder: Recorder) -> Callable[[int], int]:
-        """A function of a call's beginning: counts the call, and gives its nanoseconds."""
-        cells = recorder.cells_of(self._plan)
-        if cells is not None:
-            return cells.finish  # type: ignore[no-any-return]
-        monotonic = recorder.monotonic
-        return lambda began: monotonic() - began
+        """A function of a good call's beginning: counts the call, and gives its nanoseconds."""
+        plan, cells, monotonic = self._plan, recorder.cells_of(self._plan), recorder.monotonic
+        if cells is None:
+            return lambda began: monotonic() - began
+        if plan.objective is None and not recorder.own_clock:
+            return cells.finish
+
+        def clock(began: int) -> int:
+            duration = monotonic() - began
+            cells.record(duration)
+            if is_good(plan, duration):
+                cells.good()
+            return duration
+
+        return clock
 
     def raised(
         self, recorder: Recorder, outer: Any, call: Call, began: int, error: BaseException
     ) -> None:
         """Count a call that raised; write it if that was an error."""
         with guard.guarded("watching"):
-            self.clock(recorder)(began)
+            cells = recorder.cells_of(self._plan)
+            if cells is not None:
+                cells.record(recorder.monotonic() - began)
             if isinstance(error, Exception):
-                cells = recorder.cells_of(self._plan)
                 if cells is not None:
                     cells.fail()
                 self.write(recorder, outer, call, began, error)

@@ -404,8 +404,10 @@ lane_finish(Lane *self, PyObject *const *args, Py_ssize_t count)
     if (outcome == DONE) {
         span->ended = ended;
         span->has_ended = 1;
-        if (write_draft(self, kind, span->site, &draft) < 0)
+        PyObject *site = Py_NewRef(span->site); /* the slow way may run code that changes the span */
+        if (write_draft(self, kind, site, &draft) < 0)
             outcome = FAILED;
+        Py_DECREF(site);
     }
     end_draft(&draft);
     if (outcome == FAILED)

@@ -29,7 +29,8 @@ DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
 _LOCK = "agent.lock"
 _LARGEST_JSON = 16 * 1024 * 1024
-_BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg)$")
+_BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|metrics(\.[0-9]+)?)$")
+_METRICS = re.compile(r"[0-9a-f]{32}\.metrics(\.[0-9]+)?")
 _LOOKS_TAKE = 0.5
 """Seconds after which somebody who seems to look at a lock only is believed to hold it."""
 
@@ -131,6 +132,14 @@ class RunFolder:
         paths = sorted(self.path.glob("[0-9a-f]*.page"))
         return [page for path in paths if (page := read_page(path)) is not None]
 
+    def metric_pages(self) -> list[Path]:
+        """The files of its writers' metric pages; `pages.readings` reads them."""
+        try:
+            entries = sorted(os.listdir(self.path))
+        except OSError:
+            return []
+        return [self.path / entry for entry in entries if _METRICS.fullmatch(entry)]
+
     @property
     def ended(self) -> dict[str, Any] | None:
         """How the bot ended, if the supervisor has said so."""
@@ -153,11 +162,12 @@ class RunFolder:
         """Delete a folder of which everything was delivered. Returns whether it is gone.
 
         Only what tradespan's own work needs is deleted: segments, dead letters, files that were set
-        aside and whatever a user put there keep the folder.
+        aside and whatever a user put there keep the folder. Its metric pages go with it, unless a
+        living process counts there.
         """
         try:
             entries = os.listdir(self.path)
-            if not all(map(_is_passing, entries)):
+            if not all(map(_is_passing, entries)) or any(map(_is_held, self.metric_pages())):
                 return False
             for entry in entries:
                 os.unlink(self.path / entry)
@@ -185,8 +195,19 @@ def _is_passing(entry: str) -> bool:
     """Whether a file of a run's folder means nothing once the run is delivered."""
     if entry in (RUN, ENDED, DRAINED, PROGRESS) or entry.endswith(".page"):
         return True
+    if _METRICS.fullmatch(entry):
+        return True
     begun = entry.startswith(".") and _BEGUN.search(entry) is not None
     return begun or (entry.startswith("cursor-") and entry.endswith(".json"))
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a living process counts in a page; where locks don't work, nobody is known to."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        return bool(is_locked(descriptor))
+    finally:
+        os.close(descriptor)
 
 
 def run_folders(root: Path) -> Iterator[RunFolder]:

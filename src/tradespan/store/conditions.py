@@ -20,6 +20,7 @@ from tradespan.store.filters import (
     Equals,
     Group,
     Name,
+    Running,
     Service,
     Started,
     Status,
@@ -101,6 +102,8 @@ class ConditionBuilder:
                 self._add_bounds({"minimum": minimum, "maximum": maximum})
             case Status(failed):
                 self._add("where-failed" if failed else "where-fine")
+            case Running():
+                self._add("where-running")
             case Name(pattern):
                 search = re.compile(pattern).search
                 self._add_sites(lambda site: bool(search(site.name) or search(site.process)))

@@ -53,7 +53,7 @@ def to_trace_row(row: Sequence[Any]) -> TraceRow:
     """A row of `list-traces`."""
     (
         number, trace_id, span_id, name, process, group, service, start, duration, spans, errors,
-        exception, parameters, arguments, attributes,
+        exception, parameters, arguments, attributes, running,
     ) = row  # fmt: skip
     return TraceRow(
         row_id=number,
@@ -65,11 +65,12 @@ def to_trace_row(row: Sequence[Any]) -> TraceRow:
         service=service,
         start=start,
         duration=duration,
-        status="ERR" if errors else "OK",
+        status="ERR" if errors else "RUNNING" if running else "OK",
         spans=spans,
         errors=errors,
         data=describe_data(parameters, arguments, attributes),
         exception=exception or "",
+        running=running,
     )
 
 
@@ -149,7 +150,7 @@ def _to_detail(
 ) -> SpanDetail:
     (
         span_id, parent_id, start, duration, flags, site_number, resource_number, arguments, result,
-        attributes, events, links, status_message,
+        attributes, events, links, status_message, running,
     ) = row  # fmt: skip
     site, resource = sites[site_number], resources[resource_number]
     span = Span(
@@ -189,6 +190,7 @@ def _to_detail(
         ],
         resource=resource.attributes,
         scope=site.scope,
+        running=bool(running),
     )
 
 

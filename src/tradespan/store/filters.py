@@ -7,7 +7,7 @@ with a quote is never read as `key=value` or `status:…`.
   symbol=AAPL       an attribute named `symbol` or ending in `.symbol` (`trading.symbol`, the
                     argument `tradespan.args.symbol`) is `AAPL`: of a span, its function, its
                     events or its resource. Numbers compare as numbers, true and false as such.
-  status:err        a span failed; `status:ok`: none did
+  status:err        a span failed; `status:ok`: none did; `status:running`: one has no end yet
   duration:>10ms    the trace's duration; also `<`, `>=`, `<=`; units ns, us, ms, s, m, h
   name:REGEX        a regular expression found in the name of a span or of its function
   group:NAME        a function of this process group ran
@@ -87,6 +87,11 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """A span has begun and has no end yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Duration:
     """Bounds of the trace's duration in nanoseconds, both inclusive."""
 
@@ -123,7 +128,7 @@ class Started:
     until: int | None
 
 
-Term = Word | Equals | Status | Duration | Name | Group | Service | Started
+Term = Word | Equals | Status | Running | Duration | Name | Group | Service | Started
 
 
 def list_terms(wanted: TraceFilter) -> list[Term]:
@@ -234,10 +239,16 @@ def _check_field(text: str, field: str, start: int) -> None:
 
 
 def _status(text: str, value: str, start: int) -> Term:
-    outcomes = {"err": True, "error": True, "ok": False}
-    if value.lower() not in outcomes:
-        raise InvalidSearch(text, start, f"the status is err or ok, not {value}")
-    return Status(outcomes[value.lower()])
+    failed = Status(failed=True)
+    terms: dict[str, Term] = {
+        "err": failed,
+        "error": failed,
+        "ok": Status(failed=False),
+        "running": Running(),
+    }
+    if value.lower() not in terms:
+        raise InvalidSearch(text, start, f"the status is err, ok or running, not {value}")
+    return terms[value.lower()]
 
 
 def _duration(text: str, value: str, start: int) -> Term:

@@ -9,6 +9,9 @@ be that parent. With R the row's root so far and N the earliest new free span:
 3. Else look through the whole trace. Parents start before their children, so this takes clocks
    that disagree: a trace of a million spans is not searched once a batch.
 4. Parents in a circle: no span is free, and the earliest of all is the root.
+
+A running span counts as any other. Its end has the same start and parent, so that it changes the
+sums and the latest end, and of the root no more than the row.
 """
 
 from __future__ import annotations
@@ -47,6 +50,7 @@ class Trace:
     end: int
     spans: int = 0
     errors: int = 0
+    running: int = 0
     exception: str | None = None
     exception_time: int | None = None
     exception_span: int | None = None
@@ -55,15 +59,28 @@ class Trace:
     new: list[Root] = field(default_factory=list)
 
     def add(self, span: Span, row: int) -> None:
-        """Take in a new span."""
+        """Take in a new span, or the end of one whose start `drop_start` was told of."""
         span_id = to_signed(span.span_id)
         self.new.append(Root(span.start, span_id, to_signed(span.parent_id), row))
+        if self.root is not None and self.root.span_id == span_id:
+            self.root = self.new[-1]
         self.start = min(self.start, span.start)
         self.end = max(self.end, span.end)
         self.spans += 1
-        if span.status == ERROR:
+        if span.is_open:
+            self.running += 1
+        elif span.status == ERROR:
             self.errors += 1
             self._add_exception(span, span_id)
+
+    def drop_start(self) -> None:
+        """A running span's row goes, for its end has arrived and is added next.
+
+        It starts when its end says and has the same parent, so that no bound and no root can be
+        wrong for it.
+        """
+        self.spans -= 1
+        self.running -= 1
 
     def _add_exception(self, span: Span, span_id: int) -> None:
         found = find_exception(span)
@@ -85,6 +102,7 @@ class Trace:
             self.end - self.start,
             self.spans,
             self.errors,
+            self.running,
             self.exception,
             self.exception_time,
             self.exception_span,

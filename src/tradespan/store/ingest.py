@@ -16,6 +16,20 @@ from tradespan.store.queries import QUERIES
 
 LOOKUPS = 500
 """Traces looked up by one statement."""
+STATUS_BITS = 0b11
+"""Of `Span.flags`."""
+
+
+class Total(NamedTuple):
+    """The row of `total`."""
+
+    spans: int
+    traces: int
+    errors: int
+    running: int
+    last_end: int | None
+    last_span: int
+    last_trace: int
 
 
 class Arrival(NamedTuple):
@@ -39,13 +53,17 @@ def store_batch(
 ) -> int:
     """Store what is new of a batch and the cursor, if there is one, in the caller's transaction.
 
+    A span is known by its trace's id and its own. The end of a running one replaces it whole; a
+    start is stored only as long as there is no end. So neither order nor repetition matters.
+
     Returns:
-        How many spans were new; a span is known by its trace's id and its own.
+        How many spans were new, or have ended.
     """
     arrivals = collect_arrivals(dimensions, batch)
     known = {trace.trace_id: trace for trace in find_traces(connection, arrivals)}
-    drop_known_spans(connection, arrivals, known)
-    new = add_spans(connection, arrivals, known)
+    ended = drop_known_spans(connection, arrivals, known)
+    connection.executemany(QUERIES["delete-span"], ended)
+    new = add_spans(connection, arrivals, known, len(ended))
     if cursor is not None:
         write_cursor(connection, batch.folder, cursor)
     return new
@@ -61,7 +79,9 @@ def collect_arrivals(dimensions: Dimensions, batch: Batch[Span]) -> Arrivals:
             group = arrivals.get(span.trace_id)
             if group is None:
                 group = arrivals[span.trace_id] = {}
-            group.setdefault(span.span_id, Arrival(span, sites.number(span), resource))
+            other = group.get(span.span_id)
+            if other is None or (other.span.is_open and not span.is_open):
+                group[span.span_id] = Arrival(span, sites.number(span), resource)
     return arrivals
 
 
@@ -72,7 +92,7 @@ def find_traces(connection: sqlite3.Connection, ids: Iterable[bytes]) -> Iterato
         query = QUERIES["find-traces"].replace("{places}", ", ".join("?" * len(some)))
         for row in connection.execute(query, some):
             (
-                trace_id, number, start, duration, spans, errors,
+                trace_id, number, start, duration, spans, errors, running,
                 exception, exception_time, exception_span, *root,
             ) = row  # fmt: skip
             yield Trace(
@@ -82,6 +102,7 @@ def find_traces(connection: sqlite3.Connection, ids: Iterable[bytes]) -> Iterato
                 end=start + duration,
                 spans=spans,
                 errors=errors,
+                running=running,
                 exception=exception,
                 exception_time=exception_time,
                 exception_span=exception_span,
@@ -91,23 +112,36 @@ def find_traces(connection: sqlite3.Connection, ids: Iterable[bytes]) -> Iterato
 
 def drop_known_spans(
     connection: sqlite3.Connection, arrivals: Arrivals, known: dict[bytes, Trace]
-) -> None:
-    """Take out of the arrivals what is stored already: a batch may come twice, or in part."""
+) -> list[tuple[int]]:
+    """Take out of the arrivals what is stored already: a batch may come twice, or in part.
+
+    Returns:
+        Rows of running spans whose end is among the arrivals.
+    """
+    ended: list[tuple[int]] = []
     for trace_id, trace in known.items():
         group = arrivals[trace_id]
-        ids = to_json([to_signed(span_id) for span_id in group])
-        stored = {
-            span_id
-            for (span_id,) in connection.execute(QUERIES["find-known-spans"], (trace.id, ids))
-        }
-        if stored:
-            arrivals[trace_id] = {k: v for k, v in group.items() if to_signed(k) not in stored}
+        ids = {to_signed(span_id): span_id for span_id in group}
+        stored = connection.execute(QUERIES["find-known-spans"], (trace.id, to_json(list(ids))))
+        for row, signed, running in stored:
+            if running and not group[ids[signed]].span.is_open:
+                ended.append((row,))
+                trace.drop_start()
+            else:
+                del group[ids[signed]]
+    return ended
 
 
-def add_spans(connection: sqlite3.Connection, arrivals: Arrivals, known: dict[bytes, Trace]) -> int:
-    """Insert the spans, let their traces grow, keep the sums; returns how many spans."""
-    spans, traces, errors, last_end, last_span, last_trace = read_total(connection)
-    first_span, grown, created = last_span, [], []
+def add_spans(
+    connection: sqlite3.Connection, arrivals: Arrivals, known: dict[bytes, Trace], ended: int
+) -> int:
+    """Insert the spans, let their traces grow, keep the sums; returns how many spans.
+
+    `ended`: how many of them take the place of their starts, which are gone already.
+    """
+    total = read_total(connection)
+    errors, last_end, last_span, last_trace = total.errors, *total[-3:]
+    started, grown, created = 0, [], []
     rows: list[tuple[Column, ...]] = []
     for trace_id, group in arrivals.items():
         if not group:
@@ -124,6 +158,7 @@ def add_spans(connection: sqlite3.Connection, arrivals: Arrivals, known: dict[by
         for arrival in group.values():
             last_span += 1
             trace.add(arrival.span, last_span)
+            started += arrival.span.is_open
             rows.append(make_row(arrival, last_span, trace.id))
         errors += trace.errors
         last_end = trace.end if last_end is None else max(last_end, trace.end)
@@ -131,8 +166,16 @@ def add_spans(connection: sqlite3.Connection, arrivals: Arrivals, known: dict[by
     for name, changed in (("insert-trace", created), ("update-trace", grown)):
         values = [trace.columns(choose_root(connection, trace)) for trace in changed]
         connection.executemany(QUERIES[name], values)
-    new = last_span - first_span
-    sums = (spans + new, traces + len(created), errors, last_end, last_span, last_trace)
+    new = last_span - total.last_span
+    sums = Total(
+        spans=total.spans + new - ended,
+        traces=total.traces + len(created),
+        errors=errors,
+        running=total.running + started - ended,
+        last_end=last_end,
+        last_span=last_span,
+        last_trace=last_trace,
+    )
     connection.execute(QUERIES["write-total"], sums)
     return new
 
@@ -140,6 +183,8 @@ def add_spans(connection: sqlite3.Connection, arrivals: Arrivals, known: dict[by
 def make_row(arrival: Arrival, number: int, trace: int) -> tuple[Column, ...]:
     """The values of `insert-span`."""
     span = arrival.span
+    # What has not ended has not failed, whatever was said of it so far.
+    flags = span.flags & ~STATUS_BITS if span.is_open else span.flags
     return (
         number,
         trace,
@@ -149,17 +194,14 @@ def make_row(arrival: Arrival, number: int, trace: int) -> tuple[Column, ...]:
         arrival.resource,
         span.start,
         span.duration,
-        span.flags,
+        flags,
         *encode_columns(span),
     )
 
 
-def read_total(connection: sqlite3.Connection) -> tuple[int, int, int, int | None, int, int]:
-    """Spans, traces, failed spans, latest end, highest span and trace number."""
-    spans, traces, errors, last_end, last_span, last_trace = connection.execute(
-        QUERIES["read-total"]
-    ).fetchone()
-    return spans, traces, errors, last_end, last_span, last_trace
+def read_total(connection: sqlite3.Connection) -> Total:
+    """The sums over everything."""
+    return Total(*connection.execute(QUERIES["read-total"]).fetchone())
 
 
 def read_cursor(connection: sqlite3.Connection, folder: str) -> Cursor:

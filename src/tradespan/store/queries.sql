@@ -24,10 +24,11 @@ ON CONFLICT (digest) DO NOTHING;
 SELECT id FROM site WHERE digest = ?;
 
 -- name: read-total
-SELECT spans, traces, errors, last_end, last_span, last_trace FROM total;
+SELECT spans, traces, errors, running, last_end, last_span, last_trace FROM total;
 
 -- name: write-total
-UPDATE total SET spans = ?, traces = ?, errors = ?, last_end = ?, last_span = ?, last_trace = ?;
+UPDATE total SET
+    spans = ?, traces = ?, errors = ?, running = ?, last_end = ?, last_span = ?, last_trace = ?;
 
 -- name: insert-span
 INSERT INTO span (
@@ -37,13 +38,13 @@ INSERT INTO span (
 ON CONFLICT (trace, span_id) DO NOTHING;
 
 -- name: find-known-spans
-SELECT span_id FROM span
+SELECT id, span_id, running FROM span
 WHERE trace = ? AND span_id IN (SELECT value FROM json_each(?));
 
 -- name: find-traces
 -- What is needed to let a stored trace grow.
 SELECT
-    trace.trace_id, trace.id, trace.start, trace.duration, trace.spans, trace.errors,
+    trace.trace_id, trace.id, trace.start, trace.duration, trace.spans, trace.errors, trace.running,
     trace.exception, trace.exception_time, trace.exception_span,
     span.start, span.span_id, span.parent_id, span.id
 FROM trace JOIN span ON span.id = trace.root
@@ -51,12 +52,13 @@ WHERE trace.trace_id IN ({places});
 
 -- name: insert-trace
 INSERT INTO trace (
-    root, start, duration, spans, errors, exception, exception_time, exception_span, trace_id, id
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    root, start, duration, spans, errors, running,
+    exception, exception_time, exception_span, trace_id, id
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update-trace
 UPDATE trace SET
-    root = ?, start = ?, duration = ?, spans = ?, errors = ?,
+    root = ?, start = ?, duration = ?, spans = ?, errors = ?, running = ?,
     exception = ?, exception_time = ?, exception_span = ?
 WHERE trace_id = ? AND id = ?;
 
@@ -84,13 +86,13 @@ INSERT INTO cursor (folder, state) VALUES (?, ?)
 ON CONFLICT (folder) DO UPDATE SET state = excluded.state;
 
 -- name: old-traces
-SELECT id, root, spans, errors FROM trace
+SELECT id, root, spans, errors, running FROM trace
 WHERE start < ?1 AND start + duration < ?1
 ORDER BY start
 LIMIT ?2;
 
 -- name: some-spans
-SELECT id, status FROM span WHERE trace = ? AND id <> ? LIMIT ?;
+SELECT id, status, running FROM span WHERE trace = ? AND id <> ? LIMIT ?;
 
 -- name: delete-span
 DELETE FROM span WHERE id = ?;
@@ -102,14 +104,14 @@ DELETE FROM span WHERE trace = ?;
 DELETE FROM trace WHERE id = ?;
 
 -- name: shrink-trace
-UPDATE trace SET spans = spans - ?, errors = errors - ? WHERE id = ?;
+UPDATE trace SET spans = spans - ?, errors = errors - ?, running = running - ? WHERE id = ?;
 
 -- name: list-traces
 -- The page is found first, so that only its rows are looked up in the other tables.
 SELECT
     page.id, page.trace_id, root.span_id, site.name, site.process, site.process_group,
     resource.service, page.start, page.duration, page.spans, page.errors, page.exception,
-    site.parameters, root.arguments, root.attributes
+    site.parameters, root.arguments, root.attributes, page.running
 FROM (
     SELECT * FROM trace WHERE {conditions}
     ORDER BY trace.start DESC, trace.id DESC LIMIT :limit
@@ -123,9 +125,10 @@ ORDER BY page.start DESC, page.id DESC;
 SELECT 1 FROM trace WHERE {conditions} LIMIT :limit;
 
 -- name: list-points
+-- A trace that runs has no duration yet; one in which something failed is not left out for that.
 SELECT trace.start, trace.duration, trace.errors, trace.trace_id
 FROM trace
-WHERE {conditions}
+WHERE ({conditions}) AND (trace.running = 0 OR trace.errors > 0)
 ORDER BY trace.start DESC, trace.id DESC
 LIMIT :limit;
 
@@ -135,7 +138,8 @@ SELECT id, trace_id FROM trace WHERE trace_id BETWEEN ? AND ? ORDER BY id DESC L
 -- name: read-spans
 SELECT
     span.span_id, span.parent_id, span.start, span.duration, span.flags, span.site, span.resource,
-    span.arguments, span.result, span.attributes, span.events, span.links, span.status_message
+    span.arguments, span.result, span.attributes, span.events, span.links, span.status_message,
+    span.running
 FROM span
 WHERE span.trace = ?
 ORDER BY span.start, span.span_id
@@ -204,6 +208,9 @@ trace.errors > 0;
 
 -- name: where-fine
 trace.errors = 0;
+
+-- name: where-running
+trace.running > 0;
 
 -- name: where-minimum
 trace.duration >= :this_minimum;

@@ -16,13 +16,15 @@ def purge_traces(connection: sqlite3.Connection, older_than_ns: int, limit: int)
     Of a trace with more spans than that, some are deleted, and its row says how many are left;
     its root goes last. A trace that is still growing is kept whole: its end is recent.
 
+    A running span goes as any other: one whose process died has no end to wait for.
+
     Returns:
         How many spans were deleted.
     """
-    spans, traces, errors, last_end, last_span, last_trace = read_total(connection)
+    total = read_total(connection)
     old = connection.execute(QUERIES["old-traces"], (older_than_ns, TRACES_PER_STEP)).fetchall()
-    deleted = deleted_traces = deleted_errors = 0
-    for number, root, trace_spans, trace_errors in old:
+    deleted = deleted_traces = deleted_errors = deleted_running = 0
+    for number, root, trace_spans, trace_errors, trace_running in old:
         room = limit - deleted
         if trace_spans <= room:
             connection.execute(QUERIES["delete-spans"], (number,))
@@ -30,23 +32,28 @@ def purge_traces(connection: sqlite3.Connection, older_than_ns: int, limit: int)
             deleted += trace_spans
             deleted_traces += 1
             deleted_errors += trace_errors
+            deleted_running += trace_running
             continue
         if deleted == 0:
-            gone, failed = _thin_trace(connection, number, root, room)
-            deleted += gone
-            deleted_errors += failed
+            deleted, deleted_errors, deleted_running = _thin_trace(connection, number, root, room)
         break
-    left = (spans - deleted, traces - deleted_traces, errors - deleted_errors)
-    connection.execute(QUERIES["write-total"], (*left, last_end, last_span, last_trace))
+    left = total._replace(
+        spans=total.spans - deleted,
+        traces=total.traces - deleted_traces,
+        errors=total.errors - deleted_errors,
+        running=total.running - deleted_running,
+    )
+    connection.execute(QUERIES["write-total"], left)
     return deleted
 
 
 def _thin_trace(
     connection: sqlite3.Connection, number: int, root: int, limit: int
-) -> tuple[int, int]:
-    """Delete up to `limit` spans of a trace but its root; (spans, failed spans) deleted."""
+) -> tuple[int, int, int]:
+    """Delete up to `limit` spans of a trace but its root; (spans, failed, running) deleted."""
     rows = connection.execute(QUERIES["some-spans"], (number, root, limit)).fetchall()
-    failed = sum(status == "ERR" for _, status in rows)
-    connection.executemany(QUERIES["delete-span"], [(row,) for row, _ in rows])
-    connection.execute(QUERIES["shrink-trace"], (len(rows), failed, number))
-    return len(rows), failed
+    failed = sum(status == "ERR" for _, status, _ in rows)
+    running = sum(running for _, _, running in rows)
+    connection.executemany(QUERIES["delete-span"], [(row,) for row, _, _ in rows])
+    connection.execute(QUERIES["shrink-trace"], (len(rows), failed, running, number))
+    return len(rows), failed, running

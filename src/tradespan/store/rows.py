@@ -5,7 +5,8 @@ All times are integer nanoseconds UTC, all durations integer nanoseconds, all id
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from tradespan.core.records import AttributeValue
 
@@ -29,7 +30,7 @@ class TraceFilter:
     service: str | None = None
     """A service: traces in which it took part."""
     minimum_duration: int | None = None
-    """Nanoseconds, inclusive."""
+    """Nanoseconds, inclusive; of a trace that runs, what is known of it."""
     maximum_duration: int | None = None
     """Nanoseconds, inclusive."""
     limit: int = 50
@@ -56,9 +57,9 @@ class TraceRow:
     start: int
     """Start of the earliest span."""
     duration: int
-    """From the earliest span's start to the latest span's end."""
+    """From the earliest span's start to the latest moment known; see `running`."""
     status: str
-    """`ERR` if any span failed, else `OK`."""
+    """`ERR` if any span failed, else `RUNNING` if one has no end yet, else `OK`."""
     spans: int
     errors: int
     """Spans that failed."""
@@ -66,6 +67,8 @@ class TraceRow:
     """The root's arguments, shortened: `symbol='AAPL' quantity=300 +2`."""
     exception: str
     """The first exception of the trace, on one line: `ExchangeTimeout: no answer in 2.0 s`."""
+    running: int = 0
+    """Spans that have begun and have no end yet; of one whose process died none will come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ class SpanDetail:
     """OpenTelemetry's: `INTERNAL`, `SERVER`, `CLIENT`, `PRODUCER`, `CONSUMER`."""
     start: int
     duration: int
+    """0 while it runs."""
     status: str
     """`UNSET`, `OK` or `ERROR`."""
     status_message: str
@@ -126,6 +130,8 @@ class SpanDetail:
     resource: dict[str, AttributeValue]
     scope: str
     """Name of the instrumentation scope, with its version if it has one."""
+    running: bool = False
+    """It has begun, and its end is not in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +142,20 @@ class StoreSummary:
     traces: int
     errors: int
     """Spans that failed."""
+    running: int
+    """Spans without an end."""
     first: int | None
     """Start of the earliest trace; None in an empty store."""
     last: int | None
     """End of the latest span; None in an empty store."""
     services: list[str]
+
+
+Ageing = TypeVar("Ageing", TraceRow, SpanDetail)
+
+
+def age(item: Ageing, now: int) -> Ageing:
+    """The same, but what runs has lasted until `now` (nanoseconds UTC)."""
+    if not item.running:
+        return item
+    return replace(item, duration=max(now - item.start, item.duration))

@@ -2,6 +2,7 @@
 --
 -- Versions (PRAGMA user_version)
 --   1   spans, traces, cursors; views process_trace and data_trace
+--   2   spans that run: span.running, trace.running, total.running
 --
 -- PRAGMA application_id is 0x7473706E ("tspn"): any other SQLite file is refused. A file with a
 -- higher user_version is refused, and left as it is byte for byte. This script makes a new store;
@@ -52,7 +53,8 @@ CREATE TABLE site (
 
 CREATE INDEX site_process ON site (process);
 
--- A finished span. `id` counts arrivals and is never used twice.
+-- A span, finished or running. `id` counts arrivals and is never used twice: when the end of a
+-- running span arrives, its row goes and a new one comes.
 CREATE TABLE span (
     id             INTEGER PRIMARY KEY,
     trace          INTEGER NOT NULL REFERENCES trace (id),
@@ -61,7 +63,7 @@ CREATE TABLE span (
     site           INTEGER NOT NULL REFERENCES site (id),
     resource       INTEGER NOT NULL REFERENCES resource (id),
     start          INTEGER NOT NULL,
-    duration       INTEGER NOT NULL,
+    duration       INTEGER NOT NULL,            -- 0 while it runs
     flags          INTEGER NOT NULL,            -- as in core/records.py: bits 0-1 status, 2-4 kind, …
     arguments      TEXT,                        -- JSON array by site.parameters; null: not captured
     result         TEXT,                        -- JSON value
@@ -71,7 +73,8 @@ CREATE TABLE span (
     status_message TEXT,
     trace_state    TEXT,
     dropped        TEXT,                        -- JSON array: attributes, events, links over the limits
-    status         TEXT NOT NULL AS (CASE flags & 3 WHEN 2 THEN 'ERR' ELSE 'OK' END) VIRTUAL
+    status         TEXT NOT NULL AS (CASE flags & 3 WHEN 2 THEN 'ERR' ELSE 'OK' END) VIRTUAL,
+    running        INTEGER NOT NULL AS (flags >> 7 & 1) VIRTUAL -- 1: begun, and no end arrived
 ) STRICT;
 
 -- Reads one trace, finds a parent, and ignores a span that is already there.
@@ -85,17 +88,20 @@ CREATE TABLE trace (
     trace_id       BLOB NOT NULL UNIQUE,        -- 16 bytes
     root           INTEGER NOT NULL REFERENCES span (id), -- earliest span without a stored parent
     start          INTEGER NOT NULL,            -- of the earliest span
-    duration       INTEGER NOT NULL,            -- to the latest end
-    spans          INTEGER NOT NULL,
+    duration       INTEGER NOT NULL,            -- to the latest end, or start of what runs
+    spans          INTEGER NOT NULL,            -- running ones too
     errors         INTEGER NOT NULL,            -- spans that failed
     exception      TEXT,                        -- the first one, on one line
     exception_time INTEGER,
-    exception_span INTEGER                      -- span_id; decides between equal times
+    exception_span INTEGER,                     -- span_id; decides between equal times
+    running        INTEGER NOT NULL DEFAULT 0   -- spans without an end
 ) STRICT;
 
 -- Lists the newest traces, and the newest that failed (a query must say `errors > 0`).
 CREATE INDEX trace_newest ON trace (start);
 CREATE INDEX trace_failed ON trace (start) WHERE errors > 0;
+-- Lists what runs (a query must say `running > 0`).
+CREATE INDEX trace_running ON trace (start) WHERE running > 0;
 
 -- Sums over everything, so that nobody scans for them. One row.
 CREATE TABLE total (
@@ -104,10 +110,11 @@ CREATE TABLE total (
     errors     INTEGER NOT NULL,                -- spans that failed
     last_end   INTEGER,                         -- latest end of a span ever stored
     last_span  INTEGER NOT NULL,                -- highest span.id ever given
-    last_trace INTEGER NOT NULL                 -- highest trace.id ever given
+    last_trace INTEGER NOT NULL,                -- highest trace.id ever given
+    running    INTEGER NOT NULL DEFAULT 0       -- spans without an end
 ) STRICT;
 
-INSERT INTO total VALUES (0, 0, 0, NULL, 0, 0);
+INSERT INTO total VALUES (0, 0, 0, NULL, 0, 0, 0);
 
 -- How far each run's folder of the spool has been stored. Commits with the rows.
 CREATE TABLE cursor (
@@ -128,7 +135,8 @@ SELECT
     )
 FROM span WHERE span.status = 'ERR';
 
--- One row a call: when it began, what, how it ended. `exception`: the full traceback if ERR.
+-- One row a call that is over: when it began, what, how it ended. `exception`: the full traceback
+-- if ERR. A running call is in neither view: it has no status yet, and `status` is OK or ERR.
 CREATE VIEW process_trace (ts, process, status, duration_ms, exception) AS
 SELECT
     strftime('%Y-%m-%dT%H:%M:%S', span.start / 1000000000, 'unixepoch')
@@ -137,7 +145,8 @@ SELECT
     span.status,
     span.duration / 1e6,
     (SELECT failure.traceback FROM failure WHERE failure.span = span.id)
-FROM span JOIN site ON site.id = span.site;
+FROM span JOIN site ON site.id = span.site
+WHERE span.running = 0;
 
 -- One row for each value that went into a call (INPUT, at the call's start) or came out of it
 -- (OUTPUT, at its end; `data` is 'result').
@@ -163,4 +172,5 @@ SELECT
     CASE WHEN item.type IN ('true', 'false') THEN item.type ELSE item.value END,
     span.status,
     (SELECT failure.traceback FROM failure WHERE failure.span = span.id)
-FROM item JOIN span ON span.id = item.span JOIN site ON site.id = span.site;
+FROM item JOIN span ON span.id = item.span JOIN site ON site.id = span.site
+WHERE span.running = 0;

@@ -141,7 +141,8 @@ class Store:
             cursor: `batch.ahead`; None for a part of a batch, with which the cursor stays.
 
         Returns:
-            How many spans were new; those already there, by trace and span id, are ignored.
+            How many spans were new, or have ended; those already there, by trace and span id,
+            are ignored.
 
         Raises:
             StoreError: Opened `readonly`, or closed.
@@ -237,6 +238,8 @@ class Store:
     def scatter(self, wanted: TraceFilter, limit: int = 2000) -> list[tuple[int, int, str, str]]:
         """(start, duration, `OK` or `ERR`, trace id) of the newest `limit` traces that match.
 
+        Not of those that run, for they have no duration yet, unless something failed in them.
+
         Raises:
             InvalidSearch: The filter's text or name cannot be understood.
         """
@@ -262,10 +265,12 @@ class Store:
     def summary(self) -> StoreSummary:
         """Counts and the time covered; costs no scan."""
         with self._readers.borrow() as connection:
-            spans, traces, errors, last_end, _, _ = read_total(connection)
+            total = read_total(connection)
             (first,) = connection.execute(QUERIES["first-start"]).fetchone()
             services = _list_services(connection)
-        return StoreSummary(spans, traces, errors, first, last_end, services)
+        return StoreSummary(
+            total.spans, total.traces, total.errors, total.running, first, total.last_end, services
+        )
 
     def counts_by_attribute(self, key: str) -> dict[str, int]:
         """How many spans have each value of an attribute, most frequent first; scans all spans."""
@@ -280,9 +285,9 @@ class Store:
             return {str(value): count for value, count in rows}
 
     def changes(self) -> int:
-        """A number that grows when spans were added; costs one row."""
+        """A number that grows when spans were added, or ended; costs one row."""
         with self._readers.borrow() as connection:
-            return read_total(connection)[4]
+            return read_total(connection).last_span
 
 
 def _run(

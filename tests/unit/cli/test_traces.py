@@ -227,7 +227,7 @@ def test_empty_store_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--search", "status:maybe"], "the status is err or ok, not maybe at position 7"),
+        (["--search", "status:maybe"], "the status is err, ok or running, not maybe at position 7"),
         (["--name", "a(b"], "the regular expression fails"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tradespan.core.delivery import Batch, Cursor, Origin, Slice
-from tradespan.core.records import Event, Failure, Frame, Kind, Lane, Resource, Site, Span
+from tradespan.core.records import OPEN, Event, Failure, Frame, Kind, Lane, Resource, Site, Span
 from tradespan.store.store import Store
 
 MILLISECOND = 1_000_000
@@ -74,6 +74,11 @@ def make_span(
         flags=facts.pop("flags", SAMPLED | (ERROR if failed else 0)),
         **facts,
     )
+
+
+def make_open(trace: int = 1, span: int = 1, parent: int = 0, **facts: Any) -> Span:
+    """The start of a span that is not over; facts as of `make_span`."""
+    return make_span(trace, span, parent, duration=0, flags=SAMPLED | OPEN, **facts)
 
 
 def trace_hex(trace: int) -> str:

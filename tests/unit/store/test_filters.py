@@ -64,7 +64,7 @@ def test_search_is_read_as(text: str, terms: list[Term]) -> None:
     ("text", "position", "reason"),
     [
         ('ok "no end', 3, "this quote is not closed"),
-        ("status:maybe", 7, "the status is err or ok, not maybe"),
+        ("status:maybe", 7, "the status is err, ok or running, not maybe"),
         ("a status:", 9, "a value is missing after status:"),
         ("symbol=", 7, "a value is missing after symbol="),
         ("x duration:10ms", 11, "expected a comparison and a duration"),

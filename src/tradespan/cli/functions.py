@@ -1,0 +1,327 @@
+"""`tradespan functions`: how often watched functions are called, fail, and how long they take."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from tradespan.bootstrap.folders import choose_root
+from tradespan.cli.exits import FAILED, OK
+from tradespan.cli.render import (
+    Column,
+    format_count,
+    format_duration,
+    make_console,
+    plain,
+    print_columns,
+    print_line,
+    shorten_process,
+)
+from tradespan.config import load_config
+from tradespan.pages.metrics import FunctionSeries
+from tradespan.pages.readings import FunctionTotal, merge, read_metric_pages
+from tradespan.spool.folder import run_folders
+
+INTERVAL = 1.0
+"""Seconds between two looks of `--watch`."""
+NARROW = 110
+"""Columns of a terminal below which groups and total times are left out."""
+_NOTES = 5
+"""Sentences about pages that are printed at most."""
+
+SORTS: dict[str, Callable[[FunctionTotal], float]] = {
+    "calls": lambda total: total.counts.calls,
+    "errors": lambda total: total.counts.errors,
+    "p99": lambda total: -1.0 if (p99 := total.quantile(0.99)) is None else p99,
+    "total": lambda total: total.counts.total,
+}
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "functions",
+        help="show how often watched functions are called and fail, and how long they take",
+        description="Calls, errors and durations of watched functions, over all runs of a root"
+        " whose folders are still there. Every call counts, its span kept or not.",
+        epilog="""
+        Percentiles are interpolated within the histogram's buckets, whose bounds are 1, 2, 5, 10 …
+        from 1 µs to 100 s: they tell the bucket, and inside it guess. Calls/s is of processes that
+        run, over their life; with --watch, since the last look.
+        """,
+    )
+    add = parser.add_argument
+    add("--sort", choices=[*SORTS], default="calls", help="most first by this (default: calls)")
+    add("--name", metavar="REGEX", type=read_pattern, help="a function whose name this is found in")
+    add("--group", metavar="NAME", help="a process group")
+    add("--limit", metavar="N", type=read_limit, help="at most so many")
+    add("--json", action="store_true", help="one JSON object a line, with all fields")
+    add("--watch", action="store_true", help="look again every second, until Ctrl-C")
+    add("--root", metavar="DIR", help="the root whose runs to look at")
+    add("--config", metavar="FILE", help="settings file")
+
+
+def read_pattern(text: str) -> re.Pattern[str]:
+    """A regular expression, for argparse."""
+    try:
+        return re.compile(text)
+    except re.error as error:
+        message = f"{text!r} is no regular expression: {error}"
+        raise argparse.ArgumentTypeError(message) from error
+
+
+def read_limit(text: str) -> int:
+    """A number of functions, for argparse."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the pages of a root say at one moment."""
+
+    totals: list[FunctionTotal]
+    notes: list[str]
+    now: int
+    """Nanoseconds, UTC."""
+    calls: dict[FunctionSeries, int] = field(default_factory=dict)
+
+
+def run(namespace: argparse.Namespace, wait: Callable[[float], object] = time.sleep) -> int:
+    """Show; say no if nothing is counted. `wait`: between two looks of `--watch`, in seconds.
+
+    Raises:
+        ConfigurationError: A setting cannot be used.
+    """
+    given = {} if namespace.root is None else {"root": namespace.root}
+    config = load_config(given, config_file=namespace.config, command_line=True)
+    root = choose_root(config).root
+    console = make_console()
+    if not namespace.watch:
+        return show(console, root, namespace, look(root), None)
+    before: Look | None = None
+    with suppress(KeyboardInterrupt):
+        while True:
+            now = look(root)
+            if console.is_terminal:
+                console.clear()
+            show(console, root, namespace, now, before)
+            sys.stdout.flush()
+            before = now
+            wait(INTERVAL)
+    return OK
+
+
+def look(root: Path) -> Look:
+    """Read all pages of a root's runs."""
+    now = time.time_ns()
+    readings = [
+        reading
+        for folder in run_folders(root)
+        for reading in read_metric_pages(folder.metric_pages)
+    ]
+    totals = merge(function for reading in readings for function in reading.functions)
+    notes = [problem for reading in readings for problem in reading.problems]
+    if len(notes) > _NOTES:
+        notes[_NOTES:] = [f"{format_count(len(notes) - _NOTES, 'more page')} cannot be read whole"]
+    if overflow := sum(reading.overflow for reading in readings):
+        notes.append(
+            f"{format_count(overflow, 'function')} found no place, and count as (other):"
+            " a process has room for 2,000"
+        )
+    if in_memory := sum(reading.in_memory for reading in readings):
+        counted = "function is" if in_memory == 1 else "functions are"
+        notes.append(
+            f"{in_memory:,} {counted} counted in memory only, not shown here: the folder could not"
+            " be written when they were first called"
+        )
+    calls = {total.series: total.counts.calls for total in totals}
+    return Look(totals, notes, now, calls)
+
+
+def show(
+    console: Console, root: Path, namespace: argparse.Namespace, now: Look, before: Look | None
+) -> int:
+    """Print one look; `before`: the last one, for rates since then."""
+    chosen = choose(now.totals, namespace)
+    for note in now.notes:
+        print(f"tradespan: {note}", file=sys.stderr)
+    if not chosen:
+        print(f"tradespan: {explain_nothing(root, now, namespace)}", file=sys.stderr)
+        return FAILED
+    shown = chosen[: namespace.limit]
+    rates = [rate_of(total, now, before) for total in shown]
+    if namespace.json:
+        for total, rate in zip(shown, rates, strict=True):
+            print(msgspec.json.encode(to_json(total, rate)).decode())
+        return OK
+    print_columns(console, build_columns(shown, rates, console.width))
+    if console.is_terminal:
+        more = f"{len(shown):,} of " if len(shown) < len(chosen) else ""
+        line = f"{more}{format_count(len(chosen), 'function')}; percentiles are interpolated"
+        print_line(console, Text(f"{line} within buckets of 1-2-5 steps", style="dim"))
+    return OK
+
+
+def choose(totals: Sequence[FunctionTotal], namespace: argparse.Namespace) -> list[FunctionTotal]:
+    """Those that the filters leave, sorted."""
+    name, group = namespace.name, namespace.group
+    kept = [
+        total
+        for total in totals
+        if (name is None or name.search(total.series.name))
+        and (group is None or total.series.process_group == group)
+    ]
+    kept.sort(key=lambda total: (-SORTS[namespace.sort](total), total.series.name))
+    return kept
+
+
+def explain_nothing(root: Path, now: Look, namespace: argparse.Namespace) -> str:
+    """Why no function is shown."""
+    if not now.totals:
+        return (
+            f"no function has been counted below {root}: run `tradespan run …` first, or name"
+            " another root with --root"
+        )
+    given = [f"--name {namespace.name.pattern}"] if namespace.name is not None else []
+    hint = ""
+    if namespace.group is not None:
+        given.append(f"--group {namespace.group}")
+        groups = {each.series.process_group for each in now.totals} - {""}
+        if namespace.group not in groups:
+            hint = f"; --group can be {', '.join(sorted(groups)) or 'nothing yet'}"
+    total = format_count(len(now.totals), "function")
+    return f"none of {total} satisfies {' and '.join(given)}{hint}"
+
+
+def rate_of(total: FunctionTotal, now: Look, before: Look | None) -> float | None:
+    """Calls a second; None where no process runs that could call, or no time has passed."""
+    if before is not None:
+        seconds = (now.now - before.now) / 1e9
+        # A page may have gone between the two looks.
+        fresh = max(total.counts.calls - before.calls.get(total.series, 0), 0)
+        return fresh / seconds if seconds > 0 and total.running else None
+    lives = [(each.counts.calls, (now.now - each.page.created) / 1e9) for each in total.running]
+    rates = [calls / seconds for calls, seconds in lives if seconds > 0]
+    return sum(rates) if rates else None
+
+
+def to_json(total: FunctionTotal, rate: float | None) -> dict[str, Any]:
+    """As plain values; times in nanoseconds. What is undefined is null."""
+    series, counts = total.series, total.counts
+    percentiles = {f"p{share}_ns": total.quantile(share / 100) for share in (50, 95, 99)}
+    objective = None
+    if series.target is not None:
+        objective = {
+            "target": series.target,
+            "latency_ns": series.latency,
+            "good": counts.good,
+            "good_share": total.share_good,
+            "met": total.met,
+        }
+    return {
+        "name": series.name,
+        "group": series.process_group,
+        "attributes": dict(series.attributes),
+        "calls": counts.calls,
+        "calls_per_second": rate,
+        "errors": counts.errors,
+        "error_share": total.share_failed,
+        **{key: p if p is None or math.isfinite(p) else None for key, p in percentiles.items()},
+        "total_ns": counts.total,
+        "bounds_ns": series.bounds,
+        "buckets": counts.buckets,
+        "objective": objective,
+        "running": len(total.running),
+    }
+
+
+def build_columns(
+    totals: Sequence[FunctionTotal], rates: Sequence[float | None], width: int
+) -> list[Column]:
+    """The columns of the table."""
+    wide = width >= NARROW
+    names = [shorten_process(total.series.name, max(width // 3, 16)) for total in totals]
+    groups = [Text(plain(total.series.process_group), style="dim") for total in totals]
+    columns = [Column("Function", [Text(plain(name)) for name in names], flexible=True)]
+    if wide and any(groups):
+        columns.append(Column("Group", groups))
+    numbers = {
+        "Calls": [f"{total.counts.calls:,}" for total in totals],
+        "Calls/s": [format_rate(rate) for rate in rates],
+    }
+    columns += [_right(title, cells) for title, cells in numbers.items()]
+    red = ["bold red" if total.counts.errors else "dim" for total in totals]
+    errors = [f"{total.counts.errors:,}" for total in totals]
+    columns.append(_right("Errors", errors, red))
+    columns.append(_right("Error %", [format_percent(t.share_failed) for t in totals], red))
+    for share in (50, 95, 99):
+        cells = [format_quantile(total, share / 100) for total in totals]
+        columns.append(_right(f"p{share}", cells))
+    if wide:
+        columns.append(_right("Total", [format_duration(t.counts.total) for t in totals]))
+    if any(total.series.target is not None for total in totals):
+        columns.append(Column("Objective", [format_objective(total) for total in totals]))
+    return columns
+
+
+def _right(title: str, cells: Sequence[str], styles: Sequence[str] = ()) -> Column:
+    styled = styles or [""] * len(cells)
+    texts = [Text(cell, style=style) for cell, style in zip(cells, styled, strict=True)]
+    return Column(title, texts, right=True)
+
+
+def format_rate(rate: float | None) -> str:
+    """Calls a second: `0`, `< 0.1`, `3.2`, `1,204`; nothing where there is none."""
+    if rate is None:
+        return ""
+    if 0 < rate < 0.1:
+        return "< 0.1"
+    return f"{rate:,.0f}" if rate >= 100 or rate == 0 else f"{rate:.1f}"
+
+
+def format_percent(share: float | None) -> str:
+    """`0`, `< 0.01`, `1.25`, `100`; nothing where there is none. 100 is all, and nothing less."""
+    if share is None:
+        return ""
+    percent = share * 100
+    if 0 < percent < 0.01:
+        return "< 0.01"
+    return f"{math.floor(percent * 100 + 1e-6) / 100:g}"
+
+
+def format_quantile(total: FunctionTotal, share: float) -> str:
+    """A duration; `> 1 m 40 s` if it lies above all bounds; nothing without calls."""
+    duration = total.quantile(share)
+    if duration is None:
+        return ""
+    if math.isinf(duration):
+        return f"> {format_duration(total.series.bounds[-1] if total.series.bounds else 0)}"
+    return format_duration(round(duration))
+
+
+def format_objective(total: FunctionTotal) -> Text:
+    """`met 99.95 of 99.9 % in 5.0 ms`: whether, the good calls' share, the target, the latency."""
+    series = total.series
+    if series.target is None:
+        return Text()
+    wanted = f"{series.target * 100:.10g} %"
+    if series.latency is not None:
+        wanted += f" in {format_duration(series.latency)}"
+    if total.met is None:
+        return Text(wanted, style="dim")
+    verdict = Text("met" if total.met else "missed", style="green" if total.met else "bold red")
+    return Text.assemble(verdict, f" {format_percent(total.share_good)} of {wanted}")

@@ -1,0 +1,176 @@
+"""Which names say that what stands under them is a secret.
+
+"trading session" and "author" are no secrets, so a name is judged by its whole words; nor is what
+is only said about one (`token_count`, `signatureMethod`). A verdict is reached once and cached.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Protocol
+from weakref import WeakSet
+
+MARK = "***"
+"""What stands for a secret; it says nothing about what it hides."""
+
+SENSITIVE_WORDS = frozenset(
+    {
+        "password", "passwords", "passwd", "pwd", "secret", "secrets", "token", "apikey",
+        "apikeys", "passphrase", "signature", "listenkey", "privatekey", "secretkey", "accesskey",
+        "seed", "mnemonic", "authorization", "auth", "cookie", "cookies", "credential",
+        "credentials", "otp", "totp", "pin", "jwt", "bearer", "webhook",
+    }
+)  # fmt: skip
+SENSITIVE_PAIRS = frozenset(
+    {
+        ("api", "key"), ("api", "keys"), ("private", "key"), ("private", "keys"), ("priv", "key"),
+        ("secret", "key"), ("access", "key"), ("listen", "key"), ("signing", "key"),
+        ("encryption", "key"), ("hmac", "key"), ("session", "id"), ("session", "token"),
+        ("access", "tokens"), ("refresh", "tokens"), ("api", "tokens"), ("api", "sign"),
+        ("access", "sign"), ("bapi", "sign"), ("pass", "word"), ("pass", "phrase"),
+    }
+)  # fmt: skip
+SENSITIVE_FIX_TAGS = frozenset({"89", "96", "553", "554", "925", "1402", "1404"})
+"""Signature, RawData, Username, Password, NewPassword, EncryptedPassword, EncryptedNewPassword.
+Source: FIX 4.4, FIX 5.0 SP2."""
+
+ABOUT = frozenset(
+    {
+        "address", "algorithm", "amount", "balance", "bucket", "count", "decimals", "enabled",
+        "expires", "expiry", "length", "limit", "method", "missing", "policy", "price", "required",
+        "size", "symbol", "ttl", "type", "valid", "version",
+    }
+)  # fmt: skip
+"""Words that make of the one before them a fact about a secret, or a coin (`token_symbol`)."""
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_MOST_VERDICTS = 4_096
+_LONGEST = 200
+"""Characters of a name that are looked at, and kept with a verdict."""
+
+Hides = Callable[[str], bool]
+Words = tuple[str, ...]
+
+
+class Judged(Protocol):
+    """What has asked for verdicts, and asks again when the settings change."""
+
+    def judge(self) -> None:
+        """Ask anew."""
+
+
+class _Settings:
+    """The settings in force."""
+
+    enabled = True
+    also: frozenset[Words] = frozenset()
+    kept: frozenset[Words] = frozenset()
+
+
+verdicts: dict[str, bool] = {}
+"""By name. `is_sensitive` fills it; the hot path reads it without a call."""
+_judged: WeakSet[Judged] = WeakSet()
+_own_verdicts: WeakSet[_Verdicts] = WeakSet()
+
+
+def is_sensitive(name: str) -> bool:
+    """Whether a field of this name holds a secret."""
+    known = verdicts.get(name)
+    return _remember(verdicts, name, _is_secret(name)) if known is None else known
+
+
+def hiding(names: Iterable[str]) -> Hides:
+    """`is_sensitive` that hides some names more, whatever the settings say.
+
+    A name hides every name that has its words one after the other: `account` also `sub_account`
+    and `accountId`, but not `accounting`.
+    """
+    also = _all_words(names)
+    return _Verdicts(also).hides if also else is_sensitive
+
+
+class _Verdicts(dict[str, bool]):
+    """Verdicts of one function that hides more names than others."""
+
+    def __init__(self, also: frozenset[Words]) -> None:
+        super().__init__()
+        self.also = also
+        _own_verdicts.add(self)
+
+    def hides(self, name: str) -> bool:
+        known = self.get(name)
+        if known is None:
+            return _remember(self, name, _is_named(name, self.also) or is_sensitive(name))
+        return known
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def configure_names(names: Iterable[str], keep: Iterable[str], *, enabled: bool) -> None:
+    """Put settings in force. `names` are hidden too; `keep` are exactly these, and stay readable.
+
+    `enabled`: False leaves every name readable but those that a decorator hides.
+    """
+    _Settings.enabled = enabled
+    _Settings.also = _all_words(names)
+    _Settings.kept = _all_words(keep)
+    verdicts.clear()
+    for own in list(_own_verdicts):
+        own.clear()
+    for judged in list(_judged):
+        judged.judge()
+
+
+def judge_again(judged: Judged) -> None:
+    """Have verdicts that were reached before `configure_names` renewed by it."""
+    _judged.add(judged)
+
+
+def words_of(name: str) -> Words:
+    """`apiKey`, `API-KEY` and `api.key` have the same two words."""
+    return tuple(word.lower() for word in _WORD.findall(name))
+
+
+def _all_words(names: Iterable[str]) -> frozenset[Words]:
+    return frozenset(filter(None, map(words_of, names)))
+
+
+def _remember(known: dict[str, bool], name: str, verdict: bool) -> bool:
+    if len(known) >= _MOST_VERDICTS:
+        known.clear()
+    if len(name) <= _LONGEST:
+        known[name] = verdict
+    return verdict
+
+
+def _is_named(name: str, names: frozenset[Words]) -> bool:
+    words = words_of(name[:_LONGEST])
+    return any(
+        words[place : place + len(wanted)] == wanted
+        for wanted in names
+        for place in range(len(words) - len(wanted) + 1)
+    )
+
+
+def _is_secret(name: str) -> bool:
+    settings = _Settings
+    words = words_of(name[:_LONGEST])
+    if not settings.enabled or words in settings.kept:
+        return False
+    if name in SENSITIVE_FIX_TAGS or (settings.also and _is_named(name, settings.also)):
+        return True
+    following = (*words[1:], "")
+    if any(
+        word in SENSITIVE_WORDS and after not in ABOUT
+        for word, after in zip(words, following, strict=True)
+    ):
+        return True
+    return "".join(words) in SENSITIVE_WORDS or any(
+        pair in SENSITIVE_PAIRS for pair in pairwise(words)
+    )
