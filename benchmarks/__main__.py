@@ -1,47 +1,76 @@
-"""`make bench`: print the tables, and write the one in docs/performance.md."""
+"""`make bench`: measure, print the tables, and write those of docs/performance.md if asked to."""
 
 from __future__ import annotations
 
-import platform
-import sys
-from pathlib import Path
+import argparse
+import json
+from collections.abc import Callable, Collection
 
-from benchmarks.cost import context_mode, measure
+from benchmarks import calls, disabled, machine, memory, page, peers, tail, timing
+from benchmarks.processes import REPOSITORY, ProcessFailed
+from benchmarks.results import Report
 
-BAR = 8.0
-"""`@monitor` on an empty function costs at most this part of an SDK span (issue 01)."""
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-MARK = "<!-- written by `make bench` -->"
-
-
-def table(rows: list[tuple[str, float, float]]) -> str:
-    """The rows as Markdown."""
-    lines = ["| one call | µs | SDK span costs … times as much |", "|---|---:|---:|"]
-    lines += [f"| {name} | {cost:.2f} | {ratio:.1f} |" for name, cost, ratio in rows]
-    return "\n".join(lines)
+PAGE = REPOSITORY / "docs" / "performance.md"
+USUAL = (*calls.GROUPS, disabled.GROUP, tail.GROUP, peers.GROUP)
+GROUPS = (*USUAL, memory.GROUP)
 
 
-def machine() -> str:
-    """What it was measured on."""
-    model = "unknown processor"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    return f"{model}, {platform.system()} {platform.machine()}, CPython {platform.python_version()}"
+def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """What to measure, as `groups`, and what to do with it."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="fewer rounds: a look, not a measurement")
+    add("--only", metavar="GROUP,…", help=f"of {', '.join(GROUPS)}")
+    add("--memory", action="store_true", help="also ten million calls, memory before and after")
+    add("--json", action="store_true", help="print JSON in place of tables")
+    add("--write", action="store_true", help="write docs/performance.md from this run")
+    given = parser.parse_args(arguments)
+    groups = [name.strip() for name in given.only.split(",")] if given.only else list(USUAL)
+    if unknown := [name for name in groups if name not in GROUPS]:
+        parser.error(f"--only: no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    if given.write and given.only:
+        parser.error("--write wants the whole run: the page is of one run")
+    if given.memory and memory.GROUP not in groups:
+        groups.append(memory.GROUP)
+    given.groups = groups
+    return given
+
+
+def measure(groups: Collection[str], *, quick: bool) -> Report:
+    """One run."""
+    rounds = timing.QUICK if quick else timing.FULL
+    report = Report(calls.measure_calls(groups, rounds))
+    sections: dict[str, Callable[[], None]] = {
+        disabled.GROUP: lambda: disabled.measure_disabled(rounds, report),
+        tail.GROUP: lambda: tail.measure_tail(tail.QUICK if quick else tail.FULL, report),
+        peers.GROUP: lambda: peers.measure_peers(rounds, report),
+        memory.GROUP: lambda: memory.measure_memory(memory.QUICK if quick else memory.FULL, report),
+    }
+    for name, section in sections.items():
+        if name in groups:
+            try:
+                section()
+            except ProcessFailed as error:  # what the others found is worth keeping
+                report.notes.append(f"{name}: not measured: {error}")
+    return report
 
 
 def main() -> None:
-    """Measure and print; `--write` puts the table into the docs."""
-    rows = measure()
-    page = f"{machine()}; {context_mode()}; minimum of 40 rounds of 2,000 calls, in turns.\n\n"
-    page += table(rows)
-    print(page)
-    ratio = next(ratio for name, _, ratio in rows if name == "@monitor")
-    print(f"\n@monitor is 1/{ratio:.1f} of an SDK span (bar: 1/{BAR:g})")
-    if "--write" in sys.argv:
-        head, _, _ = PAGE.read_text().partition(MARK)
-        PAGE.write_text(f"{head}{MARK}\n{page}\n")
+    """Measure and print."""
+    given = read_arguments()
+    report = measure(given.groups, quick=given.quick)
+    facts = machine.describe()
+    if given.json:
+        print(json.dumps({"machine": facts, "quick": given.quick, **report.as_json()}, indent=2))
+    rounds = timing.QUICK if given.quick else timing.FULL
+    how = f"Minimum of {rounds.count} rounds of {rounds.calls:,} calls, in turns."
+    if given.quick:
+        how += " A quick run: a look, not a measurement."
+    written = page.render(report, facts, how)
+    if not given.json:
+        print(written)
+    if given.write:
+        PAGE.write_text(page.put_into(PAGE.read_text(encoding="utf-8"), written), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from opentelemetry import trace
 
+from tradespan.bootstrap.brought import Brought, build_parts
 from tradespan.bootstrap.folders import (
     choose_root,
     describe_run,
@@ -24,6 +26,7 @@ from tradespan.config import Config, load_config
 from tradespan.core import guard
 from tradespan.core.errors import AlreadyConfigured, SpoolUnavailable
 from tradespan.instrument.auto.watcher import WATCHER
+from tradespan.instrument.capture.redact import configure_redaction
 from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.propagation import POOLS, upstream_of
 from tradespan.instrument.recorder import SLOT, Recorder
@@ -35,8 +38,14 @@ from tradespan.wire.codec import encode_record
 from tradespan.wire.sites import SITES
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
+    from opentelemetry.sdk.trace.sampling import Sampler
+
     from tradespan.bootstrap.forwarder import InProcessForwarder
 
+_LEAST_TO_END = 1.0
+"""Seconds that span processors have to shut down, however long the delivery took."""
 _lock = threading.RLock()
 _runtime: Runtime | None = None
 _limit_raised = False
@@ -45,8 +54,17 @@ _limit_raised = False
 class Runtime:
     """What `configure()` put in force. One a process."""
 
-    def __init__(self, config: Config, folder: RunFolder | None, *, injected: bool) -> None:
+    def __init__(
+        self,
+        config: Config,
+        folder: RunFolder | None,
+        *,
+        injected: bool,
+        brought: Brought | None = None,
+    ) -> None:
         self.config = config
+        self.brought = brought or Brought()
+        """Parts of OpenTelemetry's SDK that code gave."""
         self.folder = folder
         """This run's folder; None while tradespan is disabled."""
         self.injected = injected
@@ -55,6 +73,7 @@ class Runtime:
         self.watcher = WATCHER
         self._forwarder: InProcessForwarder | None = None
         self._spool: SpoolWriter | None = None
+        self._page: MetricPage | None = None
 
     @property
     def enabled(self) -> bool:
@@ -65,9 +84,15 @@ class Runtime:
         """Begin to record."""
         if self.config.disabled or self.folder is None:
             return
+        configure_redaction(**self.config.redact._asdict())
         self._spool = build_spool(self.config, self.folder)
-        recorder = build_recorder(self.config, self._spool)
-        self.provider = TracerProvider(SLOT, build_resource(self.config, self._spool.identity))
+        self._page = MetricPage(self._spool) if self.config.metrics_enabled else None
+        recorder = build_recorder(self.config, self._spool, self._page)
+        parts = build_parts(self.config, self.brought)
+        if parts:
+            recorder.use(parts)
+        resource = build_resource(self.config, self._spool.identity)
+        self.provider = TracerProvider(SLOT, resource, parts=parts)
         SLOT.recorder = recorder
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
@@ -83,7 +108,7 @@ class Runtime:
         atexit.register(self._at_exit)
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Wait until what is recorded so far has been delivered to every destination.
+        """Wait until what is recorded so far has been delivered, and passed on by span processors.
 
         Args:
             timeout: Seconds at most.
@@ -92,9 +117,12 @@ class Runtime:
             Whether all of it was; always True where another process forwards, for whose reading the
             records are in the page cache already.
         """
-        if self._forwarder is None or self._spool is None:
-            return True
-        return self._forwarder.drain(time.monotonic() + timeout)
+        deadline = time.monotonic() + timeout
+        delivered = self._forwarder is None or self._forwarder.drain(deadline)
+        if self.provider is not None:
+            left = max(0.0, deadline - time.monotonic())
+            delivered = self.provider.force_flush(int(left * 1_000)) and delivered
+        return delivered
 
     def shutdown(self, timeout: float = 10.0) -> bool:
         """Stop recording, seal the segments, deliver what is left; what stays, stays on disk.
@@ -118,10 +146,14 @@ class Runtime:
     def _end(self, timeout: float) -> bool:
         if self._spool is not None:
             self._spool.close()
-        if self._forwarder is None:
-            return True
-        delivered = self._forwarder.end(timeout)
+        if self._page is not None:
+            self._page.close()
+        deadline = time.monotonic() + timeout
+        delivered = self._forwarder is None or self._forwarder.end(timeout)
         self._forwarder = None
+        if self.provider is not None:
+            left = max(_LEAST_TO_END, deadline - time.monotonic())
+            self.provider.end_processors(int(left * 1_000))
         return delivered
 
     def _at_exit(self) -> None:
@@ -144,7 +176,7 @@ def build_spool(config: Config, folder: RunFolder) -> SpoolWriter:
     )
 
 
-def build_recorder(config: Config, spool: SpoolWriter) -> Recorder:
+def build_recorder(config: Config, spool: SpoolWriter, page: MetricPage | None) -> Recorder:
     """From finished spans to records."""
     limits = config.limits
     return Recorder(
@@ -156,10 +188,11 @@ def build_recorder(config: Config, spool: SpoolWriter) -> Recorder:
             event_attributes=limits.event_attribute_count,
             link_attributes=limits.link_attribute_count,
             attribute_length=limits.span_attribute_value_length,
+            nested_length=limits.attribute_value_length,
         ),
         anchor_interval=config.clock_anchor_interval,
         upstream=upstream_of(os.environ),
-        page=MetricPage(spool),
+        page=page,
     )
 
 
@@ -178,6 +211,9 @@ def configure(
     store: str | Path | None = "default",
     endpoint: str | None = None,
     forwarder: Literal["thread", "external"] | None = None,
+    sampler: Sampler | None = None,
+    id_generator: IdGenerator | None = None,
+    span_processors: Sequence[SpanProcessor] = (),
     **settings: Any,
 ) -> Runtime:
     """Begin to record in this process. Calling it again with the same values changes nothing.
@@ -189,6 +225,10 @@ def configure(
         endpoint: OTLP receiver, such as `http://localhost:4318`; the environment's if left out.
         forwarder: `thread`: a daemon thread of this process forwards. `external`: `tradespan agent`
             does, beside it.
+        sampler: One of OpenTelemetry's SDK or your own; that of `OTEL_TRACES_SAMPLER` if left out.
+        id_generator: As `sampler`, by `OTEL_PYTHON_ID_GENERATOR`.
+        span_processors: Those of OpenTelemetry's SDK, told of all spans; more may be added to
+            `Runtime.provider`.
         settings: Any other setting by its argument's name (docs/settings.md), such as `mode`.
 
     Returns:
@@ -204,21 +244,24 @@ def configure(
     given = {name: value for name, value in given.items() if value is not None}
     if store != "default":
         given["store"] = store
-    return configure_from(load_config(given, service_default=default_service()))
+    brought = Brought(sampler, id_generator, tuple(span_processors))
+    return configure_from(load_config(given, service_default=default_service()), brought=brought)
 
 
-def configure_from(config: Config, *, injected: bool = False) -> Runtime:
+def configure_from(
+    config: Config, *, injected: bool = False, brought: Brought | None = None
+) -> Runtime:
     """`configure` with settings already decided."""
     global _runtime  # noqa: PLW0603 - the process's one runtime
     with _lock:
         if _runtime is not None:
-            return _join(_runtime, config)
+            return _join(_runtime, config, brought or Brought())
         config = choose_root(config)
         folder = None if config.disabled else _begin_run(config, injected=injected)
         if folder is not None and not injected:
             for sentence in filter(None, [*config.warnings, unsupported_receiver(config)]):
                 guard.logger.warning("%s", sentence)
-        runtime = Runtime(config, folder, injected=injected)
+        runtime = Runtime(config, folder, injected=injected, brought=brought)
         _runtime = runtime
         runtime.start()
         return runtime
@@ -241,8 +284,9 @@ def current_runtime() -> Runtime | None:
     return _runtime
 
 
-def _join(runtime: Runtime, config: Config) -> Runtime:
+def _join(runtime: Runtime, config: Config, brought: Brought) -> Runtime:
     differences = runtime.config.differences(choose_root(config))
+    differences += runtime.brought.differences(brought)
     if differences and runtime.injected:
         told = "; ".join(f"{key}: {ours}, here {theirs}" for key, ours, theirs in differences)
         guard.logger.warning("tradespan run has configured this process already (%s)", told)

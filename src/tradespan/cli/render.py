@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 UNLIMITED = 100_000
 """Columns of a line that is not cut."""
+RUNNING_STYLE = "cyan"
+"""Of what has begun and has no end yet."""
 MOST_GUIDES = 12
 """Levels of a tree that are drawn; above them a number tells the depth."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from tradespan.cli.exits import FAILED, OK
 from tradespan.cli.render import (
+    RUNNING_STYLE,
     Branch,
     draw_bar,
     format_count,
@@ -28,8 +30,9 @@ from tradespan.cli.render import (
     walk_tree,
 )
 from tradespan.cli.traces import add_store_options, find_store
-from tradespan.store.rows import SpanDetail, SpanEvent
+from tradespan.store.rows import SpanDetail, SpanEvent, age
 from tradespan.store.store import LONGEST_TRACE, SHORTEST_PREFIX, Store
+from tradespan.web.running import measure_drawn, measure_lasted
 from tradespan.wire.attributes import ARGUMENT_PREFIX, RESULT
 
 BAR_WIDTH = 30
@@ -69,6 +72,8 @@ def run(namespace: argparse.Namespace) -> int:
         if not spans:
             print(f"tradespan: {explain_unknown(store, namespace.trace_id)}", file=sys.stderr)
             return FAILED
+    now = time.time_ns()
+    spans = [age(span, now) for span in spans]
     if namespace.json:
         for span in spans:
             print(msgspec.json.encode(asdict(span)).decode())
@@ -105,6 +110,7 @@ class Layout:
     whole: int
     """Nanoseconds of the whole trace: what a full bar means."""
     name_width: int
+    status_width: int
     bar_width: int
     show_values: bool | None
     """None: of the spans in `origins` only."""
@@ -113,7 +119,7 @@ class Layout:
 
 
 def print_trace(console: Console, spans: Sequence[SpanDetail], *, show_values: bool | None) -> None:
-    """The head of the trace, and its tree."""
+    """The head of the trace, and its tree. What runs is as long as it has lasted."""
     for line in describe_head(spans):
         print_line(console, line)
     print_line(console, "")
@@ -135,11 +141,13 @@ def describe_head(spans: Sequence[SpanDetail]) -> Iterator[Text]:
     zone = local_zone()
     failed = sum(span.status == "ERROR" for span in spans)
     yield Text.assemble((plain(spans[0].process), "bold"), "  ", (spans[0].trace_id, "dim"))
-    extent = max(span.start + span.duration for span in spans) - first.start
+    running = sum(span.running for span in spans)
+    lasted = format_duration(measure_lasted(spans))
+    count = format_count(len(spans), "span")
     facts = [
         f"{format_time(first.start, zone)} {name_zone(first.start, zone)}",
-        format_duration(extent),
-        format_count(len(spans), "span"),
+        f"running for {lasted}" if running else lasted,
+        f"{count}, {running:,} running" if running else count,
         format_count(failed, "error") if failed else "no errors",
         *sorted({plain(span.service) for span in spans if span.service}),
     ]
@@ -172,12 +180,14 @@ def plan_layout(
     start = min(span.start for span in spans)
     longest = max(len(branch.guide) + len(branch.item.name) for branch in branches)
     bar_width = min(BAR_WIDTH, max(width // 4, 10))
-    # "ERR " and a duration of 10 columns stand between name and bar.
-    room = max(width - bar_width - 4 - 10 - 3, 16)
+    status_width = max(len(tell_status(span)) for span in spans) + 1
+    # The status and a duration of 10 columns stand between name and bar.
+    room = max(width - bar_width - status_width - 10 - 3, 16)
     return Layout(
         start=start,
-        whole=max(span.start + span.duration for span in spans) - start,
+        whole=measure_drawn(spans),
         name_width=min(longest, room, NAME_WIDTH),
+        status_width=status_width,
         bar_width=bar_width,
         show_values=show_values,
         origins=frozenset(find_origins(spans)),
@@ -200,12 +210,20 @@ def draw_span(branch: Branch[SpanDetail], layout: Layout) -> list[Text]:
     name.truncate(max(layout.name_width, len(branch.guide) + 8), overflow="ellipsis")
     name.pad_right(layout.name_width - name.cell_len)
     bar = draw_bar(span.start - layout.start, span.duration, layout.whole, layout.bar_width)
+    running = RUNNING_STYLE if span.running else ""
     return [
         name,
-        Text(" ERR" if failed else "    ", style="bold red"),
-        Text(f"{format_duration(span.duration):>10}  "),
-        Text(bar, style="red" if failed else "blue"),
+        Text(f" {tell_status(span)}".ljust(layout.status_width), style=running or "bold red"),
+        Text(f"{format_duration(span.duration):>10}  ", style=running),
+        Text(bar, style="red" if failed else running or "blue"),
     ]
+
+
+def tell_status(span: SpanDetail) -> str:
+    """What stands beside the name of a span that is not simply over; blanks for one that is."""
+    if span.running:
+        return "running"
+    return "ERR" if is_failed(span) else "   "
 
 
 def describe_span(span: SpanDetail, layout: Layout) -> Iterator[Text]:

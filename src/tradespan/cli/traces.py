@@ -17,6 +17,7 @@ from rich.text import Text
 
 from tradespan.cli.exits import FAILED, OK
 from tradespan.cli.render import (
+    RUNNING_STYLE,
     Column,
     format_count,
     format_duration,
@@ -32,7 +33,7 @@ from tradespan.cli.render import (
     to_datetime,
 )
 from tradespan.config import load_config, parse_duration
-from tradespan.store.rows import TraceFilter, TracePage, TraceRow
+from tradespan.store.rows import TraceFilter, TracePage, TraceRow, age
 from tradespan.store.store import Store
 
 DEFAULT_LIMIT = 50
@@ -41,7 +42,7 @@ SHORT_ID = 8
 NARROW, WIDE, WIDEST = 76, 120, 170
 """Columns of a terminal from which on the list has data, every column, and whole trace ids."""
 
-STATUS_STYLES = {"OK": "green", "ERR": "bold red"}
+STATUS_STYLES = {"OK": "green", "ERR": "bold red", "RUNNING": RUNNING_STYLE}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -52,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
         description="List recorded traces, newest first. All filters given must hold.",
         epilog="""
         --search takes words, found in names, values and exceptions; symbol=AAPL for attributes and
-        arguments; status:err, duration:>10ms, name:REGEX, group:NAME, service:NAME.
+        arguments; status:err, status:running, duration:>10ms, name:REGEX, group:NAME, service:NAME.
         """,
     )
     add_store_options(parser)
@@ -82,12 +83,14 @@ def run(namespace: argparse.Namespace) -> int:
     path = find_store(namespace)
     if path is None:
         return FAILED
-    wanted = read_filter(namespace, time.time_ns())
+    now = time.time_ns()
+    wanted = read_filter(namespace, now)
     with Store.open(path, readonly=True) as store:
         page = store.traces(wanted)
         if not page.rows:
             print(f"tradespan: {explain_nothing(store, namespace, wanted)}", file=sys.stderr)
             return FAILED
+    page = replace(page, rows=[age(row, now) for row in page.rows])
     if namespace.json:
         print_json(page.rows)
     else:
@@ -184,7 +187,7 @@ def _hint(store: Store, namespace: argparse.Namespace, wanted: TraceFilter) -> s
 
 
 def print_json(rows: Sequence[TraceRow]) -> None:
-    """One object a line; `time` is `start` as ISO text."""
+    """One object a line; `time` is `start` as ISO text, `duration` of what runs its age."""
     for row in rows:
         fields = {"time": format_timestamp(row.start), **asdict(row)}
         print(msgspec.json.encode(fields).decode())
@@ -214,8 +217,8 @@ def build_columns(rows: Sequence[TraceRow], zone: tzinfo, width: int) -> list[Co
     columns = [
         Column(f"Time ({name_zone(rows[0].start, zone)})", times),
         Column("Process", [Text(plain(process)) for process in processes], flexible=True),
-        Column("Status", [Text(row.status, style=STATUS_STYLES[row.status]) for row in rows]),
-        Column("Duration", [Text(format_duration(row.duration)) for row in rows], right=True),
+        Column("Status", [tell_status(row) for row in rows]),
+        Column("Duration", [tell_duration(row) for row in rows], right=True),
     ]
     if wide:
         groups = Column("Group", [Text(plain(row.group), style="dim") for row in rows])
@@ -230,3 +233,18 @@ def build_columns(rows: Sequence[TraceRow], zone: tzinfo, width: int) -> list[Co
     digits = 32 if width >= WIDEST else SHORT_ID
     columns.append(Column("Trace", [Text(row.trace_id[:digits], style="dim") for row in rows]))
     return columns
+
+
+def tell_status(row: TraceRow) -> Text:
+    """`OK`, `ERR`, `running`, or `ERR, running`."""
+    style = STATUS_STYLES[row.status]
+    if not row.running:
+        return Text(row.status, style=style)
+    if not row.errors:
+        return Text("running", style=style)
+    return Text.assemble(("ERR", style), ", ", ("running", RUNNING_STYLE))
+
+
+def tell_duration(row: TraceRow) -> Text:
+    """How long it took, or has been running."""
+    return Text(format_duration(row.duration), style=RUNNING_STYLE if row.running else "")

@@ -12,6 +12,7 @@ from tradespan.config.model import LimitsConfig as LimitsConfig
 from tradespan.config.model import OtlpDestination as OtlpDestination
 from tradespan.config.model import OtlpGrpc as OtlpGrpc
 from tradespan.config.model import OtlpHttp as OtlpHttp
+from tradespan.config.model import RedactConfig as RedactConfig
 from tradespan.config.model import SpoolConfig as SpoolConfig
 from tradespan.config.model import UiConfig as UiConfig
 from tradespan.config.quantities import format_duration as format_duration

@@ -51,6 +51,15 @@ class CaptureConfig(NamedTuple):
     """Characters of one recorded value, 1 or more."""
 
 
+class RedactConfig(NamedTuple):
+    """What is hidden of what is recorded."""
+
+    enabled: bool
+    names: tuple[str, ...]
+    keep: tuple[str, ...]
+    patterns: tuple[re.Pattern[str], ...]
+
+
 class LimitsConfig(NamedTuple):
     """OpenTelemetry's limits; a length of None is no limit."""
 
@@ -166,8 +175,14 @@ class Config(NamedTuple):
     instrument: tuple[InstrumentRule, ...]
     map: tuple[MapRule, ...]
     capture: CaptureConfig
+    redact: RedactConfig
     limits: LimitsConfig
     agent: AgentConfig
+    traces_sampler: str
+    traces_sampler_argument: str | None
+    traces_strict_sampler: bool
+    """Whether what a sampler drops is gone, also if it fails."""
+    traces_id_generator: str
     traces_exporter: Literal["otlp", "none"]
     otlp_traces: OtlpDestination | None
     """Where spans go; None: to no OTLP receiver."""

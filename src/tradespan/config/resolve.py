@@ -17,6 +17,7 @@ from tradespan.config.model import (
     CaptureConfig,
     Config,
     LimitsConfig,
+    RedactConfig,
     SpoolConfig,
     UiConfig,
 )
@@ -29,6 +30,7 @@ GROUPS: Mapping[str, Any] = {
     "spool": SpoolConfig,
     "ui": UiConfig,
     "capture": CaptureConfig,
+    "redact": RedactConfig,
     "limits": LimitsConfig,
     "agent": AgentConfig,
 }

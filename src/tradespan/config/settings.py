@@ -33,6 +33,7 @@ from tradespan.config.kinds import (
     number,
     size,
 )
+from tradespan.config.redaction import HIDDEN_PATTERNS, NAMES
 
 SIGNALS = ("traces",)
 """Signals that have OTLP settings of their own; metrics and logs join here."""
@@ -177,6 +178,41 @@ _CAPTURE: tuple[Setting, ...] = (
 )  # fmt: skip
 
 
+_SAMPLING: tuple[Setting, ...] = (
+    Setting("traces.sampler", TEXT, "parentbased_always_on",
+            "Sampler: one of OpenTelemetry's, or the name of an entry point in "
+            "`opentelemetry_traces_sampler`. What it drops is written all the same if it fails.",
+            ("OTEL_TRACES_SAMPLER",)),
+    Setting("traces.sampler_argument", TEXT, None,
+            "What the sampler is given: for those by ratio a share from 0 to 1.",
+            ("OTEL_TRACES_SAMPLER_ARG",)),
+    Setting("traces.strict_sampler", BOOLEAN, False,
+            "Whether what a sampler drops is gone, as OpenTelemetry's specification has it, also "
+            "if it fails.",
+            ("TRADESPAN_STRICT_SAMPLER",)),
+    Setting("traces.id_generator", TEXT, "random",
+            "Where ids come from: random ones of ours, or the name of an entry point in "
+            "`opentelemetry_id_generator`.",
+            ("OTEL_PYTHON_ID_GENERATOR",)),
+)  # fmt: skip
+
+
+_REDACT: tuple[Setting, ...] = (
+    Setting("redact.enabled", BOOLEAN, True,
+            "Whether secrets are replaced by `***` before anything is written.",
+            ("TRADESPAN_REDACT",)),
+    Setting("redact.names", NAMES, (),
+            "Names of fields that are hidden beside the built-in ones, and all names that contain "
+            "their words.",
+            ("TRADESPAN_REDACT_NAMES",)),
+    Setting("redact.keep", NAMES, (),
+            "Names of fields that stay readable, exactly these.", ("TRADESPAN_REDACT_KEEP",)),
+    Setting("redact.patterns", HIDDEN_PATTERNS, (),
+            "Expressions whose matches in any text are hidden; one that could be slow is refused.",
+            ("TRADESPAN_REDACT_PATTERNS",)),
+)  # fmt: skip
+
+
 def _as(key: str) -> Derived:
     return Derived(f"as {key}", lambda values, _: values[key])
 
@@ -275,7 +311,7 @@ def _exporter_list(raw: str) -> str:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    *_SHARED, *_PLACES, *_CAPTURE, *_LIMITS, *_AGENT, *_exporter_settings()
+    *_SHARED, *_PLACES, *_CAPTURE, *_REDACT, *_SAMPLING, *_LIMITS, *_AGENT, *_exporter_settings()
 )  # fmt: skip
 
 BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}

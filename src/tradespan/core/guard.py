@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 logger = logging.getLogger("tradespan")
@@ -22,6 +23,7 @@ _last_logged: dict[tuple[str, str], tuple[float, int]] = {}
 _claims: dict[tuple[tuple[str, str], float], object] = {}
 """Who logs a cause next, by when it was logged last; one entry a line logged."""
 _strict = False
+_redact: Callable[[str], str] = str
 
 
 def raise_errors(strict: bool) -> bool:
@@ -29,6 +31,16 @@ def raise_errors(strict: bool) -> bool:
     global _strict
     before, _strict = _strict, strict
     return before
+
+
+def redact_with(redact: Callable[[str], str]) -> None:
+    """Have the messages of errors pass `redact` before they are logged.
+
+    They may say what a user's value holds, and the room that knows secrets is above this one.
+    What it raises counts as raised by the error's `str()`.
+    """
+    global _redact  # noqa: PLW0603 - the process's one
+    _redact = redact
 
 
 def report(where: str, error: BaseException) -> None:
@@ -63,7 +75,7 @@ def report(where: str, error: BaseException) -> None:
 
 def _said_by(error: BaseException) -> str:
     try:
-        return str(error)
+        return _redact(str(error))
     except Exception as broken:  # noqa: BLE001 - user code inside an exception
         return f"<str() raised {type(broken).__name__}>"
 

@@ -68,6 +68,10 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     file: str
     line: int
     name: str
+    variables: dict[str, str] = {}
+    """What was captured of the frame's variables, serialized and redacted."""
+    source: dict[int, str] = {}
+    """The lines around, by number, as they were when it was captured."""
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True):
@@ -83,6 +87,8 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
     members: list[Failure] = []
     """The exceptions inside an ExceptionGroup."""
     escaped: bool = True
+    notes: list[str] = []
+    """What `add_note` added."""
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):

@@ -13,6 +13,12 @@ TRADESPAN_ARGS_TEMPLATE: Final = "tradespan.args"
 """A captured argument, by the parameter's name. Type: any."""
 TRADESPAN_ENDED_BY: Final = "tradespan.ended_by"
 """The class of what ended a call that neither returned nor failed. Type: string."""
+TRADESPAN_EXCEPTION_LOCALS: Final = "tradespan.exception.locals"
+"""The variables of the frames that an exception passed, as JSON, with `capture.locals`. Type:
+string."""
+TRADESPAN_EXCEPTION_SOURCE: Final = "tradespan.exception.source"
+"""The source lines around each place that an exception passed, as JSON, with `capture.source`.
+Type: string."""
 TRADESPAN_GENERATOR_ITEMS: Final = "tradespan.generator.items"
 """How many items a generator gave until it ended or was left. Type: int."""
 TRADESPAN_LANE: Final = "tradespan.lane"

@@ -244,6 +244,7 @@ class Agent:
             books = self.books(folder)
             replace_json(folder.path / DRAINED, {"complete": complete, **books.to_json()})
         if complete:
+            _fold(folder)
             self._register.close(folder)
             self._ending.pop(str(folder.path), None)
             self._keepers.pop(str(folder.path), None)
@@ -290,8 +291,7 @@ class Agent:
             return
         self._purged = now
         for folder in self.open_folders():
-            with guarded(f"metric pages: {folder.path.name}"):
-                fold_dead_pages(folder.path, folder.metric_pages)
+            _fold(folder)
         for folder in self._register.remove_drained(time.time() - self._rhythm.keep_drained):
             logger.info("removed %s, which was delivered long ago", folder.path)
 
@@ -306,6 +306,12 @@ def _is_orphan(folder: RunFolder) -> bool:
     # A process id says nothing across containers; a lock does.
     pages = folder.pages()
     return ("pid" in told or bool(pages)) and not any(page.alive for page in pages)
+
+
+def _fold(folder: RunFolder) -> None:
+    """Add up the metric pages of workers that are gone, if there are many."""
+    with guarded(f"metric pages: {folder.path.name}"):
+        fold_dead_pages(folder.path, folder.metric_pages)
 
 
 def _number(value: object) -> float:

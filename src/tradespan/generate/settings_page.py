@@ -33,7 +33,6 @@ OPTIONS: Mapping[str, str] = {
 that they are named here again; tests/docs compares."""
 
 NOT_YET: Mapping[str, str] = {
-    "metrics.enabled": "there are no metrics so far",
     "log.level": "the agent logs from info on, the bot's process warns on standard error",
     "spool.bytes": "segments are deleted once delivered, and only the disk bounds them",
     "spool.queue_warning_threshold": "the UI warns from 8,000 on",
@@ -49,6 +48,8 @@ TITLES: Mapping[str, str] = {
     "spool": "Spool",
     "ui": "UI",
     "capture": "Capture",
+    "redact": "Redaction",
+    "traces": "Traces",
     "limits": "Limits",
     "agent": "Agent",
     "otlp": "OTLP",

@@ -43,8 +43,8 @@ def on_return(plan: Plan) -> Callable[..., None]:
             if special or items is not None:
                 ended = recorder.monotonic() if ended is None else ended
                 complete(plan, span, ended, result, items)
-                if cells is not None and is_good(plan, ended - span.began):
-                    cells.good()
+                if is_good(plan, ended - span.began) and (good := recorder.cells_of(plan)):
+                    good.good()
             ended = recorder.finish_plain(span, ended, cells)
             if ended is not None:
                 recorder.finish(span, ended)

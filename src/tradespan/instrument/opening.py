@@ -23,7 +23,7 @@ def opener(plan: Plan) -> Begin:
     recording failed. Never raises.
     """
     site, flags, arguments, coin = plan.site, plan.flags, plan.arguments, plan.coin
-    special = plan.shortest is not None or plan.fields is not None
+    special = plan.shortest is not None or plan.fields is not None or plan.durable
 
     def begin(
         recorder: Recorder, outer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -75,4 +75,6 @@ def complete(plan: Plan, span: Span, call: Call) -> Span:
     if plan.arguments is not None:
         span.arguments = plan.arguments(*call)
     span.began = span.recorder.monotonic()
+    if plan.durable:
+        span.recorder.announce(span)
     return span

@@ -49,6 +49,10 @@ class Pen(Protocol):
         """Compare the two clocks anew."""
         ...
 
+    def announce(self, span: Any) -> None:
+        """Write that a span has begun."""
+        ...
+
     def finish(self, span: Any, end: int) -> None:
         """End a span and write its record; `end` is a reading of the monotonic clock."""
         ...

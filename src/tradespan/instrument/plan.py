@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from inspect import CO_VARARGS, CO_VARKEYWORDS, unwrap
 from pathlib import Path
 from types import FunctionType
@@ -14,7 +15,9 @@ from tradespan.core.version import SCOPE
 from tradespan.declare.names import TRADESPAN_PROCESS_GROUP, TRADESPAN_SAMPLE_RATE
 from tradespan.instrument.capture.arguments import Signature, argument_capture
 from tradespan.instrument.capture.failure import capture_failure
-from tradespan.instrument.capture.serialize import smart
+from tradespan.instrument.capture.names import hiding
+from tradespan.instrument.capture.serializers import serializer
+from tradespan.instrument.capture.variables import frame_variables
 from tradespan.instrument.fields import FieldCapture
 from tradespan.instrument.options import Watch
 from tradespan.instrument.span import KIND_SHIFT
@@ -52,8 +55,14 @@ class Plan:
         )
         self.flags = watch.kind.value << KIND_SHIFT
         self.length = watch.max_repr
-        self.show: Callable[[Any, int], Any] = smart
-        self.arguments = argument_capture(signature, watch.max_repr) if parameters else None
+        self.show: Callable[[Any, int], Any] = serializer(
+            watch.serializer, watch.sensitive_fields
+        )
+        self.arguments = (
+            argument_capture(signature, watch.max_repr, self.show, watch.sensitive_fields)
+            if parameters
+            else None
+        )
         self.keeps_result = watch.capture.result
         self.fields = FieldCapture(watch.fields, signature) if watch.fields else None
         self.after = (
@@ -67,7 +76,7 @@ class Plan:
         self.objective = watch.objective
         self.latency = _nanoseconds(watch.objective.latency) if watch.objective else None
         self.durable = watch.durable
-        self.capture_failure = capture_failure
+        self.capture_failure = _failure_capture(watch)
 
 
 def _declared(function: FunctionType) -> FunctionType:
@@ -101,6 +110,17 @@ def _static_attributes(
         attributes[TRADESPAN_SAMPLE_RATE] = float(watch.sample_rate)
     attributes.update(watch.attributes)
     return attributes
+
+
+def _failure_capture(watch: Watch) -> Callable[[BaseException], list[Any]]:
+    """What takes an exception down, with what the function wants to see of its frames."""
+    if not watch.capture.locals and not watch.capture.source:
+        return capture_failure
+    variables = None
+    if watch.capture.locals:
+        sensitive = watch.sensitive_fields
+        variables = frame_variables(serializer(watch.serializer, sensitive), hiding(sensitive))
+    return partial(capture_failure, variables=variables, source=watch.capture.source)
 
 
 def _nanoseconds(seconds: float | None) -> int | None:

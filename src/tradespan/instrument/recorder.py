@@ -17,14 +17,14 @@ from opentelemetry.trace import Span as ApiSpan
 from tradespan.core import guard, native
 from tradespan.core.clock import Clock, SystemClock, wall_offset
 from tradespan.core.forks import after_fork_in_child
-from tradespan.core.records import Kind
+from tradespan.core.records import OPEN, Kind
 from tradespan.instrument.capture.cut import cut_to_fit
 from tradespan.instrument.counting import FunctionMeters
 from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.span import (
     ROOT_FLAGS,
+    SAMPLED,
     UNKEPT,
-    Extras,
     Span,
     skip_unwritten,
     write_above,
@@ -72,7 +72,7 @@ class Recorder:
         self.own_clock = own_clock = not isinstance(self.clock, SystemClock)
         """Whether the clock is another than the system's."""
         self.meters = FunctionMeters(page)
-        self.cells_of = self.meters.cells_of
+        self.cells_of: Callable[[Any], Any] = self.meters.cells_of
         """Where the calls of a function are counted; None if they are not."""
         self.starter = make_starter(self, self.monotonic, self.bits, own_clock=own_clock)
         self.starter.plain = True
@@ -122,57 +122,44 @@ class Recorder:
         """End a span and write its record; `end` is a reading of the monotonic clock."""
         span.ended = end
         try:
-            began = span.began
-            flags = span.flags
-            duration = end - began if end > began else 0
-            fields: tuple[Any, ...]
             extras = span.extras
             if extras is not None:
                 if extras.unwritten:
                     return
-                if flags & UNKEPT and flags & 3 != _ERROR:
+                if span.flags & UNKEPT and span.flags & 3 != _ERROR:
                     skip_unwritten(span, extras)
                     return
-                if extras.above is not None or flags & UNKEPT:
+                if extras.above is not None or span.flags & UNKEPT:
                     write_above(span, extras)
-                    flags = span.flags
-                fields = all_fields(span, extras, duration)
-            elif span.result is None and span.arguments is None and span.name_set is None:
-                fields = (
-                    span.site,
-                    span.trace_key,
-                    span.span_id,
-                    span.parent_id,
-                    began + span.offset,
-                    duration,
-                    flags,
-                )
-                if span.held is not None:
-                    fields += (None, span.held)
-            else:
-                fields = (
-                    span.site,
-                    span.trace_key,
-                    span.span_id,
-                    span.parent_id,
-                    began + span.offset,
-                    duration,
-                    flags,
-                    span.name_set,
-                    span.held,
-                    span.arguments,
-                    span.result,
-                )
-            record = self._error if flags & 3 == _ERROR else self._ordinary
-            try:
-                record(_SPAN, fields[0], fields)
-            except (PayloadTooLong, UnicodeEncodeError, OverflowError):
-                # Over 1 MiB, a text without UTF-8, a number over 64 bits: rare, and kept.
-                record(_SPAN, fields[0], tuple(cut_to_fit(mend(fields))))
+            began = span.began
+            self._write(span, all_fields(span, end - began if end > began else 0))
         except Exception as error:  # noqa: BLE001 - the host comes first
-            lane = self.spool.errors if span.flags & 3 == _ERROR else self.spool.ordinary
-            lane.count_discarded("unencodable")
-            guard.report("recording a span", error)
+            self._give_up(span, error)
+
+    def announce(self, span: Span) -> None:
+        """Write that a span has begun: for who looks while it runs, or after it was killed."""
+        try:
+            if span.extras is not None:
+                if span.extras.unwritten or not span.flags & SAMPLED:
+                    return
+                write_above(span, span.extras)
+            fields = all_fields(span, 0)
+            self._write(span, (*fields[:6], span.flags | OPEN, *fields[7:]))
+        except Exception as error:  # noqa: BLE001 - the host comes first
+            self._give_up(span, error)
+
+    def _write(self, span: Span, fields: tuple[Any, ...]) -> None:
+        record = self._error if span.flags & 3 == _ERROR else self._ordinary
+        try:
+            record(_SPAN, span.site, fields)
+        except (PayloadTooLong, UnicodeEncodeError, OverflowError):
+            # Over 1 MiB, a text without UTF-8, a number over 64 bits: rare, and kept.
+            record(_SPAN, span.site, tuple(cut_to_fit(mend(fields))))
+
+    def _give_up(self, span: Span, error: Exception) -> None:
+        lane = self.spool.errors if span.flags & 3 == _ERROR else self.spool.ordinary
+        lane.count_discarded("unencodable")
+        guard.report("recording a span", error)
 
     def successor(self) -> Recorder:
         """The recorder of a forked child: same spool, which has its own segments there."""
@@ -193,12 +180,13 @@ class Recorder:
 
         self.finish = ignore  # type: ignore[method-assign, assignment]
         self.finish_plain = ignore
+        self.cells_of = lambda _plan: None
         return fresh
 
 
-def all_fields(span: Span, extras: Extras, duration: int) -> tuple[Any, ...]:
-    """All fields of `core.records.Span`, for spans that have the rarer ones."""
-    return (
+def all_fields(span: Span, duration: int) -> tuple[Any, ...]:
+    """The fields of `core.records.Span`, but for trailing ones that it does not have."""
+    fields = (
         span.site,
         span.trace_key,
         span.span_id,
@@ -206,6 +194,14 @@ def all_fields(span: Span, extras: Extras, duration: int) -> tuple[Any, ...]:
         span.began + span.offset,
         duration,
         span.flags,
+    )
+    extras = span.extras
+    if extras is None:
+        if span.result is None and span.arguments is None and span.name_set is None:
+            return fields if span.held is None else (*fields, None, span.held)
+        return (*fields, span.name_set, span.held, span.arguments, span.result)
+    return (
+        *fields,
         span.name_set,
         span.held,
         span.arguments,

@@ -14,6 +14,7 @@ from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
     SpanKind,
+    TraceState,
     get_current_span,
     set_span_in_context,
 )
@@ -25,7 +26,7 @@ from tradespan.instrument.context import Context
 from tradespan.instrument.span import SAMPLED, UNKEPT, Span
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
+    from opentelemetry.sdk.trace.sampling import Sampler
 
 
 class Beginning(NamedTuple):
@@ -39,6 +40,15 @@ class Beginning(NamedTuple):
     links: Sequence[Link] | None = None
     watched: bool = False
     """A watched function's, whose span has to stand for its call whatever is decided."""
+
+
+class Answer(NamedTuple):
+    """What a sampler's result says."""
+
+    sampled: bool
+    recording: bool
+    attributes: Mapping[str, Any] | None
+    trace_state: TraceState | None
 
 
 class HeadSampling:
@@ -56,47 +66,44 @@ class HeadSampling:
         Returns:
             Whether it is to be recorded, and the attributes it begins with.
         """
-        result = self._ask(span, parent, beginning)
-        if result is None:
-            sampled = recording = bool(span.flags & SAMPLED)
-            attributes = beginning.attributes
-        else:
-            sampled, recording = result.decision.is_sampled(), result.decision.is_recording()
-            attributes = result.attributes
-            if result.trace_state or span.extras is not None:
-                span.more().trace_state = result.trace_state
-        if sampled:
-            _sample(span)
+        answer = self._ask(span, parent, beginning)
+        if answer.trace_state or span.extras is not None:
+            span.more().trace_state = answer.trace_state
+        if answer.sampled:
+            span.flags = span.flags & ~UNKEPT | SAMPLED
+            if span.extras is not None:
+                span.extras.untold = False
         else:
             drop(span)
-            span.more().untold = not recording
+            span.more().untold = not answer.recording
             if self.strict:
                 span.flags &= ~UNKEPT
                 span.more().unwritten = True
-        return recording or not self.strict or beginning.watched, attributes
+        recorded = answer.recording or not self.strict or beginning.watched
+        # A sampler that drops a span gives it no attributes; if it fails, they are wanted.
+        return recorded, answer.attributes if answer.recording else beginning.attributes
 
-    def _ask(self, span: Span, parent: ApiSpan, beginning: Beginning) -> SamplingResult | None:
-        """The sampler's answer; None where there is none, or a sampler that failed."""
-        if self.sampler is None:
-            return None
-        trace_id = int.from_bytes(span.trace_key, "big")
+    def _ask(self, span: Span, parent: ApiSpan, beginning: Beginning) -> Answer:
         name, context, kind, attributes, links, _ = beginning
-        try:
-            told = _told_context(parent, context)
-            result = self.sampler.should_sample(told, trace_id, name, kind, attributes, links or ())
-            # What a result lacks is seen here, not in the middle of marking the span.
-            result.decision.is_sampled(), result.decision.is_recording()
-            result.attributes, result.trace_state
-        except Exception as error:  # noqa: BLE001 - the user's sampler may do anything
-            guard.report("sampler", error)
-            return None
-        return result
-
-
-def _sample(span: Span) -> None:
-    span.flags = span.flags & ~UNKEPT | SAMPLED
-    if span.extras is not None:
-        span.extras.untold = False
+        if self.sampler is not None:
+            trace_id = int.from_bytes(span.trace_key, "big")
+            try:
+                told = _told_context(parent, context)
+                result: Any = self.sampler.should_sample(
+                    told, trace_id, name, kind, attributes, links or ()
+                )
+                decision = result.decision
+                return Answer(
+                    decision.is_sampled(),
+                    decision.is_recording(),
+                    result.attributes,
+                    result.trace_state,
+                )
+            except Exception as error:  # noqa: BLE001 - the user's sampler may do anything
+                guard.report("sampler", error)
+        sampled = bool(span.flags & SAMPLED)
+        inherited = None if span.extras is None else span.extras.trace_state
+        return Answer(sampled, sampled, attributes, inherited)
 
 
 def _told_context(parent: ApiSpan, context: Context | None) -> Context | None:

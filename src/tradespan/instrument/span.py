@@ -51,39 +51,25 @@ _KINDS = tuple(SpanKind)
 
 
 class Extras:
-    """What few spans have."""
+    """What few spans have. What was not set is the class's: one is made for each call that fails."""
 
-    __slots__ = (
-        "above",
-        "dropped_attributes",
-        "dropped_events",
-        "dropped_links",
-        "events",
-        "fail_on_error",
-        "links",
-        "parent",
-        "record_errors",
-        "status_message",
-        "trace_state",
-        "untold",
-        "unwritten",
-    )
-
-    def __init__(self) -> None:
-        self.record_errors = self.fail_on_error = True
-        self.status_message = ""
-        self.events: list[Any] | None = None
-        self.links: list[Any] | None = None
-        self.trace_state: TraceState | None = None
-        self.above: Span | None = None
-        """The parent, where it was UNKEPT when this span began."""
-        self.parent: SpanContext | None = None
-        """The parent's, where span processors are to see it as it was."""
-        self.untold = False
-        """Span processors are not told of it: a sampler dropped it."""
-        self.unwritten = False
-        """Never written, not even if it fails: a strict sampler's word."""
-        self.dropped_attributes = self.dropped_events = self.dropped_links = 0
+    record_errors = True
+    fail_on_error = True
+    status_message = ""
+    events: list[Any] | None = None
+    links: list[Any] | None = None
+    trace_state: TraceState | None = None
+    above: Span | None = None
+    """The parent, where it was UNKEPT when this span began."""
+    parent: SpanContext | None = None
+    """The parent's, where span processors are to see it as it was."""
+    untold = False
+    """Span processors are not told of it: a sampler dropped it."""
+    unwritten = False
+    """Never written, not even if it fails: a strict sampler's word."""
+    dropped_attributes = 0
+    dropped_events = 0
+    dropped_links = 0
 
 
 def append_newest(items: list[Any], item: Any, most: int | None) -> int:
@@ -228,7 +214,9 @@ class Span(SpanState, ApiSpan):
         extras = self.more()
         if extras.events is None:
             extras.events = []
-        extras.dropped_events += append_newest(extras.events, event, self.recorder.limits.events)
+        dropped = append_newest(extras.events, event, self.recorder.limits.events)
+        if dropped:
+            extras.dropped_events += dropped
 
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
         """Point to another span; an invalid context counts only if it brings something."""

@@ -48,7 +48,8 @@ class PassedOver:
         if cells is None:
             return lambda began: monotonic() - began
         if plan.objective is None and not recorder.own_clock:
-            return cells.finish
+            finish: Callable[[int], int] = cells.finish
+            return finish
 
         def clock(began: int) -> int:
             duration = monotonic() - began

@@ -1,6 +1,81 @@
-/* Tracebacks as plain tuples, without formatting. */
+/* `Codes`: the code objects of our wrappers, by identity, and tracebacks without their frames, as
+ * plain tuples. (Python's own sets hash a code object by reading all that it consists of.) */
 
 #include "native.h"
+
+typedef struct {
+    PyObject_HEAD
+    PyObject **places; /* open addressing; NULL: free. Each is a reference, so that none is reused. */
+    Py_ssize_t count;
+    Py_ssize_t room; /* a power of 2, more than twice the count */
+} Codes;
+
+static inline PyObject **
+find_place(PyObject **places, Py_ssize_t room, PyObject *code)
+{
+    /* Fibonacci hashing: the low bits of addresses are alike. */
+    uint64_t place = (uint64_t)(uintptr_t)code * UINT64_C(0x9E3779B97F4A7C15) >> 20;
+    for (;; place++) {
+        PyObject **found = &places[place & (uint64_t)(room - 1)];
+        if (*found == NULL || *found == code)
+            return found;
+    }
+}
+
+static inline int
+holds(Codes *self, PyObject *code)
+{
+    return self->count && *find_place(self->places, self->room, code) != NULL;
+}
+
+static int
+grow(Codes *self)
+{
+    Py_ssize_t room = self->room ? 2 * self->room : 64;
+    PyObject **places = PyMem_Calloc((size_t)room, sizeof(PyObject *));
+    if (places == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t place = 0; place < self->room; place++)
+        if (self->places[place] != NULL)
+            *find_place(places, room, self->places[place]) = self->places[place];
+    PyMem_Free(self->places);
+    self->places = places;
+    self->room = room;
+    return 0;
+}
+
+PyDoc_STRVAR(codes_add_doc, "add(code)\n\nHold one more, for good.");
+
+static PyObject *
+codes_add(Codes *self, PyObject *code)
+{
+    if (!PyCode_Check(code)) {
+        PyErr_Format(PyExc_TypeError, "a code object is wanted, not %s", Py_TYPE(code)->tp_name);
+        return NULL;
+    }
+    if (2 * (self->count + 1) >= self->room && grow(self) < 0)
+        return NULL;
+    PyObject **place = find_place(self->places, self->room, code);
+    if (*place == NULL) {
+        *place = Py_NewRef(code);
+        self->count++;
+    }
+    Py_RETURN_NONE;
+}
+
+static int
+codes_contains(Codes *self, PyObject *code)
+{
+    return holds(self, code);
+}
+
+static Py_ssize_t
+codes_length(Codes *self)
+{
+    return self->count;
+}
 
 /* (file, line, name) of one entry of a traceback; NULL with an exception. */
 static PyObject *
@@ -21,17 +96,17 @@ describe_frame(PyTracebackObject *entry, PyCodeObject *code)
 
 /* Append an entry, unless its code is the wrappers' own. */
 static int
-add_frame(PyObject *found, PyTracebackObject *entry, PyObject *own_code)
+add_frame(Codes *self, PyObject *found, PyTracebackObject *entry)
 {
     PyCodeObject *code = PyFrame_GetCode(entry->tb_frame);
-    int status = PySet_GET_SIZE(own_code) ? PySet_Contains(own_code, (PyObject *)code) : 0;
-    if (status == 0) {
+    int status = 0;
+    if (!holds(self, (PyObject *)code)) {
         PyObject *described = describe_frame(entry, code);
         status = described == NULL ? -1 : PyList_Append(found, described);
         Py_XDECREF(described);
     }
     Py_DECREF(code);
-    return status < 0 ? -1 : 0;
+    return status;
 }
 
 /* Put one entry that says how many were left out in place of those in the middle. */
@@ -49,19 +124,19 @@ elide_middle(PyObject *found, Py_ssize_t most)
     return status;
 }
 
-const char frames_doc[] = PyDoc_STR(
-    "frames(traceback, own_code, most)\n\n(file, line, qualified name) of each frame, outermost first, "
-    "without those of `own_code`; the middle of more than `most` is left out.");
+PyDoc_STRVAR(codes_frames_doc,
+             "frames(traceback, most)\n\n(file, line, qualified name) of each frame, outermost first, "
+             "without those of the codes held; the middle of more than `most` is left out.");
 
-PyObject *
-frames(PyObject *Py_UNUSED(module), PyObject *args)
+static PyObject *
+codes_frames(Codes *self, PyObject *args)
 {
-    PyObject *entry, *own_code;
+    PyObject *entry;
     Py_ssize_t most;
-    if (!PyArg_ParseTuple(args, "OOn:frames", &entry, &own_code, &most))
+    if (!PyArg_ParseTuple(args, "On:frames", &entry, &most))
         return NULL;
-    if (!PyAnySet_Check(own_code) || most < 2) {
-        PyErr_SetString(PyExc_TypeError, "frames() takes a traceback, a set, and 2 or more");
+    if (most < 2) {
+        PyErr_SetString(PyExc_TypeError, "frames() takes a traceback, and 2 or more");
         return NULL;
     }
     PyObject *found = PyList_New(0);
@@ -69,7 +144,7 @@ frames(PyObject *Py_UNUSED(module), PyObject *args)
         return NULL;
     /* Held, because whoever may run meanwhile can cut the chain. */
     Py_INCREF(entry);
-    while (PyTraceBack_Check(entry) && add_frame(found, (PyTracebackObject *)entry, own_code) == 0) {
+    while (PyTraceBack_Check(entry) && add_frame(self, found, (PyTracebackObject *)entry) == 0) {
         PyObject *next = (PyObject *)((PyTracebackObject *)entry)->tb_next;
         Py_SETREF(entry, Py_NewRef(next != NULL ? next : Py_None));
     }
@@ -82,3 +157,60 @@ frames(PyObject *Py_UNUSED(module), PyObject *args)
     Py_DECREF(found);
     return NULL;
 }
+
+static int
+codes_traverse(Codes *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    for (Py_ssize_t place = 0; place < self->room; place++)
+        Py_VISIT(self->places[place]);
+    return 0;
+}
+
+static int
+codes_clear(Codes *self)
+{
+    PyObject **places = self->places;
+    Py_ssize_t room = self->room;
+    self->places = NULL;
+    self->count = self->room = 0;
+    for (Py_ssize_t place = 0; place < room; place++)
+        Py_XDECREF(places[place]);
+    PyMem_Free(places);
+    return 0;
+}
+
+static void
+codes_dealloc(Codes *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    codes_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef codes_methods[] = {
+    {"add", (PyCFunction)codes_add, METH_O, codes_add_doc},
+    {"frames", (PyCFunction)codes_frames, METH_VARARGS, codes_frames_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot codes_slots[] = {
+    {Py_tp_doc, "Codes()\n\nCode objects by identity, and tracebacks without their frames."},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_dealloc, codes_dealloc},
+    {Py_tp_traverse, codes_traverse},
+    {Py_tp_clear, codes_clear},
+    {Py_tp_methods, codes_methods},
+    {Py_sq_contains, codes_contains},
+    {Py_sq_length, codes_length},
+    {0, NULL},
+};
+
+PyType_Spec codes_spec = {
+    .name = "tradespan._native.Codes",
+    .basicsize = sizeof(Codes),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = codes_slots,
+};

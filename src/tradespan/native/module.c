@@ -27,7 +27,7 @@ execute(PyObject *module)
         add_type(module, &lane_spec, NULL) < 0 ||
         add_type(module, &durations_spec, &state->durations_type) < 0 ||
         add_type(module, &state_spec, &state->state_type) < 0 ||
-        add_type(module, &starter_spec, NULL) < 0)
+        add_type(module, &starter_spec, NULL) < 0 || add_type(module, &codes_spec, NULL) < 0)
         return -1;
     return PyModule_AddIntConstant(module, "INTERFACE", INTERFACE);
 }
@@ -52,11 +52,6 @@ clear(PyObject *module)
     return 0;
 }
 
-static PyMethodDef functions[] = {
-    {"frames", frames, METH_VARARGS, frames_doc},
-    {NULL, NULL, 0, NULL},
-};
-
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, execute},
 #ifdef Py_mod_multiple_interpreters
@@ -71,7 +66,6 @@ static struct PyModuleDef definition = {
     .m_name = "tradespan._native",
     .m_doc = "The hot path in C; see spool/lane.py for the same in Python.",
     .m_size = sizeof(State),
-    .m_methods = functions,
     .m_slots = slots,
     .m_traverse = traverse,
     .m_clear = clear,

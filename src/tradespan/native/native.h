@@ -91,10 +91,6 @@ void count_in_cells(PyObject *cells, int64_t duration);
 /* cells.c: a writable view of aligned, 8-byte numbers; -1 with an exception if it is none. */
 int view_cells(PyObject *cells, Py_buffer *view);
 
-/* frames.c */
-PyObject *frames(PyObject *module, PyObject *args);
-extern const char frames_doc[];
-
-extern PyType_Spec place_spec, lane_spec, durations_spec, state_spec, starter_spec;
+extern PyType_Spec codes_spec, durations_spec, lane_spec, place_spec, starter_spec, state_spec;
 
 #endif

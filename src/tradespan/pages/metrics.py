@@ -59,7 +59,7 @@ END, OVERFLOW, IN_MEMORY = 0, 1, 2
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class FunctionSeries(msgspec.Struct, frozen=True, omit_defaults=True):
+class FunctionSeries(msgspec.Struct, frozen=True):
     """The declaration of a watched function's series. Its labels are bounded, and never ids."""
 
     name: str
@@ -206,6 +206,8 @@ class MetricPage:
         """A file with room for a block of so many bytes, twice as large as the last."""
         # Drawn first: a signal handler that counts meanwhile makes a file of its own.
         self._ordinal = ordinal = self._ordinal + 1
+        while (self._writer.folder / metric_file_name(self._writer.identity, ordinal)).exists():
+            self._ordinal = ordinal = self._ordinal + 1  # another page of the same writer
         usual = min(FIRST_FILE << ordinal - 1, LARGEST_FILE)
         least = (HEADER_SIZE + size + _PAGE - 1) // _PAGE * _PAGE
         try:

@@ -16,6 +16,7 @@ we keep: a local dead letter is our reading of it, DESIGN 5):
                                                   redirect is not followed, a token stays here
     400, 404 and every other 4xx                  parked
     a record that OTLP cannot say                 split, down to the one, which is parked
+    an open record                                accepted without a request
 
 A 2xx whose body is no ExportTraceServiceResponse counts as accepted: the receiver has said so by
 its status, and sending again would double the spans.
@@ -44,6 +45,7 @@ from urllib.parse import urlsplit
 from tradespan.core.delivery import Accepted, Batch, Outcome, Parked, Retry, Split
 from tradespan.core.records import Span
 from tradespan.core.version import __version__
+from tradespan.sinks.finished import count_refused, keep_finished
 from tradespan.sinks.proxies import basic_auth, find_proxy
 from tradespan.wire.answers import read_partial_success
 from tradespan.wire.otlp import encode_traces
@@ -111,16 +113,20 @@ class OtlpHttpSink:
         self._warned = ""
 
     def deliver(self, batch: Batch[Span]) -> Outcome:
-        """Send a batch in one request."""
+        """Send a batch in one request, but for its open records, which count as accepted."""
+        finished = keep_finished(batch)
+        if finished is not batch and not finished.count:
+            # Nobody was asked, so nothing is known of the receiver.
+            return Accepted()
         self.waiting_since = time.monotonic()
-        outcome = self._deliver(batch)
+        outcome = self._deliver(finished)
         self.waiting_since = None
         self.last_error = None if isinstance(outcome, Accepted) else outcome.reason
         if not isinstance(outcome, Retry):
             self.failing_since = None
         elif self.failing_since is None:
             self.failing_since = time.monotonic()
-        return outcome
+        return outcome if finished is batch else count_refused(outcome, finished.count)
 
     def close(self) -> None:
         """Close the connection; a delivery that waits for an answer ends at once, with Retry."""

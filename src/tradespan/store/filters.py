@@ -8,7 +8,8 @@ with a quote is never read as `key=value` or `status:…`.
                     argument `tradespan.args.symbol`) is `AAPL`: of a span, its function, its
                     events or its resource. Numbers compare as numbers, true and false as such.
   status:err        a span failed; `status:ok`: none did; `status:running`: one has no end yet
-  duration:>10ms    the trace's duration; also `<`, `>=`, `<=`; units ns, us, ms, s, m, h
+  duration:>10ms    the trace's duration; also `<`, `>=`, `<=`; units ns, us, ms, s, m, h; of a
+                    trace that runs, what is known of it so far, not its age
   name:REGEX        a regular expression found in the name of a span or of its function
   group:NAME        a function of this process group ran
   service:NAME      this service took part

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from tradespan.core.clock import Clock
 from tradespan.core.errors import StoreError
 from tradespan.store.filters import InvalidSearch
-from tradespan.store.rows import SpanDetail, StoreSummary, TraceRow
+from tradespan.store.rows import SpanDetail, StoreSummary, TraceRow, age
 from tradespan.store.store import Store
 from tradespan.web.details import describe_span
 from tradespan.web.door import StoreDoor
@@ -52,13 +52,17 @@ def add_list_routes(router: APIRouter, backstage: Backstage) -> None:
 
     @router.get("/traces")
     async def list_traces(query: Annotated[ListQuery, Depends()]) -> JSONResponse:
-        """Traces, newest first, 50 at a time; `before` is the `next` of the page before."""
-        wanted = query.to_filter(clock.wall())
+        """Traces, newest first, 50 at a time; `before` is the `next` of the page before.
+
+        `duration` of a trace with `running` spans is its age.
+        """
+        now = clock.wall()
+        wanted = query.to_filter(now)
         started = time.perf_counter()
         page = await door.ask(lambda store: store.traces(wanted))
         return JSONResponse(
             {
-                "rows": [describe_row(row) for row in page.rows],
+                "rows": [describe_row(age(row, now)) for row in page.rows],
                 "next": show_position(page.next),
                 "total": page.total,
                 "capped": page.capped,
@@ -92,7 +96,8 @@ def add_trace_routes(router: APIRouter, backstage: Backstage) -> None:
         spans = await backstage.door.ask(lambda store: store.trace(trace_id))
         if not spans:
             raise HTTPException(404, f"No trace {trace_id[:64]} in this store.")
-        return spans
+        now = backstage.clock.wall()
+        return [age(span, now) for span in spans]
 
     @router.get("/traces/{trace_id}")
     async def read_trace(trace_id: str) -> JSONResponse:
@@ -160,6 +165,7 @@ def describe_row(row: TraceRow) -> dict[str, Any]:
         "status": row.status,
         "spans": row.spans,
         "errors": row.errors,
+        "running": row.running,
         "data": row.data,
         "exception": row.exception,
     }
@@ -170,6 +176,7 @@ def describe_summary(summary: StoreSummary) -> dict[str, Any]:
         "spans": summary.spans,
         "traces": summary.traces,
         "errors": summary.errors,
+        "running": summary.running,
         "first": None if summary.first is None else to_milliseconds(summary.first),
         "last": None if summary.last is None else to_milliseconds(summary.last),
         "services": summary.services,

@@ -18,7 +18,7 @@ _HEAD = "Traceback (most recent call last):"
 
 
 def describe_span(span: SpanDetail) -> dict[str, Any]:
-    """Everything of one span, as JSON."""
+    """Everything of one span, as JSON; `duration` of what runs is its age."""
     attributes = dict(span.attributes)
     arguments = {
         key.removeprefix(ARGUMENT): attributes.pop(key)
@@ -40,6 +40,7 @@ def describe_span(span: SpanDetail) -> dict[str, Any]:
         "start": str(span.start),
         "duration": span.duration,
         "status": span.status,
+        "running": span.running,
         "status_message": span.status_message,
         "place": name_place(function),
         "arguments": texts(arguments),

@@ -21,9 +21,14 @@ _STATUS = {"UNSET": 0, "OK": 1, "ERROR": 2}
 
 
 def to_otlp(spans: Iterable[SpanDetail]) -> dict[str, Any]:
-    """A `TracesData` message; spans of one resource and scope stand together."""
+    """A `TracesData` message; spans of one resource and scope stand together.
+
+    Without those that run: OTLP knows finished spans only.
+    """
     grouped: dict[str, tuple[SpanDetail, dict[str, list[SpanDetail]]]] = {}
     for span in spans:
+        if span.running:
+            continue
         key = json.dumps(span.resource, sort_keys=True, default=str)
         _, scopes = grouped.setdefault(key, (span, {}))
         scopes.setdefault(span.scope, []).append(span)

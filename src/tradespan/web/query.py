@@ -52,14 +52,14 @@ class ListQuery:
         Raises:
             InvalidQuery: A parameter has a value that means nothing.
         """
-        if self.status not in {"", "err", "ok"}:
-            raise InvalidQuery("status", self.status, "err or ok")
+        if self.status not in {"", "err", "ok", "running"}:
+            raise InvalidQuery("status", self.status, "err, ok or running")
         since, until = self._interval(now)
         return TraceFilter(
             since=since,
             until=until,
             errors=self.status == "err",
-            text=f"{self.q} status:ok" if self.status == "ok" else self.q,
+            text=f"{self.q} status:{self.status}" if self.status in {"ok", "running"} else self.q,
             group=self.group or None,
             service=self.service or None,
             minimum_duration=parse_length("slower", self.slower),

@@ -154,7 +154,7 @@ async def render(path: str, backstage: Backstage) -> tuple[Component, Component]
         return empty_state("Nothing here", f"{path[:200]} is no page of tradespan."), []
     try:
         if trace_id := match["trace_id"]:
-            return await trace_page.show(backstage.door, trace_id)
+            return await trace_page.show(backstage.door, trace_id, backstage.clock.wall())
         return traces_page.show()
     except StoreError as error:
         return empty_state("The store cannot be read", str(error)), []

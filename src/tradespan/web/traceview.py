@@ -19,6 +19,7 @@ from tradespan.web.criticalpath import (
     find_critical_path,
     subtract,
 )
+from tradespan.web.running import cut_running, measure_lasted
 from tradespan.web.words import Share, list_orders, rank_shares, title_trace
 
 GROUP_COLOURS = 6
@@ -36,12 +37,18 @@ class TraceView:
     service: str
     start: int
     duration: int
+    """Nanoseconds that are drawn."""
+    lasted: int
+    """Nanoseconds to the latest end, or to now where a span runs: mostly the same."""
     spans: list[SpanDetail]
     """As the store gave them; `tree` points into this list."""
     tree: Tree
     path: CriticalPath
+    """Empty while the root runs: nobody knows yet what its end waits for."""
     shares: list[Share]
     errors: int
+    running: int
+    """Spans without an end."""
     groups: list[str]
     orders: list[str]
 
@@ -52,21 +59,23 @@ class TraceView:
 
 
 def view_trace(spans: list[SpanDetail]) -> TraceView:
-    """Analyse the spans of one trace; there must be at least one."""
-    tree = build_tree(spans)
-    path = find_critical_path(tree, tree.main)
+    """Analyse the spans of one trace; at least one. What runs is as long as it has lasted."""
+    tree = build_tree(cut_running(spans))
     root = spans[tree.nodes[tree.main].span]
+    path = CriticalPath([], {}) if root.running else find_critical_path(tree, tree.main)
     return TraceView(
         trace_id=root.trace_id,
         title=title_trace(root),
         service=root.service,
         start=tree.start,
         duration=tree.end - tree.start,
+        lasted=measure_lasted(spans),
         spans=spans,
         tree=tree,
         path=path,
         shares=rank_shares(spans, tree, path.steps),
         errors=sum(span.status == "ERROR" for span in spans),
+        running=sum(span.running for span in spans),
         groups=list(dict.fromkeys(name for span in spans if (name := name_group(span)))),
         orders=list_orders(spans),
     )
@@ -77,6 +86,7 @@ def lay_out_waterfall(view: TraceView, all_groups: Iterable[str]) -> dict[str, A
 
     `own`: per row, the stretches of its own time as a flat list (start, end, start, end …), or
     None where the whole bar is own time. `critical`: the stretch to underline, None for most rows.
+    `running`: how long a span without an end has lasted, which its bar need not show; else None.
     """
     nodes, origin = view.tree.nodes, view.start
     rows = [view.spans[node.span] for node in nodes]
@@ -98,6 +108,7 @@ def lay_out_waterfall(view: TraceView, all_groups: Iterable[str]) -> dict[str, A
         "begin": [node.start - origin for node in nodes],
         "end": [node.end - origin for node in nodes],
         "error": [int(span.status == "ERROR") for span in rows],
+        "running": [span.duration if span.running else None for span in rows],
         "own": [flatten(node.own, origin) if node.children else None for node in nodes],
         "critical": [
             flatten([critical[row]], origin) if row in critical else None

@@ -9,11 +9,13 @@ Source lines are not read from disk: another version of the file may lie there b
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from textwrap import indent
 
 from tradespan.core.records import AttributeValue, Failure, Frame
+from tradespan.declare.names import TRADESPAN_EXCEPTION_LOCALS, TRADESPAN_EXCEPTION_SOURCE
 
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
@@ -23,13 +25,51 @@ _MOST_NESTED = 10
 
 
 def exception_attributes(failure: Failure) -> dict[str, AttributeValue]:
-    """`exception.type`, `.message`, `.stacktrace`, `.escaped`."""
-    return {
+    """`exception.type`, `.message`, `.stacktrace`, `.escaped`; ours for variables and source lines,
+    where they were captured.
+    """
+    rendered: dict[str, AttributeValue] = {
         "exception.type": failure.type,
         "exception.message": failure.message,
         "exception.stacktrace": render_stacktrace(failure),
         "exception.escaped": str(failure.escaped),
     }
+    frames = [(link, frame) for link in _linked(failure) for frame in link.frames]
+    with_variables = [
+        {**_place(*place), "variables": place[1].variables}
+        for place in frames
+        if place[1].variables
+    ]
+    with_source = [
+        {**_place(*place), "source": place[1].source} for place in frames if place[1].source
+    ]
+    if with_variables:
+        rendered[TRADESPAN_EXCEPTION_LOCALS] = _as_json(with_variables)
+    if with_source:
+        rendered[TRADESPAN_EXCEPTION_SOURCE] = _as_json(with_source)
+    return rendered
+
+
+def _linked(failure: Failure) -> Iterator[Failure]:
+    """The failure, its causes, contexts and members, in the order of their discovery."""
+    waiting = [failure]
+    while waiting:
+        link = waiting.pop()
+        yield link
+        waiting += [*reversed(link.members), *filter(None, (link.context, link.cause))]
+
+
+def _place(link: Failure, frame: Frame) -> dict[str, object]:
+    return {
+        "exception": link.type,
+        "file": frame.file,
+        "line": frame.line,
+        "function": frame.name,
+    }
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def render_stacktrace(failure: Failure) -> str:
@@ -62,6 +102,8 @@ class _Printer:
                 yield from self._emit(line)
         kind = failure.type.removeprefix("__main__.")
         yield from self._emit(f"{kind}: {failure.message}\n" if failure.message else f"{kind}\n")
+        for note in failure.notes:
+            yield from self._emit(f"{note}\n")
 
     def _group(self, group: Failure) -> Iterator[str]:
         outermost = self.depth == 0

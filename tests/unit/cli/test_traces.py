@@ -150,6 +150,7 @@ def test_json_is_one_object_a_line_with_all_fields(
         "errors": 0,
         "data": "symbol='AAPL' quantity=300",
         "exception": "",
+        "running": 0,
     }
     assert [row["errors"] for row in rows] == [0, 1, 0]
 

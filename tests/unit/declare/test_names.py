@@ -11,8 +11,9 @@ import pytest
 
 import momentum_bot
 from tradespan.config.settings import SETTINGS
-from tradespan.declare import names
+from tradespan.declare import instruments, names
 from tradespan.generate.conventions_page import name_signal
+from tradespan.generate.instruments_module import name_instrument
 from tradespan.generate.names_module import name_class, name_constant
 from tradespan.generate.registry import Attribute, Registry, load_registry
 
@@ -41,6 +42,14 @@ def test_each_value_that_has_a_meaning_has_a_constant(registry: Registry) -> Non
             values = getattr(names, name_class(attribute))
 
             assert getattr(values, member.id.upper()) == member.value
+
+
+def test_each_declared_instrument_has_a_constant(registry: Registry) -> None:
+    for group in registry.of_type("metric"):
+        made = getattr(instruments, name_instrument(group))
+        labels = tuple(each.name for each in group.references)
+
+        assert tuple(made) == (group.name, group.instrument, group.unit, labels, group.bounds)
 
 
 def test_importing_the_names_reads_no_file_and_loads_no_yaml() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.fakes import ListSink, MemoryCursors, SteppingClock
+from tests.unit.spool.builders import read_segment
 from tradespan.core.delivery import Batch, CursorKeeper, Sink
 from tradespan.core.records import Kind, Resource, Site, Span
+from tradespan.forward.books import Books, add_up
 from tradespan.forward.courier import Courier, RetryPolicy
 from tradespan.forward.source import BatchLimits, FolderSource
 from tradespan.spool.folder import RunFolder
@@ -108,3 +110,41 @@ def drain(source: FolderSource[Span]) -> list[int]:
         found += ids(batch)
         source.accept(ahead)
     return found
+
+
+def told(books: Books, sink: str = "list") -> int:
+    """The right side of the equation."""
+    book = books.sinks[sink]
+    elsewhere = books.in_memory + sum(books.discarded.values())
+    return book.accepted + book.parked + book.on_disk + elsewhere + book.unaccounted
+
+
+def deliver(courier: Courier[Span], folder: RunFolder, batches: int = 1_000) -> None:
+    for _ in range(batches):
+        if not courier.work([folder]):
+            return
+
+
+def add_up_for(folder: RunFolder, *couriers: Courier[Span]) -> Books:
+    books = add_up(folder, {courier.sink.name: courier.cursor(folder) for courier in couriers})
+    for name in books.sinks:
+        assert told(books, name) == books.recorded
+    return books
+
+
+def work_on(courier: Courier[Span], *folders: RunFolder) -> None:
+    """Round after round, until nothing more is delivered."""
+    while courier.work(list(folders)):
+        pass
+
+
+def parked_files(folder: RunFolder) -> list[Path]:
+    return sorted((folder.path / "parked" / "list").glob("*.seg"))
+
+
+def parked_ids(folder: RunFolder) -> list[int]:
+    return [
+        decode_span(record.payload).span_id
+        for path in parked_files(folder)
+        for record in read_segment(path)
+    ]

@@ -111,3 +111,14 @@ def test_register_of_one_folder_knows_no_other(tmp_path: Path) -> None:
     only = add(tmp_path, "a")
     add(tmp_path, "b")
     assert names(FolderRegister(tmp_path, only)) == ["a"]
+
+
+def test_delivered_runs_that_are_too_many_go_oldest_first(tmp_path: Path) -> None:
+    for name in ("b", "d", "a", "c"):
+        add(tmp_path, name, complete=True)
+    kept = add(tmp_path, "0", complete=False)
+    register = FolderRegister(tmp_path)
+    assert names(register) == ["0"]
+
+    assert [each.path.name for each in register.remove_drained(0.0, most=2)] == ["a", "b"]
+    assert sorted(path.name for path in kept.path.parent.iterdir()) == ["0", "c", "d"]

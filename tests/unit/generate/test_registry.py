@@ -61,6 +61,18 @@ ORDER: dict[str, Any] = {
     ]
 }
 
+DURATION: dict[str, Any] = {
+    "id": "metric.trading.order.latency",
+    "type": "metric",
+    "metric_name": "trading.order.latency",
+    "instrument": "histogram",
+    "unit": "s",
+    "stability": "development",
+    "brief": "How long an order took.",
+    "annotations": {"bounds": [0.001, 0.002, 0.005]},
+    "attributes": [{"ref": "trading.order.side", "requirement_level": "required"}],
+}
+
 Edit = Callable[[dict[str, Any]], None]
 
 
@@ -95,6 +107,40 @@ def test_what_this_package_declares_is_sound() -> None:
     assert len(registry.attributes) > 20
     assert registry.find("trading.order.client_id") is not None
     assert registry.find("trading.order.clientid") is None
+
+
+def test_an_instrument_is_read_with_its_unit_labels_and_bounds() -> None:
+    groups = [*ORDER["groups"], copy.deepcopy(DURATION)]
+    (metric,) = read_registry({"trading.yaml": {"groups": groups}}).of_type("metric")
+
+    assert (metric.name, metric.instrument, metric.unit) == (
+        "trading.order.latency",
+        "histogram",
+        "s",
+    )
+    assert metric.bounds == (0.001, 0.002, 0.005)
+    assert [each.name for each in metric.references] == ["trading.order.side"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"instrument": "timer"}, "instrument is 'timer', not one of counter, updowncounter"),
+        ({"instrument": "counter"}, "annotations.bounds belong to a histogram, and to nothing"),
+        ({"annotations": {}}, "annotations.bounds belong to a histogram"),
+        ({"annotations": {"bounds": [0.1, 0.1]}}, "annotations.bounds do not rise"),
+        ({"annotations": {"bounds": [1, 2]}}, "annotations.bounds is no list of doubles"),
+        ({"annotations": {"bound": [0.1]}}, "unknown: bound"),
+        ({"unit": ""}, "unit is missing"),
+        ({"metric_name": "trading.latency"}, "the id is `metric.` and the name"),
+        ({"attributes": [{"ref": "trading.id"}]}, "there is no attribute trading.id"),
+    ],
+)
+def test_an_instrument_that_is_wrong_is_refused(change: dict[str, Any], message: str) -> None:
+    groups = [*ORDER["groups"], {**copy.deepcopy(DURATION), **change}]
+
+    with pytest.raises(InvalidDeclaration, match=message):
+        read_registry({"trading.yaml": {"groups": groups}})
 
 
 def drop_examples(content: dict[str, Any]) -> None:

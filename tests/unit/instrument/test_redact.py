@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tradespan.instrument.capture.redact import MARK, is_sensitive, redact_and_cut, redact_text
+from tradespan.config.redaction import read_pattern
+from tradespan.core import guard
+from tradespan.instrument.capture.arguments import Signature, argument_capture
+from tradespan.instrument.capture.names import hiding
+from tradespan.instrument.capture.redact import (
+    MARK,
+    configure_redaction,
+    is_sensitive,
+    plain,
+    redact_and_cut,
+    redact_text,
+)
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P"
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMHQCAQEEIIrYSSNQFaA2\n-----END EC PRIVATE KEY-----"
+
+
+@pytest.fixture
+def defaults() -> Iterator[None]:
+    """The settings as they are without any, afterwards."""
+    yield
+    configure_redaction()
 
 
 @pytest.mark.parametrize(
@@ -22,7 +42,7 @@ PEM = "-----BEGIN EC PRIVATE KEY-----\nMHQCAQEEIIrYSSNQFaA2\n-----END EC PRIVATE
         "X-MBX-APIKEY", "OK-ACCESS-SIGN", "passphrase", "signature", "listenKey", "listen_key",
         "private_key", "privateKey", "seed", "mnemonic", "Authorization", "auth", "cookie", "otp",
         "session_id", "sessionToken", "client_secret", "credentials", "553", "554", "96", "925",
-        "api_key_2", "binance.api.key", "webhook_url",
+        "api_key_2", "binance.api.key", "webhook_url", "access_tokens", "token_2", "1402",
     ],
 )  # fmt: skip
 def test_names_of_secrets(name: str) -> None:
@@ -35,7 +55,9 @@ def test_names_of_secrets(name: str) -> None:
         "author", "authority", "session", "trading_session", "tradingSession", "key", "keys",
         "symbol", "order_key", "tokenizer", "secretary", "spin", "opinion", "pinned", "seeded",
         "passed", "compass", "signal", "sign", "design", "cookiecutter", "55", "5531", "price", "",
-        "monkey", "api", "api_version", "keyboard",
+        "monkey", "api", "api_version", "keyboard", "tokens_per_minute", "token_count",
+        "token_symbol", "gen_ai.token.type", "signatureMethod", "signature_version",
+        "password_length",
     ],
 )  # fmt: skip
 def test_names_of_what_is_no_secret(name: str) -> None:
@@ -185,3 +207,86 @@ def test_no_text_takes_more_than_linear_time(piece: str, end: str) -> None:
     redact_text(text)
     # 20,000 characters of plain text take 2 ms or less; quadratic behaviour takes seconds.
     assert time.perf_counter() - began < 0.25
+
+
+# ── settings ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_names_of_the_settings_are_hidden_too(defaults: None) -> None:
+    assert redact_text("account=DU123") == "account=DU123"
+    configure_redaction(names=["account", "deskCode"])
+    assert redact_text("account=DU123 sub_account: 7 desk-code=A") == (
+        "account=*** sub_account: *** desk-code=***"
+    )
+    assert not is_sensitive("accounting")
+    assert not is_sensitive("desk")
+
+
+def test_names_to_keep_stay_readable_exactly(defaults: None) -> None:
+    configure_redaction(keep=["session_id", "token"])
+    assert redact_text("sessionId=7 token=a my_token=b a/token=c") == (
+        "sessionId=7 token=a my_token=*** a/token=c"
+    )
+
+
+def test_a_part_of_a_kept_name_is_not_kept_with_it(defaults: None) -> None:
+    configure_redaction(keep=["my_session_id"])
+    assert redact_text("my/session_id=7 my_session_id=8") == "my/session_id=*** my_session_id=8"
+
+
+def test_patterns_of_the_settings_hide_what_they_match(defaults: None) -> None:
+    configure_redaction(patterns=[read_pattern(r"DU\d{6}"), read_pattern(r"sk_\w+")])
+    assert redact_text("account DU123456, key sk_live") == "account ***, key ***"
+
+
+def test_a_match_is_found_wherever_it_stands_in_a_long_text(defaults: None) -> None:
+    configure_redaction(patterns=[read_pattern(r"DU\d{900}")])
+    secret = "DU" + "7" * 900
+    for before in range(0, 5_000, 97):
+        text = "x" * before + secret + "y" * (5_000 - before)
+        assert redact_text(text) == text.replace(secret, MARK)
+
+
+def test_nothing_is_hidden_where_redaction_is_off(defaults: None) -> None:
+    configure_redaction(enabled=False, patterns=[re.compile("abc")])
+    assert redact_text(f"token=abc {JWT}") == f"token=abc {JWT}"
+    assert not is_sensitive("password")
+    assert hiding(["account"])("account")
+
+
+def test_settings_reach_functions_that_were_decorated_before(defaults: None) -> None:
+    def order(account: str, symbol: str) -> None: ...
+
+    capture = argument_capture(Signature(order), 100)  # type: ignore[arg-type]
+    assert capture(("DU1", "AAPL"), {}) == ["'DU1'", "'AAPL'"]
+    configure_redaction(names=["account"])
+    assert capture(("DU1", "AAPL"), {}) == [MARK, "'AAPL'"]
+    configure_redaction()
+    assert capture(("DU1", "AAPL"), {}) == ["'DU1'", "'AAPL'"]
+
+
+def test_a_text_found_clean_is_judged_anew_by_new_settings(defaults: None) -> None:
+    assert redact_text("DU123456") == "DU123456"
+    configure_redaction(patterns=[read_pattern(r"DU\d{6}")])
+    assert redact_text("DU123456") == MARK
+
+
+def test_the_texts_found_clean_are_few_and_short() -> None:
+    for n in range(10_000):
+        redact_text(f"order {n}")
+    redact_text("x" * 1_000_000)
+    assert len(plain) <= 4_096
+    assert max(map(len, plain)) <= 96
+
+
+def test_messages_of_our_own_errors_are_redacted_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = guard.raise_errors(False)
+    try:
+        guard.report("test of redaction", ValueError("refused: api_key=S3CRET https://a:b@host"))
+    finally:
+        guard.raise_errors(before)
+    assert caplog.messages == [
+        "test of redaction: ValueError: refused: api_key=*** https://a:***@host"
+    ]

@@ -19,9 +19,14 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import attrs
 import msgspec
+import numpy
+import pandas
+import polars
 import pyarrow
 import pydantic
+import pydantic.v1
 import pytest
 
 from tradespan.instrument.capture.serialize import smart
@@ -67,6 +72,18 @@ class Model(pydantic.BaseModel):
 class Struct(msgspec.Struct):
     symbol: str
     quantity: int
+
+
+class OldModel(pydantic.v1.BaseModel):
+    symbol: str
+    token: str
+
+
+@attrs.define
+class Fill:
+    symbol: str
+    api_key: str
+    note: str = attrs.field(default="x", repr=False)
 
 
 class Portfolio:
@@ -141,6 +158,9 @@ DAY = datetime.datetime(2026, 11, 21, 9, 30, tzinfo=datetime.UTC)
         (Order("AAPL", 5), "Order(symbol='AAPL', quantity=5, api_key=***)"),
         (Slotted("AAPL", Decimal(1)), "Slotted(symbol='AAPL', price=Decimal('1'))"),
         (Model(symbol="AAPL"), "Model(symbol='AAPL', password=***)"),
+        (OldModel(symbol="AAPL", token="x"), "OldModel(symbol='AAPL', token=***)"),
+        (Fill("AAPL", "x"), "Fill(symbol='AAPL', api_key=***)"),
+        (Bits(0), "Bits(0)"),
         (Struct("AAPL", 5), "Struct(symbol='AAPL', quantity=5)"),
         (Price(1.25), "1.25"),
         (Symbol("AAPL"), "'AAPL'"),
@@ -154,6 +174,10 @@ def test_values_have_their_exact_form(value: Any, shown: Any) -> None:
     assert type(smart(value)) is type(shown)
 
 
+def test_a_number_of_many_digits_is_described() -> None:
+    assert smart([Decimal("1" * 100_000)]).startswith("[<Decimal of 42,")
+
+
 @pytest.mark.parametrize(
     "value", [Portfolio(), lambda: 1, SimpleNamespace(a=1), threading.Lock(), Portfolio, iter([])]
 )
@@ -163,46 +187,65 @@ def test_anything_else_is_its_type_and_address(value: Any) -> None:
 
 # ── arrays and tables ───────────────────────────────────────────────────────────────────────────
 
-
-def stand_in(module: str, name: str, base: type = object, **facts: Any) -> Any:
-    """A value whose type says that it is a library's, with the attributes that are read."""
-    return type(name, (base,), {"__module__": module, **facts})()
-
-
-class Data:
-    """A library's dtype: prints as its name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __str__(self) -> str:
-        return self.name
+TABLE = pandas.DataFrame(numpy.zeros((1000, 50)))
+LAZY = polars.DataFrame({"a": [1, 2], "b": [3, 4]}).lazy()
 
 
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        (stand_in("pandas.core.frame", "DataFrame", shape=(1000, 50)), "[DataFrame 1000×50]"),
-        (stand_in("polars.dataframe.frame", "DataFrame", shape=(2, 3)), "[DataFrame 2×3]"),
-        (
-            stand_in("pandas.core.series", "Series", shape=(250,), dtype=Data("float64")),
-            "[Series 250 float64]",
-        ),
-        (
-            stand_in("numpy", "ndarray", shape=(100, 100), dtype=Data("float64")),
-            "[ndarray float64 (100,100)]",
-        ),
-        (stand_in("numpy", "int64", item=lambda self: 5), "5"),
-        (stand_in("numpy", "float64", base=float), "0.0"),
+        (TABLE, "[DataFrame 1000×50]"),
+        (TABLE[0][:250], "[Series 250 float64]"),
+        (TABLE.index, "[RangeIndex 1000 int64]"),
+        (pandas.Series(["a"], dtype="category"), "[Series 1 category]"),
+        (pandas.Timestamp("2026-11-21"), "Timestamp('2026-11-21 00:00:00')"),
+        (pandas.NaT, "NaT"),
+        (pandas.NA, "<NA>"),
+        (numpy.zeros((100, 100)), "[ndarray float64 (100,100)]"),
+        (numpy.zeros(3, dtype="int8"), "[ndarray int8 (3)]"),
+        (numpy.array(1), "[ndarray int64 ()]"),
+        (numpy.int64(5), "5"),
+        (numpy.float64(1.5), "1.5"),
+        (numpy.bool_(True), "True"),
+        (numpy.str_("x"), "'x'"),
+        (polars.DataFrame({"a": [1, 2]}), "[DataFrame 2×1]"),
+        (polars.Series("a", [1.5]), "[Series 1 Float64]"),
+        (LAZY, "[LazyFrame]"),
         (pyarrow.table({"a": [1, 2], "b": [3, 4]}), "[Table 2×2]"),
         (pyarrow.record_batch({"a": [1, 2]}), "[RecordBatch 2×1]"),
         (pyarrow.array([1.5, 2.5]), "[DoubleArray 2 double]"),
+        (pyarrow.chunked_array([[1], [2]]), "[ChunkedArray 2 int64]"),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_arrays_and_tables_are_their_shape(value: Any, shown: str) -> None:
     assert smart(value) == shown
     assert smart([value]) == f"[{shown}]"
+
+
+def test_a_lazy_frame_is_not_collected() -> None:
+    asked: list[int] = []
+
+    def ask(frame: polars.DataFrame) -> polars.DataFrame:
+        asked.append(len(frame))
+        return frame
+
+    assert smart(LAZY.map_batches(ask)) == "[LazyFrame]"
+    assert asked == []
+
+
+def test_a_data_type_of_somebody_elses_is_only_named() -> None:
+    class Money:
+        def __str__(self) -> str:
+            raise AssertionError("the user's code was run")
+
+    series = stand_in("pandas.core.series", "Series", shape=(250,), dtype=Money())
+    assert smart(series) == "[Series 250 Money]"
+
+
+def stand_in(module: str, name: str, base: type = object, **facts: Any) -> Any:
+    """A value whose type says that it is a library's, with the attributes that are read."""
+    return type(name, (base,), {"__module__": module, **facts})()
 
 
 @pytest.mark.parametrize("module", ["mypandas", "pandas_like.frame", "bot"])
@@ -221,8 +264,20 @@ import sys
 from tradespan.instrument.capture.serialize import smart
 class DataFrame: shape = (1, 2)
 DataFrame.__module__ = "pandas.core.frame"
-smart(DataFrame()), smart([1]), smart({"a": object()})
-print({"numpy", "pandas", "polars", "pyarrow", "pydantic"} & set(sys.modules))
+from tradespan.instrument.capture.serializers import serializer
+from tradespan.instrument.capture.failure import capture_failure
+from tradespan.instrument.capture.variables import frame_variables
+for option in ("smart", "repr", "json"):
+    show = serializer(option, ["account"])
+    for value in (DataFrame(), [1], {"a": object()}):
+        show(value, 100)
+try:
+    frame = DataFrame()
+    raise ValueError(frame)
+except ValueError as error:
+    capture_failure(error, variables=frame_variables(), source=True)
+libraries = {"attr", "attrs", "numpy", "pandas", "polars", "pyarrow", "pydantic"}
+print(libraries & set(sys.modules))
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "set()"

@@ -6,11 +6,11 @@ receiver, whose name says that it holds a secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
-from tradespan.instrument.capture.redact import MARK, is_sensitive
+from tradespan.instrument.capture.names import MARK, Hides, hiding, is_sensitive, judge_again
 from tradespan.instrument.capture.serialize import smart
 
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
@@ -40,9 +40,10 @@ class Signature:
         )
         """Names of what is captured, in the order of the captured list."""
         self.place = {name: place for place, name in enumerate(self.names)}
-        self.sensitive = frozenset(
-            place for name, place in self.place.items() if is_sensitive(name)
-        )
+        self.sensitive: frozenset[int] = frozenset()
+        """Places of parameters whose names say secret, by the settings in force."""
+        self.judge()
+        judge_again(self)
         self.by_keyword = {
             name: place
             for name, place in self.place.items()
@@ -51,6 +52,14 @@ class Signature:
         }
         """Parameters that a keyword can name, and their places."""
         self._defaults = _defaults(function, names)
+
+    def judge(self) -> None:
+        """Find the sensitive parameters."""
+        self.sensitive = self.places_of(is_sensitive)
+
+    def places_of(self, hides: Hides) -> frozenset[int]:
+        """Places of the parameters whose names are hidden."""
+        return frozenset(place for name, place in self.place.items() if hides(name))
 
     def pick(self, name: str) -> Pick:
         """How to get the parameter `name` out of a call; its default if the call leaves it out.
@@ -107,29 +116,36 @@ def _defaults(function: FunctionType, names: list[str]) -> Keywords:
 
 
 def argument_capture(
-    signature: Signature, length: int
+    signature: Signature,
+    length: int,
+    show: Callable[[Any, int], Any] = smart,
+    sensitive: Iterable[str] = (),
 ) -> Callable[[Arguments, Keywords], list[Any]]:
     """A function that serializes a call's arguments by the order of `signature.names`.
 
     It never raises, whatever a call brings: a call that does not fit the signature is Python's to
     refuse, not ours.
+
+    `show`: the serializer (`serializers.serializer`), which knows `sensitive` too: names that are
+    hidden beside the usual ones.
     """
-    receiver, positional, sensitive = signature.receiver, signature.positional, signature.sensitive
+    receiver, positional = signature.receiver, signature.positional
+    hidden = signature.places_of(hiding(sensitive)) if sensitive else frozenset()
 
     def capture_any(args: Arguments, kwargs: Keywords) -> list[Any]:
         values = signature.place_arguments(args, kwargs)
-        captured = [None if value is _ABSENT else smart(value, length) for value in values]
-        for place in sensitive:
-            if captured[place] is not None:
-                captured[place] = MARK
-        return captured
+        secret = signature.sensitive | hidden
+        return [
+            None if value is _ABSENT else MARK if place in secret else show(value, length)
+            for place, value in enumerate(values)
+        ]
 
-    if sensitive or not positional:
+    if hidden or not positional:
         return capture_any
 
     def capture(args: Arguments, kwargs: Keywords) -> list[Any]:
-        if kwargs or len(args) > positional:
+        if kwargs or len(args) > positional or signature.sensitive:
             return capture_any(args, kwargs)
-        return [smart(value, length) for value in args[receiver:]]
+        return [show(value, length) for value in args[receiver:]]
 
     return capture

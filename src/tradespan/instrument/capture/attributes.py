@@ -1,4 +1,4 @@
-"""Which attribute values OpenTelemetry allows, and how others are made to fit.
+"""Which attribute values OpenTelemetry allows, how others are made to fit, and what is hidden.
 
 Source: OpenTelemetry specification, common/attributes; API 1.45 `AnyValue`. Values are copied when
 they are set, so that changing a list later does not change the span. Nothing here raises: setting
@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tradespan.core import guard
+from tradespan.instrument.capture.names import MARK, is_sensitive, verdicts
+from tradespan.instrument.capture.redact import plain, redact_and_truncate, redact_text
 
 logger = logging.getLogger("tradespan")
 
@@ -24,15 +26,32 @@ _named: set[type] = set()
 """Types whose values were recorded as text: each is said once."""
 
 
+def clean_attribute(key: str, value: Any, length: int | None) -> Any:
+    """What is recorded of the attribute `key`: the marker where its name says secret, else the
+    value as `clean_value` has it.
+    """
+    hidden = verdicts.get(key)
+    if is_sensitive(key) if hidden is None else hidden:
+        return MARK
+    kind = type(value)
+    if kind is str:
+        if value in plain and (length is None or len(value) <= length):
+            return value
+        return redact_and_truncate(value, length)
+    if kind is float or kind is bool or (kind is int and -_MOST <= value < _MOST):
+        return value
+    return clean_value(value, length)
+
+
 def clean_value(value: Any, length: int | None) -> Any:
-    """The value as it is recorded: plain types as they are, sequences and mappings copied.
+    """The value as it is recorded: redacted, of plain types, sequences and mappings copied.
 
     `length`: texts are cut to so many characters; None: not cut. Integers that need more than 64
     bits become text, other types `str(value)`, with a warning for each type.
     """
     kind = type(value)
     if kind is str:
-        return value if length is None or len(value) <= length else value[:length]
+        return redact_and_truncate(value, length)
     if kind is int and -_MOST <= value < _MOST:
         return value
     if kind in _PLAIN and kind is not int:
@@ -53,7 +72,10 @@ def _clean_other(value: Any, length: int | None, depth: int) -> Any:
         return "…"
     if isinstance(value, Mapping):
         items = {str(key): item for key, item in value.items() if key}
-        return {key: _clean_other(item, length, depth - 1) for key, item in items.items()}
+        return {
+            key: MARK if is_sensitive(key) else _clean_other(item, length, depth - 1)
+            for key, item in items.items()
+        }
     if isinstance(value, Sequence):
         return [_clean_other(item, length, depth - 1) for item in value]
     if type(value) not in _named and len(_named) < _MOST_NAMED:
@@ -67,7 +89,7 @@ def _clean_scalar(value: Any, length: int | None) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return clean_value(str.__str__(value), length)
+        return redact_and_truncate(str.__str__(value), length)
     if isinstance(value, float):
         return float.__float__(value)
     whole = int.__int__(value)
@@ -87,7 +109,7 @@ def clean_attributes(
             if not is_key(key) or (most is not None and len(kept) >= most):
                 dropped += 1
             else:
-                kept[str(key)] = clean_value(value, length)
+                kept[str(key)] = clean_attribute(key, value, length)
     except Exception as error:  # noqa: BLE001 - no mapping, or one of the user's that fails
         guard.report("attributes", error)
     return kept, dropped
@@ -107,6 +129,11 @@ def as_text(value: Any) -> str:
     except Exception as error:  # noqa: BLE001 - a value of the user's may do anything
         guard.report("span text", error)
         return f"<{type(value).__name__}>"
+
+
+def clean_description(value: Any) -> str:
+    """A status description, as a text without secrets."""
+    return redact_text(as_text(value))
 
 
 def as_nanoseconds(given: Any) -> int | None:

@@ -71,15 +71,16 @@ def _cut_event(event: Sequence[Any], room: int) -> list[Any]:
 
 
 def _cut_failure(failure: Sequence[Any], room: int) -> list[Any]:
-    name, message, frames, cause, context, members, escaped = failure
+    name, message, frames, cause, context, members, escaped, *notes = failure
     return [
         cut_value(name, room),
         cut_value(message, room),
-        [(cut_value(file, room), line, cut_value(place, room)) for file, line, place in frames],
+        [[cut_value(fact, room) for fact in frame] for frame in frames],
         None if cause is None else _cut_failure(cause, room),
         None if context is None else _cut_failure(context, room),
         [_cut_failure(member, room) for member in members],
         escaped,
+        *[cut_value(texts, room) for texts in notes],
     ]
 
 

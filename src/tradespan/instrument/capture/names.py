@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakSet
 
 MARK = "***"
@@ -102,7 +102,7 @@ class _Verdicts(dict[str, bool]):
     def hides(self, name: str) -> bool:
         known = self.get(name)
         if known is None:
-            return _remember(self, name, _is_named(name, self.also) or is_sensitive(name))
+            return _remember(self, name, _is_named(name, self.also) or _is_secret(name))
         return known
 
     def __hash__(self) -> int:  # type: ignore[override]
@@ -110,6 +110,25 @@ class _Verdicts(dict[str, bool]):
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+
+def text_hides(hides: Hides) -> Hides:
+    """What judges the keys in a text, where `hides` judges the names of fields."""
+    return in_text if hides is is_sensitive else hides
+
+
+def hides_key(key: Any, value: Any, hides: Hides) -> bool:
+    """Whether a mapping's value is a secret: by its key, a text or the number of a FIX field."""
+    if type(key) is not str and type(key) is not int:
+        return False
+    name = str(key)
+    # What FIX numbers so are texts; an order book may have a level of 96, too.
+    return hides(name) and (name not in SENSITIVE_FIX_TAGS or type(value) in (str, bytes))
+
+
+def keeps_any() -> bool:
+    """Whether the settings keep names readable that would not be."""
+    return bool(_Settings.kept)
 
 
 def configure_names(names: Iterable[str], keep: Iterable[str], *, enabled: bool) -> None:
@@ -135,6 +154,10 @@ def judge_again(judged: Judged) -> None:
 def words_of(name: str) -> Words:
     """`apiKey`, `API-KEY` and `api.key` have the same two words."""
     return tuple(word.lower() for word in _WORD.findall(name))
+
+
+in_text: Hides = _Verdicts(frozenset()).hides
+"""`is_sensitive` for words of running text, whose verdicts would push those of fields out."""
 
 
 def _all_words(names: Iterable[str]) -> frozenset[Words]:
@@ -168,7 +191,7 @@ def _is_secret(name: str) -> bool:
     following = (*words[1:], "")
     if any(
         word in SENSITIVE_WORDS and after not in ABOUT
-        for word, after in zip(words, following, strict=True)
+        for word, after in zip(words, following, strict=False)
     ):
         return True
     return "".join(words) in SENSITIVE_WORDS or any(

@@ -21,7 +21,9 @@ from types import MemberDescriptorType
 from typing import Any
 from uuid import UUID
 
-from tradespan.instrument.capture.redact import MARK, is_sensitive, redact_and_cut
+from tradespan.instrument.capture.arrays import find_form, package_of, type_name
+from tradespan.instrument.capture.names import MARK, Hides, is_sensitive, text_hides
+from tradespan.instrument.capture.redact import plain, redact_and_cut
 
 DEFAULT_LENGTH = 1_000
 """Characters kept of one value."""
@@ -32,6 +34,8 @@ _MOST_ITEMS = 3
 _MOST_FIELDS = 12
 _DEPTH = 3
 _MOST = 1 << 63
+_MOST_DECIMAL = 4_096
+"""Bytes of a Decimal that is written out."""
 _ABSENT = object()
 
 
@@ -48,65 +52,84 @@ def smart(value: Any, length: int = DEFAULT_LENGTH) -> Any:
         return value
     try:
         if kind is str:
-            return _text(value, length)
-        return _cut(_show(value, length, _DEPTH), length)
+            if value in plain and len(value) <= length:
+                return repr(value)
+            return _text(value, length, is_sensitive)
+        return _cut(_show(value, length, _DEPTH, is_sensitive), length)
     except Exception:  # noqa: BLE001 - a value of the user's may do anything
-        return f"<{_name(kind)}>"
+        return f"<{type_name(kind)}>"
 
 
-def _name(kind: type) -> str:
-    # Past a metaclass that has something else under `__name__`.
-    return str(type.__dict__["__name__"].__get__(kind))
+def smart_hiding(hides: Hides) -> Callable[[Any, int], Any]:
+    """`smart` with other names hidden than the usual ones."""
+
+    def show(value: Any, length: int = DEFAULT_LENGTH) -> Any:
+        kind = type(value)
+        if kind is float or kind is bool or kind is int:
+            return smart(value, length)
+        try:
+            if kind is str:
+                return _text(value, length, hides)
+            return _cut(_show(value, length, _DEPTH, hides), length)
+        except Exception:  # noqa: BLE001 - a value of the user's may do anything
+            return f"<{type_name(kind)}>"
+
+    return smart if hides is is_sensitive else show
 
 
-def _text(value: str, length: int) -> str:
-    return repr(redact_and_cut(value, length))
+def _text(value: str, length: int, hides: Hides) -> str:
+    return repr(redact_and_cut(value, length, text_hides(hides)))
 
 
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[:length] + "…"
 
 
-def _show(value: Any, length: int, depth: int) -> str:
+def _show(value: Any, length: int, depth: int, hides: Hides) -> str:
     kind = type(value)
     show = _EXACT.get(kind)
     if show is not None:
-        return show(value, length, depth)
-    return _object(value, kind, length, depth)
+        return show(value, length, depth, hides)
+    return _object(value, kind, length, depth, hides)
 
 
 # ── built-in types, exactly ─────────────────────────────────────────────────────────────────────
 
 
-def _show_text(value: str, length: int, _: int) -> str:
-    return _text(value, min(length, _INNER_LENGTH))
+def _show_text(value: str, length: int, _: int, hides: Hides) -> str:
+    return _text(value, min(length, _INNER_LENGTH), hides)
 
 
-def _show_plain(value: Any, length: int, depth: int) -> str:
+def _show_plain(value: Any, length: int, depth: int, hides: Hides) -> str:
     return repr(value)
 
 
-def _show_integer(value: int, length: int, depth: int) -> str:
+def _show_integer(value: int, length: int, depth: int, hides: Hides) -> str:
     bits = value.bit_length()
     # Python refuses to write out integers of more than 4,300 digits: it takes too long.
     return repr(value) if bits < 4_096 else f"<int of {bits:,} bits>"
 
 
-def _show_time(value: Any, length: int, depth: int) -> str:
+def _show_decimal(value: Decimal, length: int, depth: int, hides: Hides) -> str:
+    size = Decimal.__sizeof__(value)
+    return repr(value) if size <= _MOST_DECIMAL else f"<Decimal of {size:,} bytes>"
+
+
+def _show_time(value: Any, length: int, depth: int, hides: Hides) -> str:
     zone = value.tzinfo
     if zone is None or type(zone) in (datetime.timezone, zoneinfo.ZoneInfo):
         return repr(value)
     # The zone's `__repr__` and `utcoffset` are the user's.
-    return f"{value.replace(tzinfo=None)!r} in <{_name(type(zone))}>"
+    return f"{value.replace(tzinfo=None)!r} in <{type_name(type(zone))}>"
 
 
-def _show_bytes(value: Any, length: int, depth: int) -> str:
+def _show_bytes(value: Any, length: int, depth: int, hides: Hides) -> str:
     size = value.nbytes if type(value) is memoryview else len(value)
     return f"<{type(value).__name__} of {size:,} bytes>"
 
 
-def _show_mapping(value: dict[Any, Any], length: int, depth: int) -> str:
-    keys = [_key(key) for key, _ in zip(value, range(_MOST_KEYS), strict=False)]
+def _show_mapping(value: dict[Any, Any], length: int, depth: int, hides: Hides) -> str:
+    keys = [_key(key, hides) for key, _ in zip(value, range(_MOST_KEYS), strict=False)]
     shown = [f"{key}: ..." for key in keys]
     if len(value) > len(shown):
         shown.append(f"+{len(value) - len(shown)} more")
@@ -115,11 +138,11 @@ def _show_mapping(value: dict[Any, Any], length: int, depth: int) -> str:
     return text if kind is dict else f"{kind.__name__}({text})"
 
 
-def _key(key: Any) -> str:
-    return _text(key, 40) if type(key) is str else _show(key, 40, 0)
+def _key(key: Any, hides: Hides) -> str:
+    return _text(key, 40, hides) if type(key) is str else _show(key, 40, 0, hides)
 
 
-def _show_members(value: Iterable[Any], length: int, depth: int) -> str:
+def _show_members(value: Iterable[Any], length: int, depth: int, hides: Hides) -> str:
     kind = type(value)
     opening, closing = _BRACKETS[kind]
     count = len(value)  # type: ignore[arg-type]
@@ -128,7 +151,7 @@ def _show_members(value: Iterable[Any], length: int, depth: int) -> str:
     if depth <= 0 and count:
         return f"{opening}+{count} more{closing}"
     taken = [item for item, _ in zip(value, range(_MOST_ITEMS), strict=False)]
-    shown = [_show(item, length, depth - 1) for item in taken]
+    shown = [_show(item, length, depth - 1, hides) for item in taken]
     if count > len(shown):
         shown.append(f"+{count - len(shown)} more")
     comma = "," if kind is tuple and count == 1 else ""
@@ -143,10 +166,10 @@ _BRACKETS: dict[type, tuple[str, str]] = {
     collections.deque: ("deque([", "])"),
 }
 
-_Show = Callable[[Any, int, int], str]
+_Show = Callable[[Any, int, int, Hides], str]
 _EXACT: dict[type, _Show] = {
     **dict.fromkeys(
-        (float, bool, type(None), type(...), complex, range, Decimal, Fraction, UUID), _show_plain
+        (float, bool, type(None), type(...), complex, range, Fraction, UUID), _show_plain
     ),
     **dict.fromkeys((datetime.date, datetime.timedelta, datetime.timezone), _show_plain),
     **dict.fromkeys((datetime.datetime, datetime.time), _show_time),
@@ -158,62 +181,70 @@ _EXACT: dict[type, _Show] = {
     **dict.fromkeys(_BRACKETS, _show_members),
     **dict.fromkeys(
         (pathlib.PosixPath, pathlib.WindowsPath, pathlib.PurePosixPath, pathlib.PureWindowsPath),
-        lambda value, length, depth: _show_text(str(value), length, depth),
+        lambda value, length, depth, hides: _show_text(str(value), length, depth, hides),
     ),
     str: _show_text,
     int: _show_integer,
+    Decimal: _show_decimal,
 }
 
 # ── other types ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _object(value: Any, kind: type, length: int, depth: int) -> str:
+def _object(value: Any, kind: type, length: int, depth: int, hides: Hides) -> str:
     # By `issubclass` of the real type: `isinstance` asks the value's own `__class__`.
     if issubclass(kind, enum.Enum):
-        return f"{_name(kind)}.{object.__getattribute__(value, '_name_')}"
+        return _show_member(value, kind)
     if issubclass(kind, str | int | float):
-        return _show_by_base(value, kind, length, depth)
-    fields = _fields_of(value, kind)
+        return _show_by_base(value, kind, length, depth, hides)
+    fields = fields_of(value, kind)
     if fields is not None:
-        return _show_fields(kind, fields, length, depth)
-    describe = _FOREIGN.get(f"{_package(kind)}.{_name(kind)}")
+        return _show_fields(kind, fields, length, depth, hides)
+    describe = find_form(package_of(kind), type_name(kind))
     if describe is not None:
         return describe(value)
-    if _package(kind) == "pyarrow" and _name(kind).endswith("Array"):
-        return f"[{_name(kind)} {len(value)} {value.type}]"
-    return f"<{_name(kind)} at {id(value):#x}>"
+    return f"<{type_name(kind)} at {id(value):#x}>"
 
 
-def _package(kind: type) -> str:
-    module = type.__dict__["__module__"].__get__(kind)
-    return module.partition(".")[0] if type(module) is str else ""
+def _show_member(value: Any, kind: type) -> str:
+    name = object.__getattribute__(value, "_name_")
+    # A flag of which nothing is set has no name.
+    return f"{type_name(kind)}.{name}" if name is not None else f"{type_name(kind)}(0)"
 
 
-def _show_by_base(value: Any, kind: type, length: int, depth: int) -> str:
+def _show_by_base(value: Any, kind: type, length: int, depth: int, hides: Hides) -> str:
     """A text or number of a type derived from Python's, as Python's own would be shown."""
     if issubclass(kind, str):
-        return _show_text(str.__str__(value), length, depth)
+        return _show_text(str.__str__(value), length, depth, hides)
     if issubclass(kind, int):
-        return _show_integer(int.__int__(value), length, depth)
+        return _show_integer(int.__int__(value), length, depth, hides)
     return float.__repr__(value)
 
 
-def _fields_of(value: Any, kind: type) -> Iterable[tuple[str, Any]] | None:
+def fields_of(value: Any, kind: type) -> Iterable[tuple[str, Any]] | None:
     """Names and stored values, where the type declares its fields; None if it does not."""
     if issubclass(kind, tuple):
         names = _of_class(kind, "_fields")
         if type(names) is tuple:
             return zip(names, tuple.__iter__(value), strict=False)
         return None
-    declared = _of_class(kind, "__dataclass_fields__")
-    if type(declared) is dict:
-        regular = (field for field in dataclasses.fields(kind) if field.repr)  # type: ignore[arg-type]
-        return _stored(value, kind, (field.name for field in regular))
-    models = _of_class(kind, "__pydantic_fields__")
-    if type(models) is dict:
-        return _stored(value, kind, models)
-    if _package(type(kind)) == "msgspec":
-        return _stored(value, kind, kind.__struct_fields__)  # type: ignore[attr-defined]
+    declared = _declared_names(kind)
+    return None if declared is None else _stored(value, kind, declared)
+
+
+def _declared_names(kind: type) -> Iterable[str] | None:
+    """The fields of a dataclass, a model or struct; without those kept out of its `repr`."""
+    if type(_of_class(kind, "__dataclass_fields__")) is dict:
+        return [field.name for field in dataclasses.fields(kind) if field.repr]
+    if package_of(type(kind)) == "msgspec":
+        return kind.__struct_fields__  # type: ignore[attr-defined, no-any-return]
+    for models in ("__pydantic_fields__", "__fields__"):  # the latter: version 1
+        fields = _of_class(kind, models)
+        if type(fields) is dict:
+            return fields
+    classes = _of_class(kind, "__attrs_attrs__")
+    if isinstance(classes, tuple):
+        return [field.name for field in classes if field.repr]
     return None
 
 
@@ -243,54 +274,16 @@ def _stored(value: Any, kind: type, names: Iterable[str]) -> Iterator[tuple[str,
                 continue
 
 
-def _show_fields(kind: type, pairs: Iterable[tuple[str, Any]], length: int, depth: int) -> str:
+def _show_fields(
+    kind: type, pairs: Iterable[tuple[str, Any]], length: int, depth: int, hides: Hides
+) -> str:
     if depth <= 0:
-        return f"{_name(kind)}(...)"
+        return f"{type_name(kind)}(...)"
     shown: list[str] = []
     for name, item in pairs:
         if len(shown) == _MOST_FIELDS:
             shown.append("...")
             break
-        text = MARK if is_sensitive(name) else _show(item, length, depth - 1)
+        text = MARK if hides(name) else _show(item, length, depth - 1, hides)
         shown.append(f"{name}={text}")
-    return f"{_name(kind)}({', '.join(shown)})"
-
-
-def _frame(value: Any) -> str:
-    rows, columns = value.shape
-    return f"[{_name(type(value))} {rows}×{columns}]"
-
-
-def _series(value: Any) -> str:
-    return f"[Series {value.shape[0]} {value.dtype}]"
-
-
-def _array(value: Any) -> str:
-    return f"[ndarray {value.dtype} ({','.join(map(str, value.shape))})]"
-
-
-def _table(value: Any) -> str:
-    return f"[{_name(type(value))} {value.num_rows}×{value.num_columns}]"
-
-
-def _scalar(value: Any) -> str:
-    return repr(value.item())
-
-
-_NUMPY_SCALARS = (
-    "bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-    "float16", "float32",
-)  # fmt: skip
-_FOREIGN: dict[str, Callable[[Any], str]] = {
-    "pandas.DataFrame": _frame,
-    "polars.DataFrame": _frame,
-    "pandas.Series": _series,
-    "polars.Series": _series,
-    "pandas.Timestamp": repr,
-    "pandas.Timedelta": repr,
-    "numpy.ndarray": _array,
-    "pyarrow.Table": _table,
-    "pyarrow.RecordBatch": _table,
-    **{f"numpy.{name}": _scalar for name in _NUMPY_SCALARS},
-}
-"""Package and name of types whose short form is their library's, not the user's, and cheap."""
+    return f"{type_name(kind)}({', '.join(shown)})"

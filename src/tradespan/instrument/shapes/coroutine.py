@@ -30,7 +30,7 @@ def watch_coroutine(function: Function, plan: Plan, slot: RecorderSlot) -> Funct
             except BaseException as error:
                 passed.raised(recorder, outer, (args, kwargs), began, error)
                 raise
-            if passed.clock(recorder)(began) >= plan.slow:
+            if slot.recorder is recorder and passed.clock(recorder)(began) >= plan.slow:
                 passed.write(recorder, outer, (args, kwargs), began)
             return result
         span = begin(recorder, outer, args, kwargs)

@@ -39,7 +39,8 @@ def watch_sync(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
                 raise
             if recorder is not known:
                 clock, known = passed.clock(recorder), recorder
-            if clock(began) >= slow:
+            # Not in a forked child: there the recorder is another's.
+            if slot.recorder is recorder and clock(began) >= slow:
                 passed.write(recorder, outer, (args, kwargs), began)
             return result
         span = begin(recorder, outer, args, kwargs)

@@ -63,10 +63,11 @@ export class Drawer {
     const { data } = this;
     const begin = data.begin[row];
     const own = ownTime(data, row);
-    const parts = [duration(span.duration)];
-    if (data.own[row]) parts.push(`own ${duration(own)}`);
+    const parts = [span.running ? `running for ${duration(span.duration)}` : duration(span.duration)];
+    if (data.own[row] && !span.running) parts.push(`own ${duration(own)}`);
     if (begin) parts.push(`at +${duration(begin)}`);
-    const badge = span.status === "ERROR" ? h("span", { class: "badge error" }, "ERROR") : "";
+    const badge = span.running ? h("span", { class: "badge running" }, "running")
+      : span.status === "ERROR" ? h("span", { class: "badge error" }, "ERROR") : "";
     return h("header", { class: "drawer-head" },
       h("div", { class: "drawer-title" }, h("h2", { class: "mono", title: span.name }, shortName(span.name)), badge),
       h("p", { class: "note" }, parts.join(" · "), span.place ? [" · ", h("code", {}, span.place)] : ""));
@@ -77,7 +78,7 @@ export class Drawer {
     const parent = data.parent[row] >= 0 ? data.names[data.name[data.parent[row]]] : span.parent_id && "not in this store";
     return Object.fromEntries(Object.entries({
       "span id": span.span_id, parent: parent && `${span.parent_id} ${parent}`, kind: span.kind,
-      status: span.status, service: span.service, group: span.group, process: span.process, scope: span.scope,
+      status: span.running ? "running" : span.status, service: span.service, group: span.group, process: span.process, scope: span.scope,
     }).filter(([, value]) => value));
   }
 

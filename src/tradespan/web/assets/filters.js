@@ -18,7 +18,7 @@ export class Filters {
       "aria-describedby": "search-complaint",
     });
     this.complaint = h("div", { class: "complaint", id: "search-complaint", role: "alert", hidden: true });
-    this.status = this.choice("Status", "status", [["", "Status: all"], ["ok", "Status: OK"], ["err", "Status: error"]]);
+    this.status = this.choice("Status", "status", [["", "Status: all"], ["ok", "Status: OK"], ["err", "Status: error"], ["running", "Status: running"]]);
     this.group = this.choice("Group", "group", [["", "Group: all"]]);
     this.duration = this.makeDuration();
     this.service = this.choice("Service", "service", [["", "All services"]]);

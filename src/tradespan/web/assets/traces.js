@@ -205,6 +205,7 @@ class TraceList {
     this.status = status;
     this.changes = status.changes;
     this.filters.offer(status);
+    this.table.passTime(status.now);
     if (this.refused) return;
     if (!this.rows.list.length) this.showReason();
     // On a store where a page takes long, looking for new ones takes at most a tenth of the time.

@@ -1,13 +1,14 @@
 // The rows of the trace list: drawing, selection, and what stands at the foot.
 
 import { h, setClass, setText } from "./dom.js";
-import { clock, count, dayUnlessToday, duration, shortName, zone } from "./format.js";
+import { MS, clock, count, dayUnlessToday, duration, shortName, zone } from "./format.js";
 import { followLink } from "./shell.js";
 import { VirtualRows } from "./virtual.js";
 
 const ROW = 32;
 const HEAD = 30;
 const FOOT = 32;
+const NO_END = "Begun, and no end is recorded: it runs, or its process died.";
 const LONG = 0.95; // this part of the rows fits into the bar's column; longer bars are torn
 
 export const traceUrl = (traceId) => `/trace/${traceId}`;
@@ -71,6 +72,16 @@ export class TraceTable {
     setText(this.news, text);
   }
 
+  // What runs grows older; `now` is the server's, in ms since 1970.
+  passTime(now) {
+    this.now = now;
+    if (this.rows.some((row) => row.running)) this.virtual.draw(true);
+  }
+
+  lasted(row) {
+    return row.running && this.now ? Math.max(row.duration, (this.now - row.start) * MS) : row.duration;
+  }
+
   update(element, index) {
     const row = this.rows[index];
     if (!row) return;
@@ -84,10 +95,14 @@ export class TraceTable {
     setText(clockText, clock(row.start));
     setText(process, shortName(row.process || row.name));
     setText(group, row.group);
-    setText(status.firstChild, row.status);
-    setClass(status.firstChild, failed ? "badge error" : "badge good");
-    setText(length, duration(row.duration));
-    showBar(track.firstChild, row.duration / this.full, failed);
+    const running = row.running > 0;
+    const lasted = this.lasted(row);
+    setText(status.firstChild, row.status === "RUNNING" ? "running" : row.status);
+    setClass(status.firstChild, failed ? "badge error" : running ? "badge running" : "badge good");
+    setText(length, duration(lasted));
+    setClass(length, running ? "duration right is-running" : "duration right");
+    length.title = running ? `${count(row.running)} running for so long. ${NO_END}` : "";
+    showBar(track.firstChild, lasted / this.full, failed, running);
     setText(data, row.data);
     setText(exception, row.exception);
     process.title = `${row.process || row.name}, ${count(row.spans)} spans, ${row.service}`;
@@ -144,16 +159,17 @@ function createRow() {
   );
 }
 
-function showBar(bar, part, failed) {
+function showBar(bar, part, failed, running) {
   const torn = part > 1;
-  setClass(bar, `${failed ? "is-error" : ""}${torn ? " is-torn" : ""}`.trim());
+  setClass(bar, `${failed ? "is-error" : ""}${running ? " is-running" : torn ? " is-torn" : ""}`.trim());
   bar.style.width = `max(2px, ${(Math.min(part, 1) * 100).toFixed(2)}%)`;
 }
 
 // The duration whose bar fills the column: a single slow trace must not flatten all others.
 function longest(rows) {
   if (!rows.length) return 1;
-  const lengths = rows.map((row) => row.duration).sort((a, b) => a - b);
+  const over = rows.filter((row) => !row.running);
+  const lengths = (over.length ? over : rows).map((row) => row.duration).sort((a, b) => a - b);
   const common = lengths[Math.floor((lengths.length - 1) * LONG)];
   const largest = lengths.at(-1);
   return Math.max(1, largest <= common * 3 ? largest : common);

@@ -1,6 +1,6 @@
 // One row of the waterfall: name in its tree, group, bar with own time and critical path.
 
-import { h, setText } from "./dom.js";
+import { h, setClass, setText } from "./dom.js";
 import { duration, shortName } from "./format.js";
 
 const INDENT = 18;
@@ -67,14 +67,17 @@ function showBar(waterfall, cell, row) {
   bar.style.width = `${wide}px`;
   showStretches(waterfall, bar, data.own[row] ?? [data.begin[row], data.end[row]], from, row);
   showStretches(waterfall, path, data.critical[row] ?? [], 0, row);
-  const text = duration(data.end[row] - data.begin[row]);
+  const age = data.running[row];
+  const running = age !== null;
+  setClass(bar, running ? "bar is-running" : "bar");
+  const text = running ? `running ${duration(age)}` : duration(data.end[row] - data.begin[row]);
   setText(length, text);
   const needed = text.length * DIGIT + GAP + (failed ? 12 : 0);
   const after = from + wide + GAP;
   // To the right of the bar; where a zoomed bar reaches the edge, to its left, else inside it.
   const inside = after + needed > width + 72 && from < needed + GAP;
   const left = after + needed <= width + 72 ? after : inside ? to - needed - GAP : from - needed - GAP;
-  length.className = inside ? "length is-inside" : "length";
+  length.className = `length${inside ? " is-inside" : ""}${running ? " is-running" : ""}`;
   length.style.left = `${left + (failed ? 12 : 0)}px`;
   fault.style.left = `${left}px`;
 }

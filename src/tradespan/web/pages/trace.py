@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from dash import dcc, html
 
+from tradespan.store.rows import age
 from tradespan.store.store import Store
 from tradespan.web.door import StoreDoor
 from tradespan.web.format import format_count, format_duration, format_part, format_share
@@ -23,22 +24,26 @@ from tradespan.web.parts import (
     page_link,
 )
 from tradespan.web.traceview import TraceView, lay_out_waterfall, measure_path, view_trace
-from tradespan.web.words import ORDER_ID
+from tradespan.web.words import ORDER_ID, shorten_name
 
 SHARES_IN_WORDS = 3
 SMALLEST_SHARE = 0.03
 """Of the shares after the first, those from here up are worth a word."""
 ORDERS_IN_HEAD = 3
+NO_END = "Begun, and no end is recorded: it runs, or its process died."
 
 
-async def show(door: StoreDoor, trace_id: str) -> tuple[Component, Component]:
-    """The page of one trace (a unique beginning of its id is enough), and its tools in the bar."""
+async def show(door: StoreDoor, trace_id: str, now: int) -> tuple[Component, Component]:
+    """The page of one trace (a unique beginning of its id is enough), and its tools in the bar.
+
+    `now`: nanoseconds UTC; so long has lasted what runs.
+    """
 
     def compose(store: Store) -> Component:
         spans = store.trace(trace_id)
         if not spans:
             return unknown(trace_id)
-        view = view_trace(spans)
+        view = view_trace([age(span, now) for span in spans])
         return render(view, store.groups())
 
     return await door.ask(compose), tools()
@@ -94,6 +99,14 @@ def head(view: TraceView) -> Component:
     title: list[Component] = [html.H1(view.title)]
     if view.errors:
         title.append(html.Span(format_count(view.errors, "error"), className="badge error"))
+    if view.running:
+        title.append(
+            html.Span(
+                "running" if view.running == 1 else f"{format_count(view.running)} running",
+                className="badge running",
+                title=NO_END,
+            )
+        )
     buttons = html.Div(
         className="head-buttons",
         children=[
@@ -115,7 +128,7 @@ def facts(view: TraceView) -> list[Component]:
     parts: list[Component] = [
         copy_button(view.trace_id, view.trace_id, className="id", title="Copy the trace id"),
         moment(view.start),
-        html.B(format_duration(view.duration), className="total"),
+        html.B(tell_duration(view), className="total"),
         format_count(len(view.spans), "span"),
     ]
     if view.groups:
@@ -125,6 +138,11 @@ def facts(view: TraceView) -> list[Component]:
     if view.orders:
         parts.append(name_orders(view.orders))
     return [html.Span(part, className="fact") for part in parts]
+
+
+def tell_duration(view: TraceView) -> str:
+    lasted = format_duration(view.lasted)
+    return f"running for {lasted}" if view.running else lasted
 
 
 def name_orders(orders: Sequence[str]) -> list[Component]:
@@ -146,6 +164,10 @@ def words(view: TraceView) -> list[Component]:
         [html.I(className="own-key"), "own time ", html.I(className="calls-key"), "in calls"],
         className="legend",
     )
+    if view.root.running:
+        root = name_span(view, shorten_name(view.root.name), view.tree.main)
+        after = f" has no end yet, after {format_duration(view.root.duration)}."
+        return [html.Span([root, after, " Its end decides the critical path."]), legend]
     if not view.shares:
         return [html.Span("This trace took no time."), legend]
     measured = format_part(measure_path(view.tree, view.path), whole)
