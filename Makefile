@@ -37,7 +37,7 @@ check: $(STAMP) ## linters, types, import contracts, house rules
 	@$(BIN)/python tools/check.py
 
 .PHONY: bench
-bench: $(STAMP) ## what tradespan costs, measured here
+bench: $(STAMP) ## what tradespan costs, and what its peers do (ARGS="--quick --only monitor,raise")
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: lock

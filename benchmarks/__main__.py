@@ -58,8 +58,8 @@ def measure(groups: Collection[str], *, quick: bool) -> Report:
 def main() -> None:
     """Measure and print."""
     given = read_arguments()
-    report = measure(given.groups, quick=given.quick)
     facts = machine.describe()
+    report = measure(given.groups, quick=given.quick)
     if given.json:
         print(json.dumps({"machine": facts, "quick": given.quick, **report.as_json()}, indent=2))
     rounds = timing.QUICK if given.quick else timing.FULL

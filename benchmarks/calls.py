@@ -21,6 +21,8 @@ class Case:
     against: str = ""
     at_most: float | None = None
     why: str = ""
+    bare: str = ""
+    """The subject without instrumentation, where it is much of the cost."""
 
 
 _SPAN = "ids, two clock readings, the current span set and reset, the record and the counters"
@@ -60,7 +62,8 @@ CASES = (
         "`@monitor`, raising at depth 10",
         s.SDK_RAISE,
         1 / 40,
-        "to raise and unwind is in it, beside places, message and its redaction",
+        "raising and unwinding, the frames' places, the message and its redaction",
+        s.BARE_RAISE,
     ),
     Case("raise", "`@monitor`, raising with a secret in the message", s.SDK_SECRET),
     Case("async", "`@monitor` on a coroutine, driven by hand", s.SDK_DRIVEN, 1 / 8, _SPAN),
@@ -85,6 +88,7 @@ def measure_calls(groups: Collection[str], rounds: Rounds) -> list[Row]:
     if not cases:
         return []
     wanted = {case.subject for case in cases} | {case.against for case in cases}
+    wanted |= {case.bare for case in cases}
     with asyncio.Runner() as runner, recording() as ours:
         sdk = Sdk()
         subjects = s.bare_subjects() + s.sdk_subjects(sdk, runner) + s.our_subjects(ours, runner)
@@ -100,5 +104,6 @@ def measure_calls(groups: Collection[str], rounds: Rounds) -> list[Row]:
 
 def make_row(case: Case, costs: dict[str, float]) -> Row:
     """What was measured of a case."""
-    row = Row(case.group, case.subject, costs[case.subject], why=case.why)
+    bare = costs[case.bare] if case.bare else None
+    row = Row(case.group, case.subject, costs[case.subject], why=case.why, bare=bare)
     return compare(row, costs, case.against, at_most=case.at_most) if case.against else row

@@ -23,6 +23,7 @@ def describe() -> dict[str, str]:
         "libraries": ", ".join(f"{name} {found}" for name, found in versions(_PACKAGES).items()),
         "tradespan's hot path": native.describe(),
         "current span": f"kept by {type(CURRENT).__name__}",
+        "other programs": f"load average {os.getloadavg()[0]:.1f} when it began",
         "mapped files": f"on {file_system(Path(tempfile.gettempdir()))}, where TMPDIR is",
     }
 

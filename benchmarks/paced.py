@@ -23,7 +23,7 @@ from benchmarks.results import quantile
 QUANTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
 WARM_UP = 4_000
 """Events that are not measured: pages, caches and the agent's first look."""
-_STEPS = 90
+_STEPS = 240
 _READY_WITHIN = 30.0
 
 Function = Callable[[int], float]

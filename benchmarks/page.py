@@ -64,9 +64,17 @@ def unmet(rows: Sequence[Row]) -> Iterator[str]:
     if missed:
         yield "\n".join(
             f"- {row.name}: {show_ratio(row.ratio)} of {row.against}, asked for"
-            f" {show_bar(row.at_most)}. In it: {row.why}."
+            f" {show_bar(row.at_most)}. In it: {row.why}.{_bare_share(row)}"
             for row in missed
         )
+
+
+def _bare_share(row: Row) -> str:
+    """What could not be saved by any instrumentation."""
+    if row.bare is None or row.reference is None or row.at_most is None:
+        return ""
+    allowed = row.reference * row.at_most
+    return f" Bare it takes {_us(row.bare)} of the {_us(allowed)} µs that the bar allows."
 
 
 def tail(rows: Iterable[TailRow]) -> str:

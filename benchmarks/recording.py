@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace import TracerProvider as SdkProvider
@@ -35,14 +36,12 @@ class Sdk:
         self.provider.force_flush()
 
 
+@dataclass(frozen=True, slots=True)
 class Recording:
-    """tradespan as a bot configures it, into a folder that nobody reads."""
+    """Where tradespan records, into a folder that nobody reads."""
 
-    def __init__(self, runtime: tradespan.Runtime) -> None:
-        assert runtime.folder is not None
-        assert runtime.provider is not None
-        self.folder: RunFolder = runtime.folder
-        self.tracer: Tracer = runtime.provider.get_tracer("bench")
+    folder: RunFolder
+    tracer: Tracer
 
     def sweep(self) -> None:
         """Delete what no agent will read: all segments but the one that each lane writes."""
@@ -55,12 +54,14 @@ class Recording:
 
 @contextmanager
 def recording() -> Iterator[Recording]:
-    """Records go to mapped files in a temporary folder, for as long as this lasts."""
+    """As a bot configures it; files lie in a temporary folder, for as long as this lasts."""
     with tempfile.TemporaryDirectory(prefix="tradespan-bench-") as folder:
         runtime = tradespan.configure(
             service="bench", root=folder, store=None, forwarder="external"
         )
         try:
-            yield Recording(runtime)
+            assert runtime.folder is not None
+            assert runtime.provider is not None
+            yield Recording(runtime.folder, runtime.provider.get_tracer("bench"))
         finally:
             runtime.shutdown()

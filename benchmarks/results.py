@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
@@ -27,6 +27,8 @@ class Row:
     """The bar: the largest ratio that meets it; None: printed beside."""
     why: str = ""
     """Where the time goes, told if the bar is not met."""
+    bare: float | None = None
+    """What the same takes without any instrumentation, in µs, where that is much of it."""
 
     @property
     def met(self) -> bool | None:
@@ -104,16 +106,7 @@ def compare(
 ) -> Row:
     """The row, with its ratio to another subject of the same run."""
     other = costs[reference]
-    return Row(
-        row.group,
-        row.name,
-        row.cost,
-        reference,
-        other,
-        row.cost / other,
-        at_most,
-        row.why,
-    )
+    return replace(row, against=reference, reference=other, ratio=row.cost / other, at_most=at_most)
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:

@@ -35,6 +35,8 @@ def opener(plan: Plan) -> Begin:
                 span = begin_otherwise(plan, recorder, outer)
                 if span is None:
                     return None
+                if trace_key is not None and not span.parent_id and recorder.parts is None:
+                    span.trace_key = trace_key
             if special:
                 return complete(plan, span, (args, kwargs))
             if arguments is not None:

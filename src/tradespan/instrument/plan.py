@@ -14,6 +14,7 @@ from tradespan.core.records import AttributeValue
 from tradespan.core.version import SCOPE
 from tradespan.declare.names import TRADESPAN_PROCESS_GROUP, TRADESPAN_SAMPLE_RATE
 from tradespan.instrument.capture.arguments import Signature, argument_capture
+from tradespan.instrument.capture.attributes import clean_attributes
 from tradespan.instrument.capture.failure import capture_failure
 from tradespan.instrument.capture.names import hiding
 from tradespan.instrument.capture.serializers import serializer
@@ -55,9 +56,7 @@ class Plan:
         )
         self.flags = watch.kind.value << KIND_SHIFT
         self.length = watch.max_repr
-        self.show: Callable[[Any, int], Any] = serializer(
-            watch.serializer, watch.sensitive_fields
-        )
+        self.show: Callable[[Any, int], Any] = serializer(watch.serializer, watch.sensitive_fields)
         self.arguments = (
             argument_capture(signature, watch.max_repr, self.show, watch.sensitive_fields)
             if parameters
@@ -108,8 +107,8 @@ def _static_attributes(
         attributes[TRADESPAN_PROCESS_GROUP] = watch.process_group
     if watch.sample_rate < 1:
         attributes[TRADESPAN_SAMPLE_RATE] = float(watch.sample_rate)
-    attributes.update(watch.attributes)
-    return attributes
+    given, _ = clean_attributes(watch.attributes, None, None)
+    return attributes | given
 
 
 def _failure_capture(watch: Watch) -> Callable[[BaseException], list[Any]]:

@@ -57,7 +57,8 @@ class Recorder:
         page: MetricPage | None = None,
     ) -> None:
         """`anchor_interval`: seconds after which a new root looks at the wall clock again. `page`:
-        where calls are counted; None: nowhere."""
+        where calls are counted; None: nowhere.
+        """
         self.spool = spool
         self.clock: Clock = clock or SystemClock()
         self.limits = limits or SpanLimits()

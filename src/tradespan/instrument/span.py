@@ -51,7 +51,7 @@ _KINDS = tuple(SpanKind)
 
 
 class Extras:
-    """What few spans have. What was not set is the class's: one is made for each call that fails."""
+    """What few spans have. What was not set is the class's: each call that fails makes one."""
 
     record_errors = True
     fail_on_error = True

@@ -64,7 +64,7 @@ class PureState:
     """What was current when this span became it: a span, a context, or None if it never did."""
 
 
-if TYPE_CHECKING or native.module is None:
+if TYPE_CHECKING or native.module is None:  # noqa: SIM108 - mypy takes only this for a class
     SpanState = PureState
 else:
     SpanState = native.module.SpanState

@@ -17,7 +17,7 @@ from tradespan.instrument.context import span_in
 from tradespan.instrument.opening import opener
 from tradespan.instrument.plan import Coin, Plan
 from tradespan.instrument.recorder import Recorder
-from tradespan.instrument.span import UNKEPT, Span
+from tradespan.instrument.span import SAMPLED, UNKEPT, Span
 
 toss = random.Random().random
 """From 0 to below 1. An own generator: bots seed the global one."""
@@ -89,7 +89,8 @@ class PassedOver:
                 return
             span.began = began
             span.set_attribute(TRADESPAN_LATE, True)
-            span.flags &= ~UNKEPT
+            if span.flags & SAMPLED:  # what a sampler has dropped is written only if it fails
+                span.flags &= ~UNKEPT
             if error is not None:
                 span.record_failure(error, ended, self._plan.capture_failure)
             recorder.finish(span, ended)

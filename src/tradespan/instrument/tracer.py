@@ -33,7 +33,7 @@ from tradespan.instrument.capture.attributes import (
     clean_attribute,
     clean_attributes,
 )
-from tradespan.instrument.capture.failure import own_code
+from tradespan.instrument.capture.frames import own_code
 from tradespan.instrument.capture.names import verdicts
 from tradespan.instrument.capture.redact import plain
 from tradespan.instrument.context import (
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 _NOOP = NoOpTracer()
 _INTERNAL = SpanKind.INTERNAL
-_MOST = 1 << 63
+_LEAST, _MOST = -1 << 63, 1 << 63
 _get_current, _set_current, _reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
 
 
@@ -87,17 +87,22 @@ def give_attributes(span: Span, attributes: Mapping[str, Any]) -> None:
         and limits.attribute_length is None
         and (most is None or len(attributes) <= most)
     ):
+        hides, texts = verdicts, plain
         held = attributes.copy()
         for key, value in held.items():
             if type(key) is not str or not key:
                 break
             # As `clean_attribute`, whose call is saved where a readable name has a plain value.
-            if verdicts.get(key) is False:
+            try:
+                hidden = hides[key]
+            except KeyError:
+                hidden = True
+            if not hidden:
                 kind = type(value)
                 if kind is str:
-                    if value in plain:
+                    if value in texts:
                         continue
-                elif kind is float or kind is bool or (kind is int and -_MOST <= value < _MOST):
+                elif kind is float or kind is bool or (kind is int and _LEAST <= value < _MOST):
                     continue
             held[key] = clean_attribute(key, value, None)
         else:

@@ -3,7 +3,7 @@
 #include "native.h"
 
 /* Raised with every change that the Python side has to know of: core/native.py compares it. */
-#define INTERFACE 2
+#define INTERFACE 3
 
 static int
 add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **kept)
@@ -23,6 +23,7 @@ execute(PyObject *module)
 {
     State *state = PyModule_GetState(module);
     fill_crc_tables();
+    fill_sign_table();
     if (add_type(module, &place_spec, &state->place_type) < 0 ||
         add_type(module, &lane_spec, NULL) < 0 ||
         add_type(module, &durations_spec, &state->durations_type) < 0 ||
@@ -52,6 +53,13 @@ clear(PyObject *module)
     return 0;
 }
 
+static PyMethodDef functions[] = {
+    {"quote", (PyCFunction)(void (*)(void))quote, METH_FASTCALL, quote_doc},
+    {"show_all", (PyCFunction)(void (*)(void))show_all, METH_FASTCALL, show_all_doc},
+    {"use_shortcuts", use_shortcuts, METH_O, use_shortcuts_doc},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, execute},
 #ifdef Py_mod_multiple_interpreters
@@ -66,6 +74,7 @@ static struct PyModuleDef definition = {
     .m_name = "tradespan._native",
     .m_doc = "The hot path in C; see spool/lane.py for the same in Python.",
     .m_size = sizeof(State),
+    .m_methods = functions,
     .m_slots = slots,
     .m_traverse = traverse,
     .m_clear = clear,

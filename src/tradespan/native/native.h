@@ -91,6 +91,13 @@ void count_in_cells(PyObject *cells, int64_t duration);
 /* cells.c: a writable view of aligned, 8-byte numbers; -1 with an exception if it is none. */
 int view_cells(PyObject *cells, Py_buffer *view);
 
+/* show.c */
+void fill_sign_table(void);
+PyObject *quote(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *show_all(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *use_shortcuts(PyObject *module, PyObject *wanted);
+extern const char quote_doc[], show_all_doc[], use_shortcuts_doc[];
+
 extern PyType_Spec codes_spec, durations_spec, lane_spec, place_spec, starter_spec, state_spec;
 
 #endif

@@ -76,3 +76,25 @@ def test_raises_under_test() -> None:
     guard.raise_errors(True)
     with pytest.raises(ValueError, match="seen"), guard.guarded("strict"):
         raise ValueError("seen")
+
+
+def test_a_message_passes_the_redactor_before_it_is_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_redact", str)  # and back, afterwards
+    guard.redact_with(lambda text: text.replace("hunter2", "***"))
+    with guard.guarded("redacting"):
+        raise ValueError("password hunter2")
+    assert caplog.messages == ["redacting: ValueError: password ***"]
+
+
+def test_a_redactor_that_fails_shows_nothing(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(text: str) -> str:
+        raise KeyError(text)
+
+    monkeypatch.setattr(guard, "_redact", fail)
+    with guard.guarded("failing to redact"):
+        raise ValueError("password hunter2")
+    assert caplog.messages == ["failing to redact: ValueError: <str() raised KeyError>"]

@@ -109,17 +109,20 @@ VALUE = st.recursive(
     max_leaves=10,
 )
 ATTRIBUTES = st.dictionaries(TEXT, VALUE, max_size=5)
-FRAME = st.tuples(TEXT, st.integers(0, 9999), TEXT)
+PLACE = (TEXT, st.integers(0, 9999), TEXT)
+LINES = st.dictionaries(st.integers(1, 9999), TEXT, max_size=3)
+FRAME = st.tuples(*PLACE) | st.tuples(*PLACE, st.dictionaries(TEXT, TEXT, max_size=3), LINES)
 FAILURE: st.SearchStrategy[Any] = st.recursive(
     st.none(),
     lambda inner: st.builds(
-        lambda *fields: [*fields, True],
+        lambda *fields, notes: [*fields, True, *notes],
         TEXT,
         TEXT,
         st.lists(FRAME, max_size=4),
         inner,
         inner,
         st.lists(inner.filter(lambda failure: failure is not None), max_size=2),
+        notes=st.just([]) | st.tuples(st.lists(TEXT, max_size=3)),
     ),
     max_leaves=4,
 )

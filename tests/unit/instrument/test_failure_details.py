@@ -89,7 +89,7 @@ def test_one_function_that_raises_in_two_places_has_two_lines() -> None:
             raise ValueError
         raise KeyError
 
-    first, second = (raised(lambda early=early: raises(early)) for early in (True, False))
+    first, second = raised(lambda: raises(early=True)), raised(lambda: raises(early=False))
     lines = [captured(error).frames[-1].line for error in (first, second, first)]
     assert lines == [lines[0], lines[0] + 1, lines[0]]
 
@@ -126,7 +126,8 @@ def test_notes_are_kept_redacted_and_printed_as_python_prints_them() -> None:
 
 def test_notes_are_bounded_and_may_be_anything() -> None:
     error = ValueError()
-    error.__notes__ = ["x" * 10_000, 7, *["y"] * 100]
+    anything: list[Any] = ["x" * 10_000, 7, *["y"] * 100]
+    error.__notes__ = anything
     notes = captured(error).notes
     assert len(notes) == MOST_NOTES
     assert notes[:3] == ["x" * 2_000 + "…", "7", "y"]

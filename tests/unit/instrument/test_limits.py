@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from opentelemetry.trace import (
     Link,
     SpanContext,
@@ -79,3 +80,54 @@ def test_without_limits_everything_is_kept(tmp_path: Path) -> None:
         span = begin(captured)
         span.set_attributes({f"key {n}": n for n in range(1_000)})
         assert len(ended(captured, span).own) == 1_000
+
+
+def test_events_and_links_have_a_length_of_their_own(tmp_path: Path) -> None:
+    with capture(tmp_path, limits=SpanLimits(attribute_length=4, nested_length=2)) as captured:
+        span = begin(captured, attributes={"a": "abcdef"}, links=[Link(OTHER, {"a": "abcdef"})])
+        span.add_event("event", {"a": "abcdef"})
+        found = ended(captured, span)
+    assert found.own == {"a": "abcd"}
+    assert found.events[0].attributes == {"a": "ab"}
+    assert [link.attributes for link in found.record.links or []] == [{"a": "ab"}]
+
+
+def test_an_exception_is_told_whole_whatever_the_limits(tmp_path: Path) -> None:
+    with capture(tmp_path, limits=SpanLimits(event_attributes=1, nested_length=2)) as captured:
+        span = begin(captured)
+        span.record_exception(ValueError("a long message"), {"a": "abcdef", "b": 1})
+        found = ended(captured, span)
+    assert (found.failure.type, found.failure.message) == ("ValueError", "a long message")
+    assert found.events[0].attributes == {"a": "ab"}
+
+
+@pytest.mark.parametrize("most", [0, 1, 2, 5])
+def test_attributes_given_at_the_start_are_limited_alike(tmp_path: Path, most: int) -> None:
+    given = {"a": 1, "b": "x", "c": 1.5}
+    with capture(tmp_path, limits=SpanLimits(attributes=most)) as captured:
+        with captured.tracer.start_as_current_span("scope", attributes=given):
+            pass
+        captured.tracer.start_span("span", attributes=given).end()
+        newest = dict(list(given.items())[-most:]) if most else {}
+        for name in ("scope", "span"):
+            assert captured.one(name).own == newest
+            assert captured.one(name).record.dropped == (max(0, 3 - most), 0, 0)
+
+
+def test_attributes_given_at_the_start_are_copied_cleaned_and_hidden(captured: Captured) -> None:
+    prices = [1, 2]
+    given: dict[Any, Any] = {"prices": prices, "big": 1 << 70, "password": "x1", "note": "token=x2"}
+    bad: dict[Any, Any] = {5: 1, "": 2, "a": 3}
+    for _ in range(2):
+        with captured.tracer.start_as_current_span("scope", attributes=given) as span:
+            prices.append(3)
+            span.set_attribute("note", "y")
+        captured.tracer.start_span("bad key", attributes=bad).end()
+    assert given["note"] == "token=x2", "the caller's dict is the caller's"
+    first, second = (span.own for span in captured.named("scope"))
+    assert (first["prices"], second["prices"]) == ([1, 2], [1, 2, 3])
+    assert (first["big"], first["note"]) == (str(1 << 70), "y")
+    for own in (first, second):
+        assert "x1" not in str(own)
+        assert "x2" not in str(own)
+    assert [span.own for span in captured.named("bad key")] == [{"a": 3}] * 2

@@ -115,7 +115,9 @@ span_ids = st.integers(1, MOST)
 times = st.integers(0, MOST) | st.just(NOON)
 counts = st.integers(0, (1 << 32) - 1) | st.just(0)
 
-frames = st.builds(Frame, texts, st.integers(0, 1 << 31), texts)
+details = st.dictionaries(texts, texts, max_size=2)
+lines = st.dictionaries(st.integers(1, 1 << 31), texts, max_size=2)
+frames = st.builds(Frame, texts, st.integers(0, 1 << 31), texts, details, lines)
 failures = st.recursive(
     st.builds(Failure, texts, texts, st.lists(frames, max_size=3), escaped=st.booleans()),
     lambda inner: st.builds(
@@ -126,6 +128,7 @@ failures = st.recursive(
         st.none() | inner,
         st.none() | inner,
         st.lists(inner, max_size=3),
+        notes=st.lists(texts, max_size=2),
     ),
     max_leaves=4,
 )

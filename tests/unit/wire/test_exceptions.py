@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -87,6 +88,22 @@ def group_as_cause():
     except ExceptionGroup as error:
         raise Odd("after it") from error
 
+def noted():
+    error = ValueError("bad")
+    error.add_note("order 7\\nleg 2")
+    error.add_note("")
+    raise error
+
+def noted_without_message():
+    error = Odd()
+    error.add_note("a note")
+    raise error from caught(noted)
+
+def group_of_noted():
+    error = ExceptionGroup("several", [caught(noted), caught(noted_without_message)])
+    error.add_note("of all")
+    raise error
+
 def tower():
     error = ValueError("inmost")
     for level in range(14):
@@ -115,6 +132,7 @@ def capture(error: BaseException, seen: frozenset[int] = frozenset()) -> Failure
         [capture(member, seen) for member in error.exceptions]
         if isinstance(error, BaseExceptionGroup)
         else [],
+        notes=getattr(error, "__notes__", []),
     )
 
 
@@ -143,6 +161,9 @@ def raised_by(function: Callable[[], object]) -> BaseException:
         "group_in_the_middle",
         "group_that_was_caused",
         "group_as_cause",
+        "noted",
+        "noted_without_message",
+        "group_of_noted",
         "tower",
     ],
 )
@@ -192,3 +213,19 @@ def test_a_chain_of_ten_thousand_causes_is_no_trouble() -> None:
     for _ in range(10_000):
         failure = Failure("ValueError", "next", cause=failure)
     assert render_stacktrace(failure).count("direct cause") == 10_000
+
+
+def test_variables_and_source_of_all_links_are_told_in_the_order_of_the_chain() -> None:
+    cause = Failure("KeyError", "k", [Frame("a.py", 1, "f", {"x": "1"}, {1: "x = 1"})])
+    frames = [Frame("b.py", 2, "g"), Frame("b.py", 3, "h", {"y": "'é'"})]
+    attributes = exception_attributes(Failure("ValueError", "bad", frames, cause))
+    place = {"exception": "ValueError", "file": "b.py", "line": 3, "function": "h"}
+    of_cause = {"exception": "KeyError", "file": "a.py", "line": 1, "function": "f"}
+    assert json.loads(str(attributes["tradespan.exception.locals"])) == [
+        {**place, "variables": {"y": "'é'"}},
+        {**of_cause, "variables": {"x": "1"}},
+    ]
+    assert json.loads(str(attributes["tradespan.exception.source"])) == [
+        {**of_cause, "source": {"1": "x = 1"}}
+    ]
+    assert "'é'" not in str(attributes["exception.stacktrace"])

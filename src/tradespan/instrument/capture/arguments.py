@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
+from tradespan.core import native
 from tradespan.instrument.capture.names import MARK, Hides, hiding, is_sensitive, judge_again
 from tradespan.instrument.capture.serialize import smart
 
@@ -148,4 +149,13 @@ def argument_capture(
             return capture_any(args, kwargs)
         return [show(value, length) for value in args[receiver:]]
 
-    return capture
+    def capture_natively(args: Arguments, kwargs: Keywords) -> list[Any]:
+        if kwargs or len(args) > positional or signature.sensitive:
+            return capture_any(args, kwargs)
+        shown: list[Any] = show_all(args, receiver, length, show)
+        return shown
+
+    if native.module is None or show is not smart:
+        return capture
+    show_all = native.module.show_all
+    return capture_natively

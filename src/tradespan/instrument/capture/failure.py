@@ -6,10 +6,11 @@ renders the text (`wire/exceptions.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from types import CodeType, FrameType, TracebackType
+from collections.abc import Callable
+from types import FrameType, TracebackType
 from typing import Any
 
+from tradespan.instrument.capture.frames import own_code
 from tradespan.instrument.capture.redact import plain, redact_and_cut
 from tradespan.instrument.capture.serialize import smart
 from tradespan.instrument.capture.source import SourceLines
@@ -23,46 +24,8 @@ MOST_DETAILED = 8
 """Frames of one exception, the innermost, whose variables or source lines are kept."""
 _MOST_DETAILED_IN_ALL = 16
 _LARGE = 1_000
-_MOST_CODES = 4_096
 
-Place = tuple[str, int, str]
 Variables = Callable[[FrameType], dict[str, str]]
-
-
-class Codes:
-    """Code objects, by identity: the hash of one reads all of its bytecode."""
-
-    def __init__(self) -> None:
-        self._held: dict[int, CodeType] = {}
-
-    def add(self, code: CodeType) -> None:
-        """Hold one more."""
-        self._held[id(code)] = code
-
-    def __contains__(self, code: CodeType) -> bool:
-        return id(code) in self._held
-
-    def __iter__(self) -> Iterator[CodeType]:
-        return iter(list(self._held.values()))
-
-
-own_code = Codes()
-"""Code of our wrappers: their frames are left out of what is captured."""
-
-
-class _Places(dict[int, Place]):
-    """The places of one code object that tracebacks have named, by line."""
-
-    __slots__ = ("code",)
-
-    def __init__(self, code: CodeType) -> None:
-        super().__init__()
-        self.code = code
-        """Held, so that its id stays its own."""
-
-
-_known: dict[int, _Places | None] = {}
-"""By id of the code object; None: a wrapper of ours."""
 
 
 def exception_name(error: BaseException) -> str:
@@ -117,7 +80,15 @@ def capture_failure(
         and not isinstance(error, BaseExceptionGroup)
     ):
         name, message = exception_name(error), exception_message(error)
-        failure = [name, message, _frames(error.__traceback__), None, None, [], escaped]
+        failure = [
+            name,
+            message,
+            own_code.frames(error.__traceback__, MOST_FRAMES),
+            None,
+            None,
+            [],
+            escaped,
+        ]
         if (notes := getattr(error, "__notes__", None)) is not None:
             failure.append(_notes(notes))
         return failure
@@ -136,7 +107,7 @@ class _Capture:
     def capture(self, error: BaseException, *, escaped: bool = False) -> list[Any]:
         self._seen.add(id(error))
         name, message = exception_name(error), exception_message(error)
-        frames = _frames(error.__traceback__)
+        frames = own_code.frames(error.__traceback__, MOST_FRAMES)
         if self._variables is not None or self._source is not None:
             frames = self._with_details(frames, error.__traceback__)
         cause = context = None
@@ -205,37 +176,3 @@ def _next_foreign(trace: TracebackType | None) -> TracebackType | None:
     while trace is not None and trace.tb_frame.f_code in own_code:
         trace = trace.tb_next
     return trace
-
-
-def _frames(trace: TracebackType | None) -> list[Any]:
-    frames: list[Any] = []
-    known = _known
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        try:
-            places = known[id(code)]
-        except KeyError:
-            places = _learn(code)
-        if places is not None:
-            line = trace.tb_lineno
-            try:
-                frames.append(places[line])
-            except KeyError:
-                places[line] = place = (code.co_filename, line, code.co_qualname)
-                frames.append(place)
-        trace = trace.tb_next
-    if len(frames) > MOST_FRAMES:
-        half = MOST_FRAMES // 2
-        left_out = len(frames) - MOST_FRAMES
-        frames[half:-half] = [("…", 0, f"{left_out} more frames")]
-    return frames
-
-
-def _learn(code: CodeType) -> _Places | None:
-    if code in own_code:
-        _known[id(code)] = None  # own_code holds it: the id stays its own
-        return None
-    if len(_known) >= _MOST_CODES:
-        _known.clear()
-    places = _known[id(code)] = _Places(code)
-    return places

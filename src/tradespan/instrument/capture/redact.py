@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from tradespan.core import guard
+from tradespan.core import guard, native
 from tradespan.instrument.capture.names import (
     MARK,
     SENSITIVE_FIX_TAGS,
@@ -102,6 +102,8 @@ def configure_redaction(
     _Settings.patterns = tuple(patterns)
     configure_names(names, keep, enabled=enabled)
     plain.clear()
+    if native.module is not None:
+        native.module.use_shortcuts(not _Settings.patterns)
 
 
 def redact_and_cut(text: str, length: int, hides: Hides = in_text) -> str:

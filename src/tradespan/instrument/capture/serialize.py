@@ -21,6 +21,7 @@ from types import MemberDescriptorType
 from typing import Any
 from uuid import UUID
 
+from tradespan.core import native
 from tradespan.instrument.capture.arrays import find_form, package_of, type_name
 from tradespan.instrument.capture.names import MARK, Hides, is_sensitive, text_hides
 from tradespan.instrument.capture.redact import plain, redact_and_cut
@@ -37,6 +38,8 @@ _MOST = 1 << 63
 _MOST_DECIMAL = 4_096
 """Bytes of a Decimal that is written out."""
 _ABSENT = object()
+_quote = None if native.module is None else native.module.quote
+"""A text's `repr`, if nothing in it can be a secret; else None. In one pass, where C may do it."""
 
 
 def smart(value: Any, length: int = DEFAULT_LENGTH) -> Any:
@@ -51,11 +54,13 @@ def smart(value: Any, length: int = DEFAULT_LENGTH) -> Any:
     if kind is bool or (kind is int and -_MOST <= value < _MOST):
         return value
     try:
-        if kind is str:
-            if value in plain and len(value) <= length:
-                return repr(value)
-            return _text(value, length, is_sensitive)
-        return _cut(_show(value, length, _DEPTH, is_sensitive), length)
+        if kind is not str:
+            return _cut(_show(value, length, _DEPTH, is_sensitive), length)
+        if _quote is None:
+            quoted = repr(value) if value in plain and len(value) <= length else None
+        else:
+            quoted = _quote(value, length)
+        return _text(value, length, is_sensitive) if quoted is None else quoted
     except Exception:  # noqa: BLE001 - a value of the user's may do anything
         return f"<{type_name(kind)}>"
 
