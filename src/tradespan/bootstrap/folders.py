@@ -61,6 +61,7 @@ def describe_run(folder: RunFolder, config: Config, **facts: Any) -> None:
         command=sys.orig_argv[:64],
         began=time.time(),
         destinations=destinations(config),
+        queue_warning_threshold=config.spool.queue_warning_threshold,
         pid=os.getpid(),
         pid_start=process_start(os.getpid()),
         **facts,

@@ -44,6 +44,19 @@ OPEN = 1 << 7
 """Bit of `Span.flags`: the call has begun and is not over (`@monitor(durable=True)`)."""
 
 
+class SourceFile(msgspec.Struct, frozen=True, array_like=True):
+    """What a source file was like when a function of it was first watched."""
+
+    path: str
+    """Absolute."""
+    size: int
+    """Bytes."""
+    changed: int
+    """Time of the last change, nanoseconds since 1970."""
+    digest: bytes
+    """SHA-256 of its bytes."""
+
+
 class Site(msgspec.Struct, frozen=True, array_like=True):
     """The static facts of one place that makes spans: a watched function, or a tracer.
 
@@ -60,6 +73,10 @@ class Site(msgspec.Struct, frozen=True, array_like=True):
     attributes: dict[str, AttributeValue] = {}
     parameters: tuple[str, ...] = ()
     """Names of the captured arguments, in the order of `Span.arguments`."""
+    queue_warning_threshold: int = 0
+    """Undelivered records of its run from which on is warned; 0: as the settings say."""
+    source: SourceFile | None = None
+    """The file that defines it; None: not known, or a tracer's."""
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):

@@ -82,3 +82,18 @@ TRADESPAN_OBJECTIVE_TARGET: Final = Instrument(
     ("code.function.name", "tradespan.process_group"),
 )
 """The share of calls that the function's objective wants to be good, 0 to 1."""
+TRADESPAN_QUEUE_UNDELIVERED: Final = Instrument(
+    "tradespan.queue.undelivered",
+    "gauge",
+    "{record}",
+    ("tradespan.sink",),
+)
+"""Records of all runs that a sink has neither accepted nor refused for good."""
+TRADESPAN_QUEUE_WARNINGS: Final = Instrument(
+    "tradespan.queue.warnings",
+    "counter",
+    "{warning}",
+    ("tradespan.sink",),
+)
+"""How often the records of a run that wait for a sink have reached the run's
+`queue_warning_threshold`."""

@@ -35,6 +35,8 @@ TRADESPAN_SAMPLE_RATE: Final = "tradespan.sample_rate"
 TRADESPAN_SIGNAL: Final = "tradespan.signal"
 """What the call means, by the first `[[map]]` table that names the function. See
 `TradespanSignal`."""
+TRADESPAN_SINK: Final = "tradespan.sink"
+"""A destination of records, by the name that its cursor has. Type: string."""
 TRADING_CURRENCY: Final = "trading.currency"
 """Currency of the amounts beside it, by ISO 4217 or as the venue calls it. Type: string."""
 TRADING_DECISION_CONFIDENCE: Final = "trading.decision.confidence"

@@ -27,7 +27,7 @@ from tradespan.core.errors import SpoolError
 from tradespan.pages.counters import LaneCounters, Page
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import SegmentName
-from tradespan.spool.reader import READ_BYTES, SegmentReader
+from tradespan.spool.reader import READ_BYTES, SegmentReader, smaller_threshold
 
 DIED_IN_MEMORY = "died_in_memory"
 """Reason of records that waited in the memory of a process when it died."""
@@ -153,6 +153,8 @@ class Bookkeeper:
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
+        self.queue_warning_threshold = 0
+        """The smallest one of the functions in what was read so far; 0: none has one."""
         self._counts: dict[tuple[str, int], _Count] = {}
         self._lock = threading.Lock()
 
@@ -205,6 +207,9 @@ class Bookkeeper:
         except OSError:
             return {}
         finally:
+            self.queue_warning_threshold = smaller_threshold(
+                self.queue_warning_threshold, reader.queue_warning_threshold
+            )
             reader.close()
         self._counts.update({key: counts[start] for start, key in keys.items()})
         return counts

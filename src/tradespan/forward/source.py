@@ -13,7 +13,7 @@ from tradespan.core.errors import DamagedSegment, UnsupportedFormat
 from tradespan.core.records import Kind, Lane
 from tradespan.spool.folder import DAMAGED, RunFolder
 from tradespan.spool.layout import SegmentName
-from tradespan.spool.reader import SegmentReader, Stretch
+from tradespan.spool.reader import SegmentReader, Stretch, smaller_threshold
 
 T = TypeVar("T")
 logger = logging.getLogger("tradespan")
@@ -66,6 +66,8 @@ class FolderSource(Generic[T]):
         """Names of segments of which nothing is left to deliver, and to which nothing will come."""
         self.unsaved = False
         """Whether the cursor has moved since it was saved last; who saves it says so."""
+        self.queue_warning_threshold = 0
+        """The smallest one of the functions met so far; 0: none has one."""
         self._decode = decode
         self._limits = limits or BatchLimits()
         self._readers: dict[str, SegmentReader] = {}
@@ -136,6 +138,9 @@ class FolderSource(Generic[T]):
         known = reading.ahead.positions.get(text)
         damaged = reader.damaged_bytes
         stretch = reader.read(known or 0)
+        self.queue_warning_threshold = smaller_threshold(
+            self.queue_warning_threshold, reader.queue_warning_threshold
+        )
         if known is not None and stretch.end == known and not stretch.finished:
             return False
         book = reading.book(name)

@@ -53,6 +53,7 @@ class Plan:
             name=self.name,
             attributes=_static_attributes(function, watch, name),
             parameters=parameters,
+            queue_warning_threshold=watch.queue_warning_threshold or 0,
         )
         self.flags = watch.kind.value << KIND_SHIFT
         self.length = watch.max_repr

@@ -74,6 +74,11 @@ class KnownSites(dict[int, Site]):
         return Site(number, "")
 
 
+def smaller_threshold(one: int, other: int) -> int:
+    """The smaller of two thresholds in records; 0, or anything a file may hold below, is none."""
+    return min((each for each in (one, other) if each > 0), default=0)
+
+
 class SegmentReader:
     """Reads one segment forward. Keeps the sites it has passed."""
 
@@ -91,6 +96,8 @@ class SegmentReader:
         """Bytes passed over so far because they were not valid."""
         self.unknown_frames = 0
         self.sites = KnownSites()
+        self.queue_warning_threshold = 0
+        """The smallest one of the sites so far; 0: none has one."""
         self._searched = 0
         self._learns = learn_sites
         self._sites_known_to = HEADER_SIZE
@@ -211,6 +218,9 @@ class SegmentReader:
                 self.damaged_bytes += len(payload)
             else:
                 self.sites[site.number] = site
+                self.queue_warning_threshold = smaller_threshold(
+                    self.queue_warning_threshold, site.queue_warning_threshold
+                )
         elif kind not in (Kind.RESOURCE, END_KIND):
             self.unknown_frames += 1
 

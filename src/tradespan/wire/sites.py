@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-from tradespan.core.records import AttributeValue, Site
+from tradespan.core.records import AttributeValue, Site, SourceFile
 from tradespan.wire.codec import encode_record
 
 
@@ -29,10 +29,12 @@ class SiteTable:
         attributes: dict[str, AttributeValue] | None = None,
         parameters: Iterable[str] = (),
         scope_attributes: dict[str, AttributeValue] | None = None,
+        queue_warning_threshold: int = 0,
+        source: SourceFile | None = None,
     ) -> int:
         """The number of a site. `scope`: instrumentation scope's name, version, schema URL."""
         described = dict(scope_attributes or {}), name, dict(attributes or {}), tuple(parameters)
-        facts = (*scope, *described)
+        facts = (*scope, *described, queue_warning_threshold, source)
         key = encode_record(Site(0, *facts))
         known = self._numbers.get(key)
         if known is not None:

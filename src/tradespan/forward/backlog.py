@@ -1,0 +1,252 @@
+"""How much of each run waits for each sink, and one warning where that gets too much.
+
+A look costs a read of the run's counter pages: what was acknowledged, less what the sink has read.
+That counts records too that were lost, and knows nothing of thresholds that functions give. So
+where it may come to a warning, the books are asked, which read what lies behind the cursor.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from tradespan.core.clock import Clock, SystemClock
+from tradespan.core.delivery import Cursor, LaneBook
+from tradespan.core.errors import SpoolError
+from tradespan.core.records import Kind
+from tradespan.forward.courier import Courier
+from tradespan.spool.folder import RunFolder
+from tradespan.spool.layout import SegmentName
+from tradespan.spool.reader import SegmentReader, smaller_threshold
+from tradespan.wire.codec import decode_span
+
+logger = logging.getLogger("tradespan")
+
+DEFAULT_THRESHOLD = 8_000
+"""Undelivered records, where neither the run nor a function of it says otherwise."""
+THRESHOLD = "queue_warning_threshold"
+"""Key of a run's description."""
+_ROWS = 16
+"""Rows that are looked through for the oldest record: a pool of workers may have hundreds."""
+_FIRST_RECORD = 64 * 1024
+"""Bytes in which the next record stands, behind the sites that it needs."""
+_SECOND = 1_000_000_000
+
+
+class Queue(NamedTuple):
+    """One run's way to one sink."""
+
+    folder: RunFolder
+    address: str
+    courier: Courier[Any]
+    live: bool
+    """Whether the run goes on: what an ended one left was told of at its end."""
+
+
+class Waiting(NamedTuple):
+    """What `Agent.books` says of one queue, and the smallest threshold of the functions met."""
+
+    records: int
+    threshold: int
+
+
+CountExactly = Callable[[Queue], Waiting]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """One queue that has been warned of and has not fallen below half of its threshold since."""
+
+    run: str
+    """Name of the run's folder."""
+    folder: str
+    """Path of the run's folder."""
+    sink: str
+    address: str
+    waiting: int
+    """Records, now."""
+    threshold: int
+    oldest: float | None
+    """Seconds since the oldest waiting record was made; None: it cannot be read."""
+    cause: str
+    number: int
+    """Which warning of this queue it is, from 1."""
+
+    @property
+    def sentence(self) -> str:
+        """What is said of it, once."""
+        age = "" if self.oldest is None else f", the oldest for {_in_words(self.oldest)}"
+        return (
+            f"run {self.run}: {self.waiting:,} records wait for {self.sink} ({self.address}){age}:"
+            f" {self.cause} ({THRESHOLD} {self.threshold:,})"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, for `agent.json` and the API."""
+        names = ("run", "folder", "sink", "address", "waiting", "threshold", "oldest", "cause")
+        told = {name: getattr(self, name) for name in names}
+        return {**told, "number": self.number, "sentence": self.sentence}
+
+
+class BacklogWatch:
+    """Looks at all queues of an agent. Used by one thread; others may read its attributes."""
+
+    def __init__(
+        self,
+        count: CountExactly,
+        default: int = DEFAULT_THRESHOLD,
+        clock: Clock | None = None,
+    ) -> None:
+        self.standing: tuple[Backlog, ...] = ()
+        """What is warned of now. Never changed, only replaced, as the two below."""
+        self.undelivered: Mapping[str, int] = {}
+        """Sink → records that wait for it (`tradespan.queue.undelivered`)."""
+        self.warnings: Mapping[str, int] = {}
+        """Sink → warnings given (`tradespan.queue.warnings`)."""
+        self._count = count
+        self._default = default
+        self._clock: Clock = clock or SystemClock()
+        self._thresholds: dict[str, int] = {}
+        """Folder → the smallest threshold of its functions."""
+        self._given: dict[tuple[str, str], int] = {}
+        """Folder and sink → warnings given."""
+
+    def look(self, queues: Iterable[Queue]) -> None:
+        """Count what waits, and warn of what has reached its threshold since the last look."""
+        known = {(each.folder, each.sink): each for each in self.standing}
+        undelivered: dict[str, int] = {}
+        standing = []
+        seen = set()
+        for queue in queues:
+            key = str(queue.folder.path), queue.courier.sink.name
+            seen.add(key)
+            waiting, threshold = self._measure(queue, known.get(key))
+            undelivered[key[1]] = undelivered.get(key[1], 0) + waiting
+            backlog = self._judge(queue, waiting, threshold, known.get(key))
+            if backlog is not None:
+                standing.append(backlog)
+        self.standing = tuple(standing)
+        self.undelivered = undelivered
+        self._forget(seen)
+
+    def _forget(self, seen: set[tuple[str, str]]) -> None:
+        """Folders that are delivered to the end come no more."""
+        folders = {folder for folder, _ in seen}
+        self._thresholds = {key: n for key, n in self._thresholds.items() if key in folders}
+        self._given = {key: n for key, n in self._given.items() if key in seen}
+
+    def _measure(self, queue: Queue, standing: Backlog | None) -> tuple[int, int]:
+        """(records that wait, threshold) of a queue."""
+        folder, courier = queue.folder, queue.courier
+        source = courier.source(folder)
+        threshold = self._threshold(folder, source.queue_warning_threshold)
+        waiting = count_roughly(folder, source.cursor)
+        # A courier that is held up reads no further: functions called first since then are met by
+        # the books alone.
+        held_up = courier.state.failing_since is not None and waiting > 0
+        if held_up or standing is not None or waiting * 2 >= threshold:
+            exact = self._count(queue)
+            waiting = exact.records
+            threshold = self._threshold(folder, exact.threshold)
+        return waiting, threshold
+
+    def _threshold(self, folder: RunFolder, met: int) -> int:
+        key = str(folder.path)
+        of_functions = smaller_threshold(self._thresholds.get(key, 0), met)
+        self._thresholds[key] = of_functions
+        of_run = folder.description.get(THRESHOLD)
+        setting = of_run if isinstance(of_run, int) and of_run > 0 else self._default
+        return smaller_threshold(of_functions, setting)
+
+    def _judge(
+        self, queue: Queue, waiting: int, threshold: int, standing: Backlog | None
+    ) -> Backlog | None:
+        """The backlog that stands now; a new one is warned of."""
+        if standing is not None:
+            if waiting * 2 >= standing.threshold:
+                # An age is asked for once a warning: it takes a look into the segments.
+                return replace(standing, waiting=waiting, cause=self._cause(queue.courier))
+            logger.info("run %s: %d records wait for %s", standing.run, waiting, standing.sink)
+            return None
+        if waiting < threshold or not queue.live:
+            return None
+        return self._warn(queue, waiting, threshold)
+
+    def _warn(self, queue: Queue, waiting: int, threshold: int) -> Backlog:
+        folder, sink = queue.folder, queue.courier.sink.name
+        key = str(folder.path), sink
+        self._given[key] = self._given.get(key, 0) + 1
+        self.warnings = {**self.warnings, sink: self.warnings.get(sink, 0) + 1}
+        source = queue.courier.source(folder)
+        made = find_oldest(folder, source.cursor, source.finished)
+        backlog = Backlog(
+            run=folder.path.name,
+            folder=key[0],
+            sink=sink,
+            address=queue.address,
+            waiting=waiting,
+            threshold=threshold,
+            oldest=None if made is None else max(self._clock.wall() - made, 0) / _SECOND,
+            cause=self._cause(queue.courier),
+            number=self._given[key],
+        )
+        logger.warning("%s", backlog.sentence)
+        return backlog
+
+    def _cause(self, courier: Courier[Any]) -> str:
+        if courier.state.failing_since is not None:
+            return courier.state.last_error
+        since = courier.sending_since
+        busy = 0.0 if since is None else self._clock.monotonic() / _SECOND - since
+        if busy >= 1.0:
+            return f"it has not answered for {_in_words(busy)}"
+        return "they come faster than it takes them"
+
+
+def count_roughly(folder: RunFolder, cursor: Cursor) -> int:
+    """Records of a folder that a sink has not read; those that were lost are among them."""
+    waiting = 0
+    for page in folder.pages():
+        for letter, lane in zip("oe", page.lanes, strict=True):
+            read = cursor.books.get(f"{page.writer}-{letter}", LaneBook()).read
+            died = 0 if page.alive else lane.in_memory
+            waiting += max(lane.acknowledged - read - lane.overflow - died, 0)
+    return waiting
+
+
+def find_oldest(folder: RunFolder, cursor: Cursor, finished: frozenset[str]) -> int | None:
+    """When the oldest record was made that a sink has not taken; nanoseconds UTC."""
+    first: dict[str, SegmentName] = {}
+    for name in folder.segments():
+        if str(name) not in finished:
+            first.setdefault(name.row, name)
+    looked = [
+        _first_time(folder, name, cursor.positions.get(str(name), 0))
+        for name in list(first.values())[:_ROWS]
+    ]
+    return min((time for time in looked if time is not None), default=None)
+
+
+def _first_time(folder: RunFolder, name: SegmentName, offset: int) -> int | None:
+    try:
+        reader = SegmentReader(folder.path / str(name), learn_sites=False)
+    except (OSError, SpoolError):
+        return None
+    try:
+        records = reader.read(offset, _FIRST_RECORD).records
+        spans = (decode_span(each.payload) for each in records if each.kind == Kind.SPAN)
+        return next((span.end for span in spans), None)
+    except Exception:  # noqa: BLE001 - bytes of a file may be anything: the age is left out then
+        return None
+    finally:
+        reader.close()
+
+
+def _in_words(seconds: float) -> str:
+    """`0 s`, `95 s`, `12 min`, `30 h`: short, and no less than two digits once they mean much."""
+    for unit, length in (("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
