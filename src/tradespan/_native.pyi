@@ -67,7 +67,8 @@ class Codes:  # instrument/capture/failure.py
         self, traceback: TracebackType | None, most: int, /
     ) -> list[tuple[str, int, str]]: ...
 
-# instrument/capture/serialize.py
+# instrument/capture/serialize.py, redact.py
+def scan(text: object, /) -> int: ...
 def quote(text: object, length: int, /) -> str | None: ...
 def show_all(
     values: tuple[Any, ...], start: int, length: int, show: Callable[[Any, int], Any], /

@@ -60,8 +60,8 @@ class RunPlan(NamedTuple):
     folder: RunFolder
     drain: float
     """Seconds at most that the end waits for a remote receiver."""
-    on_agent: Callable[[dict[str, Any]], bool]
-    """Told what the agent serves (`agent.json`), until it says that it has heard enough."""
+    on_agent: Callable[[dict[str, Any]], None]
+    """Told what the agent says of itself (`agent.json`), again and again."""
     on_progress: Callable[[dict[str, Any]], None]
     """Told how far the draining at the end is, after two seconds of it."""
 
@@ -91,7 +91,6 @@ class Supervisor:
         # what is sent to the supervisor's group must not reach the bot once more by forwarding.
         self._bot_is_apart = not _has_terminal()
         self._heard_agent = False
-        self._told_agent = False
         self._interrupted = False
 
     def run(self) -> RunEnd:
@@ -187,13 +186,11 @@ class Supervisor:
         )
 
     def _tell_agent(self) -> None:
-        if self._told_agent:
-            return
         told = read_json(self._plan.root / "agent.json")
         # What an agent left that was killed says nothing about the one that serves now.
         if told is not None and told.get("pid") == self._lock.holder():
             self._heard_agent = True
-            self._told_agent = self._plan.on_agent(told)
+            self._plan.on_agent(told)
 
     def _end_agent(self) -> None:
         if not self._agent:

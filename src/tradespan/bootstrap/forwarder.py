@@ -180,6 +180,7 @@ def build_agent(config: Config, only: RunFolder | None = None) -> Agent:
         [Destination(*each) for each in destinations(config)],
         rhythm=Rhythm(poll=config.agent.poll_interval),
         only=only,
+        queue_warning_threshold=config.spool.queue_warning_threshold,
     )
     agent.status["problems"] = problems
     return agent

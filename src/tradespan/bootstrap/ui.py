@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tradespan.config import Config
 from tradespan.core.guard import guarded
 from tradespan.forward.agent import Agent
+from tradespan.forward.backlog import Backlog
 from tradespan.store.store import Store
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ class AgentStatus:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self._status_type = importlib.import_module("tradespan.web.status").Status
+        status = importlib.import_module("tradespan.web.status")
+        self._status_type = status.Status
+        self._backlog_type = status.Backlog
         self._read_at = 0.0
         self._last: Status = self._status_type()
 
@@ -148,5 +151,22 @@ class AgentStatus:
             waiting += sink.on_disk if sink is not None else 0
         began = [folder.description.get("began") for folder in folders]
         since = min((int(b * 1e9) for b in began if isinstance(b, float)), default=None)
-        status: Status = self._status_type(bots=len(folders), since=since, waiting=waiting)
+        status: Status = self._status_type(
+            bots=len(folders),
+            since=since,
+            waiting=waiting,
+            backlogs=tuple(map(self._to_shown, agent.backlogs.standing)),
+            undelivered=agent.backlogs.undelivered,
+            warnings=agent.backlogs.warnings,
+        )
         return status
+
+    def _to_shown(self, backlog: Backlog) -> Any:
+        return self._backlog_type(
+            backlog.run,
+            backlog.sink,
+            backlog.waiting,
+            backlog.threshold,
+            backlog.cause,
+            backlog.sentence,
+        )

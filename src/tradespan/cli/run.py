@@ -175,7 +175,7 @@ def run_program(
         print(f"tradespan: {sentence}", file=sys.stderr)
     environment = {**os.environ, **(extra_environment or {})}
     launch = [sys.executable, "-m", "tradespan.bootstrap.launch"]
-    notices = Notices(config)
+    notices = Notices(config, folder)
     plan = RunPlan(
         bot=[*launch, target.kind, target.name, *target.arguments],
         bot_environment=bot_environment(config, folder, environment),
@@ -198,19 +198,34 @@ def run_program(
 class Notices:
     """Tells the user what the agent says and he should know, once each."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, folder: RunFolder) -> None:
         self._wants_ui = config.ui.mode == "on"
         self._untold = {address for _, address in destinations(config)}
+        self._folder = str(folder.path)
+        self._agent = 0
+        self._warned: dict[str, int] = {}
+        """Sink → number of the last backlog that was told of."""
 
-    def hear(self, told: dict[str, Any]) -> bool:
-        """Look through `agent.json`. Returns whether nothing else can be of interest."""
+    def hear(self, told: dict[str, Any]) -> None:
+        """Look through `agent.json`."""
         for address, reason in told.get("problems", {}).items():
             if address in self._untold:
                 self._untold.discard(address)
                 print(f"tradespan: {reason}", file=sys.stderr)
         if self._wants_ui:
             self._wants_ui = not _print_link(told)
-        return not self._wants_ui and not self._untold
+        self._tell_backlogs(told)
+
+    def _tell_backlogs(self, told: dict[str, Any]) -> None:
+        """Each warning of this run's backlogs; another agent counts them anew."""
+        if (agent := told.get("pid", 0)) != self._agent:
+            self._agent = agent
+            self._warned = dict.fromkeys(self._warned, 1)
+        for backlog in told.get("backlogs", []):
+            sink, number = backlog["sink"], backlog["number"]
+            if backlog["folder"] == self._folder and number > self._warned.get(sink, 0):
+                self._warned[sink] = number
+                print(f"tradespan: {backlog['sentence']}", file=sys.stderr)
 
 
 def _print_link(told: dict[str, Any]) -> bool:

@@ -14,13 +14,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tradespan.core.guard import guarded
 from tradespan.core.process import is_alive
+from tradespan.forward.backlog import DEFAULT_THRESHOLD, BacklogWatch, Queue, Waiting
 from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier
 from tradespan.forward.register import FolderRegister
@@ -82,11 +83,16 @@ class Agent:
         *,
         rhythm: Rhythm | None = None,
         only: RunFolder | None = None,
+        queue_warning_threshold: int = DEFAULT_THRESHOLD,
     ) -> None:
-        """`default`: for folders that do not say. `only`: serve this folder alone."""
+        """`default`: for folders that do not say. `only`: serve this folder alone.
+
+        `queue_warning_threshold`: for runs that do not say, in records.
+        """
         self.root = root
         self.stop = threading.Event()
         self.status: dict[str, Any] = {"pid": os.getpid(), "started": time.time()}
+        self.backlogs = BacklogWatch(self._count_waiting, queue_warning_threshold)
         self._build = build_courier
         self._default = default
         self._rhythm = rhythm or Rhythm()
@@ -273,16 +279,34 @@ class Agent:
         if now - self._wrote_status < self._rhythm.status:
             return
         self._wrote_status = now
-        sinks = {
-            post.courier.sink.name: {
-                "address": post.destination.address,
-                "failing": post.courier.state.failing_since is not None,
-                "last_error": post.courier.state.last_error,
-            }
-            for post in self._posts.values()
-        }
-        content = {**self.status, "time": time.time(), "sinks": sinks}
+        self.backlogs.look(self._queues())
+        sinks = {post.courier.sink.name: self._describe_sink(post) for post in self._posts.values()}
+        backlogs = [each.to_json() for each in self.backlogs.standing]
+        content = {**self.status, "time": time.time(), "sinks": sinks, "backlogs": backlogs}
         replace_json(self.root / STATUS, content)
+
+    def _describe_sink(self, post: _Post) -> dict[str, Any]:
+        name, state = post.courier.sink.name, post.courier.state
+        return {
+            "address": post.destination.address,
+            "failing": state.failing_since is not None,
+            "last_error": state.last_error,
+            "undelivered": self.backlogs.undelivered.get(name, 0),
+            "queue_warnings": self.backlogs.warnings.get(name, 0),
+        }
+
+    def _queues(self) -> Iterator[Queue]:
+        for folder in self.open_folders():
+            live = self.is_live(folder)
+            for post in self._posts_of(folder):
+                yield Queue(folder, post.destination.address, post.courier, live)
+
+    def _count_waiting(self, queue: Queue) -> Waiting:
+        """What the books say of a queue."""
+        books = self.books(queue.folder)
+        records = books.sinks[queue.courier.sink.name].on_disk + books.in_memory
+        keeper = self._keepers.get(str(queue.folder.path))
+        return Waiting(records, 0 if keeper is None else keeper.queue_warning_threshold)
 
     def _purge(self) -> None:
         """Remove folders that were delivered to the end long ago; fold pages of the dead."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from tradespan.core.clock import Clock, SystemClock
 from tradespan.core.delivery import Cursor, LaneBook
 from tradespan.core.errors import SpoolError
+from tradespan.core.guard import guarded
 from tradespan.core.records import Kind
 from tradespan.forward.courier import Courier
 from tradespan.spool.folder import RunFolder
@@ -85,9 +86,7 @@ class Backlog:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for `agent.json` and the API."""
-        names = ("run", "folder", "sink", "address", "waiting", "threshold", "oldest", "cause")
-        told = {name: getattr(self, name) for name in names}
-        return {**told, "number": self.number, "sentence": self.sentence}
+        return {**asdict(self), "sentence": self.sentence}
 
 
 class BacklogWatch:
@@ -115,16 +114,19 @@ class BacklogWatch:
 
     def look(self, queues: Iterable[Queue]) -> None:
         """Count what waits, and warn of what has reached its threshold since the last look."""
-        known = {(each.folder, each.sink): each for each in self.standing}
+        before = {(each.folder, each.sink): each for each in self.standing}
         undelivered: dict[str, int] = {}
-        standing = []
+        standing: list[Backlog] = []
         seen = set()
         for queue in queues:
             key = str(queue.folder.path), queue.courier.sink.name
             seen.add(key)
-            waiting, threshold = self._measure(queue, known.get(key))
-            undelivered[key[1]] = undelivered.get(key[1], 0) + waiting
-            backlog = self._judge(queue, waiting, threshold, known.get(key))
+            backlog = before.get(key)
+            # A queue that cannot be looked at hides no other, and stays as it was.
+            with guarded(f"backlog: {queue.folder.path.name}"):
+                waiting, threshold = self._measure(queue, known=backlog is not None)
+                undelivered[key[1]] = undelivered.get(key[1], 0) + waiting
+                backlog = self._judge(queue, waiting, threshold, backlog)
             if backlog is not None:
                 standing.append(backlog)
         self.standing = tuple(standing)
@@ -137,8 +139,8 @@ class BacklogWatch:
         self._thresholds = {key: n for key, n in self._thresholds.items() if key in folders}
         self._given = {key: n for key, n in self._given.items() if key in seen}
 
-    def _measure(self, queue: Queue, standing: Backlog | None) -> tuple[int, int]:
-        """(records that wait, threshold) of a queue."""
+    def _measure(self, queue: Queue, *, known: bool) -> tuple[int, int]:
+        """(records that wait, threshold) of a queue. `known`: it has been warned of."""
         folder, courier = queue.folder, queue.courier
         source = courier.source(folder)
         threshold = self._threshold(folder, source.queue_warning_threshold)
@@ -146,7 +148,7 @@ class BacklogWatch:
         # A courier that is held up reads no further: functions called first since then are met by
         # the books alone.
         held_up = courier.state.failing_since is not None and waiting > 0
-        if held_up or standing is not None or waiting * 2 >= threshold:
+        if held_up or known or waiting * 2 >= threshold:
             exact = self._count(queue)
             waiting = exact.records
             threshold = self._threshold(folder, exact.threshold)
@@ -161,39 +163,39 @@ class BacklogWatch:
         return smaller_threshold(of_functions, setting)
 
     def _judge(
-        self, queue: Queue, waiting: int, threshold: int, standing: Backlog | None
+        self, queue: Queue, waiting: int, threshold: int, before: Backlog | None
     ) -> Backlog | None:
         """The backlog that stands now; a new one is warned of."""
-        if standing is not None:
-            if waiting * 2 >= standing.threshold:
-                # An age is asked for once a warning: it takes a look into the segments.
-                return replace(standing, waiting=waiting, cause=self._cause(queue.courier))
-            logger.info("run %s: %d records wait for %s", standing.run, waiting, standing.sink)
+        sink = queue.courier.sink.name
+        if before is not None:
+            if waiting * 2 >= threshold:
+                return self._describe(queue, waiting, threshold, before.number)
+            logger.info("run %s: %d records wait for %s by now", before.run, waiting, sink)
             return None
         if waiting < threshold or not queue.live:
             return None
-        return self._warn(queue, waiting, threshold)
-
-    def _warn(self, queue: Queue, waiting: int, threshold: int) -> Backlog:
-        folder, sink = queue.folder, queue.courier.sink.name
-        key = str(folder.path), sink
-        self._given[key] = self._given.get(key, 0) + 1
+        key = str(queue.folder.path), sink
+        number = self._given[key] = self._given.get(key, 0) + 1
         self.warnings = {**self.warnings, sink: self.warnings.get(sink, 0) + 1}
-        source = queue.courier.source(folder)
+        backlog = self._describe(queue, waiting, threshold, number)
+        logger.warning("%s", backlog.sentence)
+        return backlog
+
+    def _describe(self, queue: Queue, waiting: int, threshold: int, number: int) -> Backlog:
+        folder, courier = queue.folder, queue.courier
+        source = courier.source(folder)
         made = find_oldest(folder, source.cursor, source.finished)
-        backlog = Backlog(
+        return Backlog(
             run=folder.path.name,
-            folder=key[0],
-            sink=sink,
+            folder=str(folder.path),
+            sink=courier.sink.name,
             address=queue.address,
             waiting=waiting,
             threshold=threshold,
             oldest=None if made is None else max(self._clock.wall() - made, 0) / _SECOND,
-            cause=self._cause(queue.courier),
-            number=self._given[key],
+            cause=self._cause(courier),
+            number=number,
         )
-        logger.warning("%s", backlog.sentence)
-        return backlog
 
     def _cause(self, courier: Courier[Any]) -> str:
         if courier.state.failing_since is not None:

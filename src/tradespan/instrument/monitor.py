@@ -20,6 +20,8 @@ from tradespan.instrument.recorder import SLOT
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ABSENT: Any = object()
+_SWITCHES = {"OTEL_SDK_DISABLED": {"true"}, "TRADESPAN_DISABLED": {"true", "1", "yes", "on"}}
+"""Variable → what switches everything off, as the setting `disabled` takes it."""
 
 
 @overload
@@ -131,5 +133,5 @@ def monitor(  # noqa: PLR0913 - the options of issue 004, each by name
 
 def _is_off() -> bool:
     """Whether the environment says that nothing will ever be recorded in this process."""
-    variables = ("TRADESPAN_DISABLED", "OTEL_SDK_DISABLED")
-    return any(os.environ.get(name, "").strip().lower() == "true" for name in variables)
+    said = {name: os.environ.get(name, "").strip().lower() for name in _SWITCHES}
+    return any(said[name] in words for name, words in _SWITCHES.items())

@@ -187,32 +187,32 @@ class Recorder:
 
 def all_fields(span: Span, duration: int) -> tuple[Any, ...]:
     """The fields of `core.records.Span`, but for trailing ones that it does not have."""
-    fields = (
-        span.site,
-        span.trace_key,
-        span.span_id,
-        span.parent_id,
-        span.began + span.offset,
-        duration,
-        span.flags,
-    )
+    site, trace_key, span_id, parent_id = span.site, span.trace_key, span.span_id, span.parent_id
+    start, flags, held = span.began + span.offset, span.flags, span.held
     extras = span.extras
-    if extras is None:
-        if span.result is None and span.arguments is None and span.name_set is None:
-            return fields if span.held is None else (*fields, None, span.held)
-        return (*fields, span.name_set, span.held, span.arguments, span.result)
-    return (
-        *fields,
-        span.name_set,
-        span.held,
-        span.arguments,
-        span.result,
-        extras.status_message,
-        extras.events,
-        extras.links,
-        extras.trace_state.to_header() if extras.trace_state else "",
-        (extras.dropped_attributes, extras.dropped_events, extras.dropped_links),
-    )
+    if extras is not None:
+        return (
+            site,
+            trace_key,
+            span_id,
+            parent_id,
+            start,
+            duration,
+            flags,
+            span.name_set,
+            held,
+            span.arguments,
+            span.result,
+            extras.status_message,
+            extras.events,
+            extras.links,
+            extras.trace_state.to_header() if extras.trace_state else "",
+            (extras.dropped_attributes, extras.dropped_events, extras.dropped_links),
+        )
+    fields = (site, trace_key, span_id, parent_id, start, duration, flags)
+    if span.result is None and span.arguments is None and span.name_set is None:
+        return fields if held is None else (*fields, None, held)
+    return (*fields, span.name_set, held, span.arguments, span.result)
 
 
 class RecorderSlot:

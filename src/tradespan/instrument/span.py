@@ -26,8 +26,9 @@ from tradespan.core import guard
 from tradespan.instrument.capture.attributes import (
     as_nanoseconds,
     as_text,
+    clean_attribute,
     clean_attributes,
-    clean_value,
+    clean_description,
     is_key,
 )
 from tradespan.instrument.capture.failure import capture_failure, exception_message
@@ -167,7 +168,7 @@ class Span(SpanState, ApiSpan):
         elif most is not None and len(held) >= most:
             del held[next(iter(held))]
             self.more().dropped_attributes += 1
-        held[key] = clean_value(value, limits.attribute_length)
+        held[key] = clean_attribute(key, value, limits.attribute_length)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
@@ -257,7 +258,7 @@ class Span(SpanState, ApiSpan):
         self.flags = self.flags & ~_STATUS | code.value
         message = description if code is StatusCode.ERROR else None
         if message or self.extras is not None:
-            self.more().status_message = as_text(message or "")
+            self.more().status_message = clean_description(message or "")
 
     def end(self, end_time: int | None = None) -> None:
         """End the span and write its record. `end_time`: nanoseconds, UTC; now if left out."""
@@ -299,10 +300,16 @@ class Span(SpanState, ApiSpan):
         except Exception as broken:  # noqa: BLE001 - user code in an exception
             guard.report("recording an exception", broken)
             failure = [type(error).__name__, "", [], None, None, [], True]
-        self._append_event(["exception", at + self.offset, {}, failure, 0])
-        if self.flags & _STATUS != _OK:
-            self.flags = self.flags & ~_STATUS | _ERROR
-            self.more().status_message = f"{type(error).__name__}: {failure[1]}"
+        event = ["exception", at + self.offset, {}, failure, 0]
+        extras = self.more()
+        if extras.events is None and self.recorder.limits.events != 0:
+            extras.events = [event]
+        else:
+            self._append_event(event)
+        flags = self.flags
+        if flags & _STATUS != _OK:
+            self.flags = flags & ~_STATUS | _ERROR
+            extras.status_message = f"{type(error).__name__}: {failure[1]}"
 
     def fail(self, error: BaseException) -> None:
         """Status ERROR, described as the SDK does: `Type: message`."""

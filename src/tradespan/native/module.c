@@ -3,7 +3,7 @@
 #include "native.h"
 
 /* Raised with every change that the Python side has to know of: core/native.py compares it. */
-#define INTERFACE 3
+#define INTERFACE 4
 
 static int
 add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **kept)
@@ -55,6 +55,7 @@ clear(PyObject *module)
 
 static PyMethodDef functions[] = {
     {"quote", (PyCFunction)(void (*)(void))quote, METH_FASTCALL, quote_doc},
+    {"scan", scan, METH_O, scan_doc},
     {"show_all", (PyCFunction)(void (*)(void))show_all, METH_FASTCALL, show_all_doc},
     {"use_shortcuts", use_shortcuts, METH_O, use_shortcuts_doc},
     {NULL, NULL, 0, NULL},

@@ -8,21 +8,24 @@
 /* Off while the user has patterns of his own, each of which may match anything. */
 static int shortcuts = 1;
 
-/* What `redact_text` has to look at: keys and their values, addresses, FIX; and what `repr` writes in
- * another way than it stands. */
-enum { QUIET, LOUD, MAY_BEGIN_A_WORD };
+/* What a text may need looking at for, by its signs. `capture/redact.py` acts on it. */
+enum {
+    KEY = 1,    /* `=` or `:`, whose word before may say secret */
+    OTHER = 2,  /* an address, FIX, escapes, another script, a word of redact.py's: search it all */
+    QUOTED = 4, /* no secret; `repr` writes it in another way than it stands */
+    WORD = 8,   /* may begin a word of redact.py's */
+};
 static unsigned char signs[128];
 
 void
 fill_sign_table(void)
 {
     for (int sign = 0; sign < 32; sign++)
-        signs[sign] = LOUD;
-    signs[127] = LOUD;
-    for (const char *sign = "=:@|%\"'\\"; *sign; sign++)
-        signs[(unsigned char)*sign] = LOUD;
-    for (const char *sign = "bBeE-"; *sign; sign++)
-        signs[(unsigned char)*sign] = MAY_BEGIN_A_WORD;
+        signs[sign] = QUOTED;
+    signs['\x01'] = signs['@'] = signs['|'] = signs['%'] = OTHER;
+    signs['"'] = signs['\''] = signs['\\'] = signs[127] = QUOTED;
+    signs['='] = signs[':'] = KEY;
+    signs['b'] = signs['B'] = signs['e'] = signs['E'] = signs['-'] = WORD;
 }
 
 static int
@@ -34,21 +37,42 @@ begins_with(const unsigned char *text, const unsigned char *end, const char *wor
     return 1;
 }
 
-/* Whether nothing in a text can be a secret, nor needs an escape: a twentieth of what the expressions
- * of redact.py take. A word of theirs is enough to be refused. */
+/* All that stands in an ASCII text: 0, or of KEY and QUOTED; OTHER as soon as one is found. */
 static int
-is_quiet(const unsigned char *text, Py_ssize_t size)
+scan_text(const unsigned char *text, Py_ssize_t size)
 {
-    const unsigned char *end = text + size;
+    const unsigned char *begin = text, *end = text + size;
+    int found = 0;
     for (; text < end; text++) {
-        if (signs[*text] == QUIET)
+        int sign = signs[*text];
+        if (sign == 0)
             continue;
-        if (signs[*text] == LOUD || begins_with(text, end, "bearer") ||
-            begins_with(text, end, "basic") || begins_with(text, end, "eyj") ||
-            begins_with(text, end, "-----"))
-            return 0;
+        if (sign == OTHER)
+            return OTHER;
+        if (sign != WORD) {
+            /* `("api_key", "…")` is a pair of a key and its value. */
+            if ((*text == '"' || *text == '\'') && text > begin && text[-1] == '(')
+                return OTHER;
+            found |= sign;
+        }
+        else if (begins_with(text, end, "bearer") || begins_with(text, end, "basic") ||
+                 begins_with(text, end, "eyj") || begins_with(text, end, "-----"))
+            return OTHER;
     }
-    return 1;
+    return found;
+}
+
+const char scan_doc[] = PyDoc_STR(
+    "scan(text) -> int\n\nWhat a text may need looking at for: bit 0 a key, bit 1 anything, bit 2 nothing "
+    "but quoting.");
+
+PyObject *
+scan(PyObject *Py_UNUSED(module), PyObject *text)
+{
+    int found = OTHER;
+    if (PyUnicode_CheckExact(text) && PyUnicode_IS_COMPACT_ASCII(text))
+        found = scan_text(PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text));
+    return PyLong_FromLong(found);
 }
 
 /* The quoted text; NULL without an exception if it is not plain. */
@@ -59,7 +83,7 @@ quote_plain(PyObject *value, Py_ssize_t length)
         return NULL;
     Py_ssize_t size = PyUnicode_GET_LENGTH(value);
     const unsigned char *text = PyUnicode_1BYTE_DATA(value);
-    if (size > length || !is_quiet(text, size))
+    if (size > length || scan_text(text, size))
         return NULL;
     PyObject *quoted = PyUnicode_New(size + 2, 127);
     if (quoted == NULL)

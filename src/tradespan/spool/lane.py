@@ -49,7 +49,7 @@ class FastLane(Protocol):
     def finish(self, kind: int, span: Any, ended: int | None, cells: Any, /) -> int | None:
         """End a span (`instrument/state.py`) and write its record, if the lane can read it.
 
-        `ended`: monotonic nanoseconds; None: now. `cells`: where its call is counted; None: nowhere.
+        `ended`: monotonic nanoseconds; None: now. `cells`: where its call is counted; or None.
 
         Returns:
             None if all is done; else when it ended: counted, and left to the caller to write.

@@ -22,7 +22,7 @@ from tradespan.web.door import StoreDoor
 from tradespan.web.otlp import to_otlp
 from tradespan.web.query import InvalidQuery, ListQuery, show_position
 from tradespan.web.signposts import nothing_here
-from tradespan.web.status import StatusBoard
+from tradespan.web.status import StatusBoard, describe_metrics
 
 POINTS = 2000
 """Points of the duration chart: the newest ones of the selection."""
@@ -136,15 +136,17 @@ def add_state_routes(router: APIRouter, backstage: Backstage) -> None:
 
     @router.get("/status")
     async def read_status() -> JSONResponse:
-        """The status bar, and a number that changes when rows were added."""
+        """The status bar, a number that changes when rows were added, the agent's own metrics."""
 
         def compose(store: Store) -> dict[str, Any]:
-            pills, recent = board.read(store)
+            status, pills, recent = board.read(store)
             return {
                 "now": to_milliseconds(clock.wall()),
                 "changes": store.changes(),
                 "last": None if recent.last is None else to_milliseconds(recent.last),
                 "pills": [asdict(pill) for pill in pills],
+                "backlogs": [asdict(backlog) for backlog in status.backlogs],
+                "metrics": describe_metrics(status),
                 "groups": store.groups(),
                 "services": store.services(),
             }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from tradespan.core.clock import Clock
+from tradespan.declare.instruments import TRADESPAN_QUEUE_UNDELIVERED, TRADESPAN_QUEUE_WARNINGS
+from tradespan.declare.names import TRADESPAN_SINK
 from tradespan.store.rows import TraceFilter
 from tradespan.store.store import Store
 from tradespan.web.format import MINUTE, SECOND, format_age, format_count, format_duration
@@ -15,8 +18,21 @@ RECENT = 5 * MINUTE
 QUIET_AFTER = 10 * SECOND
 """A bot whose last span is older is called quiet, where nothing better is known."""
 LAG_WARNING, LAG_ERROR = 2 * SECOND, 10 * SECOND
-WAITING_WARNING = 8_000
-"""Undelivered records from which the pill warns (`queue_warning_threshold`)."""
+CAUSE_LENGTH = 80
+"""Characters of a cause that the bar has room for; the pill's title has all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """A run and a sink for which as many records wait as `queue_warning_threshold` says."""
+
+    run: str
+    sink: str
+    waiting: int
+    threshold: int
+    cause: str
+    sentence: str
+    """All of it in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,12 @@ class Status:
     """Nanoseconds between a record's end and its row in the store, now."""
     waiting: int | None = None
     """Records in the spool that the store does not have yet."""
+    backlogs: tuple[Backlog, ...] = ()
+    """What was warned of and has not fallen below half since."""
+    undelivered: Mapping[str, int] = field(default_factory=dict)
+    """Sink → records that wait for it (`tradespan.queue.undelivered`)."""
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    """Sink → warnings given (`tradespan.queue.warnings`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +67,8 @@ class Pill:
     level: str
     """`good`, `warning`, `error` or `idle`."""
     href: str = ""
+    title: str = ""
+    """More than the bar has room for; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +101,42 @@ def compose_pills(status: Status, recent: Recent, now: int) -> list[Pill]:
     if (lag := status.write_lag) is not None:
         level = "error" if lag >= LAG_ERROR else "warning" if lag >= LAG_WARNING else "good"
         pills.append(Pill("lag", "Write lag", format_lag(lag), level))
-    if (waiting := status.waiting) is not None:
-        level = "warning" if waiting >= WAITING_WARNING else "good"
-        pills.append(Pill("spool", "Spool", f"{format_count(waiting)} waiting", level))
+    if status.backlogs or status.waiting is not None:
+        pills.append(describe_spool(status))
     pills.append(describe_errors(recent))
     return pills
+
+
+def describe_spool(status: Status) -> Pill:
+    """How many wait for the store, or the largest backlog that was warned of, and why."""
+    if not status.backlogs:
+        return Pill("spool", "Spool", f"{format_count(status.waiting or 0)} waiting", "good")
+    worst = max(status.backlogs, key=lambda each: each.waiting)
+    more = len(status.backlogs) - 1
+    cause = worst.cause if len(worst.cause) <= CAUSE_LENGTH else f"{worst.cause[:CAUSE_LENGTH]}…"
+    text = f"{format_count(worst.waiting)} wait for {worst.sink}: {cause}"
+    text += f", and {more} more" if more else ""
+    title = "\n".join(each.sentence for each in status.backlogs)
+    return Pill("spool", "Spool", text, "warning", title=title)
+
+
+def describe_metrics(status: Status) -> list[dict[str, Any]]:
+    """The agent's own instruments, as they stand now."""
+    readings = (
+        (TRADESPAN_QUEUE_UNDELIVERED, status.undelivered),
+        (TRADESPAN_QUEUE_WARNINGS, status.warnings),
+    )
+    return [
+        {
+            "name": instrument.name,
+            "kind": instrument.kind,
+            "unit": instrument.unit,
+            "labels": {TRADESPAN_SINK: sink},
+            "value": value,
+        }
+        for instrument, values in readings
+        for sink, value in sorted(values.items())
+    ]
 
 
 def describe_bot(status: Status, recent: Recent, now: int) -> Pill:
@@ -130,8 +185,8 @@ class StatusBoard:
         self._recent: Recent | None = None
         self._good_until = 0
 
-    def read(self, store: Store) -> tuple[list[Pill], Recent]:
-        """The pills as of now."""
+    def read(self, store: Store) -> tuple[Status, list[Pill], Recent]:
+        """What the agent knows, and the pills, as of now."""
         with self._lock:
             asked = self._clock.monotonic()
             if self._recent is None or asked >= self._good_until:
@@ -139,4 +194,5 @@ class StatusBoard:
                 took = self._clock.monotonic() - asked
                 self._good_until = asked + max(SECOND, SHARE_OF_TIME * took)
             recent = self._recent
-        return compose_pills(self._known(), recent, self._clock.wall()), recent
+        status = self._known()
+        return status, compose_pills(status, recent, self._clock.wall()), recent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.fakes import ListSink, MemoryCursors, SteppingClock
@@ -24,14 +25,28 @@ class Bot:
     """A process that records spans whose ids count from 1."""
 
     def __init__(
-        self, folder: Path, *, limits: SpoolLimits = SMALL, clock: SteppingClock | None = None
+        self,
+        folder: Path,
+        *,
+        limits: SpoolLimits = SMALL,
+        clock: SteppingClock | None = None,
+        thresholds: Mapping[int, int] | None = None,
     ) -> None:
+        """`thresholds`: site → its `queue_warning_threshold`. Span n is of site 1 + n % 3."""
+        given = thresholds or {}
         self.folder = RunFolder(folder)
         self.clock = clock or SteppingClock()
         self.spool = SpoolWriter(
             folder,
             describe=lambda writer: encode_record(Resource({"service.name": "bot"})),
-            site_payload=lambda number: encode_record(Site(number, "tradespan", name="decide")),
+            site_payload=lambda number: encode_record(
+                Site(
+                    number,
+                    "tradespan",
+                    name="decide",
+                    queue_warning_threshold=given.get(number, 0),
+                )
+            ),
             limits=limits,
             clock=self.clock,
         )

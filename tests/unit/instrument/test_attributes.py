@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.trace import StatusCode
 from opentelemetry.trace import Link, SpanContext, TraceFlags
 
 from tests.support.captured import Captured
@@ -76,3 +77,15 @@ def test_attributes_of_a_spans_start_its_events_and_links_are_redacted(captured:
 def test_a_description_is_redacted() -> None:
     assert clean_description("refused: api_key=abc") == "refused: api_key=***"
     assert clean_description(7) == "7"
+
+
+def test_attributes_set_later_and_descriptions_of_a_status_are_redacted(captured: Captured) -> None:
+    span = captured.tracer.start_span("login")
+    span.set_attribute("api_key", "S3CRET")
+    span.set_attributes({"note": "password=S3CRET", "symbol": "BTC-USDT"})
+    span.set_status(StatusCode.ERROR, "refused: password=S3CRET")
+    span.end()
+    recorded = captured.one()
+    assert "S3CRET" not in repr(recorded.record)
+    assert recorded.own == {"api_key": "***", "note": "password=***", "symbol": "BTC-USDT"}
+    assert recorded.record.status_message == "refused: password=***"

@@ -34,7 +34,7 @@ class Codes(Protocol):
 
 
 class _Places(dict[int, Place]):
-    """The places of one code object that tracebacks have named, by instruction."""
+    """The places of one code object that tracebacks have named, by line."""
 
     __slots__ = ("code",)
 
@@ -45,7 +45,7 @@ class _Places(dict[int, Place]):
 
 
 class PureCodes:
-    """The way in Python. What a traceback has named once is kept: looking a line up is slow."""
+    """The way in Python. What a traceback has named once is kept, and not made again."""
 
     def __init__(self) -> None:
         self._held: dict[int, CodeType] = {}
@@ -68,11 +68,11 @@ class PureCodes:
                     traceback = traceback.tb_next
                     continue
                 places = self._learn(code)
+            line = traceback.tb_lineno
             try:
-                found.append(places[traceback.tb_lasti])
+                found.append(places[line])
             except KeyError:
-                place = (code.co_filename, traceback.tb_lineno, code.co_qualname)
-                places[traceback.tb_lasti] = place
+                place = places[line] = (code.co_filename, line, code.co_qualname)
                 found.append(place)
             traceback = traceback.tb_next
         if len(found) > most:

@@ -8,7 +8,7 @@ cannot be without is looked for first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tradespan.core import guard, native
 from tradespan.instrument.capture.names import (
@@ -39,6 +39,7 @@ of them; windows overlap by half, so that what is no longer than half of one is 
 _LONGEST_KEY = 112
 _SIGNS = ("eyj", "bearer", "basic", "('", '("', "-----begin")
 """In lower case: what each form but `key=value` begins with."""
+_KEY, _OTHER = 1, 2
 _MOST_SAID = 2_000
 _MOST_PLAIN = 4_096
 _LONGEST_PLAIN = 96
@@ -145,16 +146,25 @@ def redact_message(text: str) -> str:
 
 def _may_hold_secret(text: str, hides: Hides) -> bool:
     """False only if `_replace_known` would find nothing: a twentieth of its time, mostly."""
+    found = _scan(text)
+    if found & _OTHER:
+        return True
+    # A kept name may end with one that is hidden.
+    return bool(found & _KEY) and (keeps_any() or _has_key(text, hides))
+
+
+def _scan_in_python(text: str, /) -> int:
+    """What a text may need looking at for: `_OTHER` for anything, `_KEY` for its keys' names."""
     lower = text.lower()
     # A few letters have an ASCII letter as their other case.
     if not text.isascii() or any(sign in lower for sign in _SIGNS):
-        return True
-    if "=" not in text and ":" not in text:
-        return False
+        return _OTHER
     if "%" in text or "|" in text or "\x01" in text or ("@" in text and "://" in text):
-        return True
-    # A kept name may end with one that is hidden.
-    return keeps_any() or _has_key(text, hides)
+        return _OTHER
+    return _KEY if "=" in text or ":" in text else 0
+
+
+_scan: Callable[[str], int] = _scan_in_python if native.module is None else native.module.scan
 
 
 def _has_key(text: str, hides: Hides) -> bool:

@@ -180,12 +180,12 @@ function showPills(pills) {
     host.dataset.keys = keys;
     host.replaceChildren(...pills.map(makePill));
   }
-  pills.forEach(({ label, value, level }, index) => {
+  pills.forEach(({ label, value, level, title }, index) => {
     const [dot, name, text] = host.children[index].children;
     if (dot.className !== `dot ${level}`) dot.className = `dot ${level}`;
     setText(name, label);
     setText(text, value);
-    host.children[index].title = `${label}: ${value}`;
+    host.children[index].title = title || `${label}: ${value}`;
   });
 }
 
