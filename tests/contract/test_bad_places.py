@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.desk import TRADESPAN, Desk, Ended, announced_command, make_newer
+from tradespan.store.connections import SCHEMA_VERSION
 
 BOT = """
     import sys
@@ -50,7 +51,7 @@ def test_store_of_a_newer_version_is_left_untouched_and_the_bot_runs(desk: Desk,
     assert "has schema 99" in again.err
     with desk.store.open("r+b") as file:
         file.seek(60)
-        file.write((1).to_bytes(4, "big"))
+        file.write(SCHEMA_VERSION.to_bytes(4, "big"))
     assert desk.tradespan(*announced_command(ended.err)).status == 0
     assert desk.stored_numbers() == sorted([*range(100), *range(100)])
 

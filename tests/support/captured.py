@@ -126,8 +126,14 @@ class Captured:
 
     @property
     def spans(self) -> list[CapturedSpan]:
-        """All spans written so far, in the order of their start."""
-        return sorted(read_folder(self.folder), key=lambda span: span.record.start)
+        """All spans that ended so far, in the order of their start."""
+        found = [span for span in read_folder(self.folder) if not span.record.is_open]
+        return sorted(found, key=lambda span: span.record.start)
+
+    @property
+    def starts(self) -> list[CapturedSpan]:
+        """The records of calls that had begun (`durable`), in the order written."""
+        return [span for span in read_folder(self.folder) if span.record.is_open]
 
     def named(self, name: str) -> list[CapturedSpan]:
         """Spans whose name is `name` or ends with `.name`."""

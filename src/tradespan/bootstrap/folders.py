@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import site
 import sys
+import sysconfig
 import time
 from typing import Any
 
 from tradespan.config import Config, OtlpHttp, override_config
 from tradespan.core.process import process_start
 from tradespan.spool.folder import RunFolder, private_folder
+
+_INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
+"""Folders of Python's own and of what is installed, by sysconfig's names."""
+_MOST_ROOTS = 64
 
 
 def choose_root(config: Config) -> Config:
@@ -53,8 +59,36 @@ def unsupported_receiver(config: Config) -> str:
     )
 
 
-def describe_run(folder: RunFolder, config: Config, **facts: Any) -> None:
-    """Write `run.json`, so that any agent can deliver what this run leaves."""
+def source_roots(script: str | None = None) -> list[str]:
+    """Folders of which the UI may show source, as `run.json` keeps them: absolute, without links.
+
+    The working directory, the script's folder, and what of `sys.path` is neither Python's own nor
+    installed. `script`: None for that of this process.
+    """
+    if script is None:
+        script = getattr(sys.modules.get("__main__"), "__file__", None)
+    installed = [os.path.realpath(sysconfig.get_path(name)) for name in _INSTALLED]
+    installed += map(os.path.realpath, [*site.getsitepackages(), site.getusersitepackages()])
+    found = []
+    for path in ("", os.path.dirname(script or ""), *sys.path):
+        root = os.path.realpath(path)
+        ours = any(root == each or root.startswith(each + os.sep) for each in installed)
+        if root != os.sep and not ours and os.path.isdir(root):
+            found.append(root)
+    return list(dict.fromkeys(found))[:_MOST_ROOTS]
+
+
+def describe_run(
+    folder: RunFolder, config: Config, *, script: str | None = None, **facts: Any
+) -> None:
+    """Write `run.json`, so that any agent can deliver what this run leaves.
+
+    `script`: what is going to run; None: this process is the run's own.
+    """
+    try:
+        roots = source_roots(script)
+    except OSError:  # the working directory is gone: the UI shows no source, and all else goes on
+        roots = []
     folder.describe(
         service=config.service_name,
         mode=config.mode,
@@ -62,6 +96,7 @@ def describe_run(folder: RunFolder, config: Config, **facts: Any) -> None:
         began=time.time(),
         destinations=destinations(config),
         queue_warning_threshold=config.spool.queue_warning_threshold,
+        source_roots=roots,
         pid=os.getpid(),
         pid_start=process_start(os.getpid()),
         **facts,

@@ -115,14 +115,14 @@ def run(namespace: argparse.Namespace) -> int:
         raise TargetNotFound(target.name, "script", near_file(target.name))
     config = choose_root(read_config(namespace, target.service))
     try:
-        folder = begin_run(config)
+        folder = begin_run(config, target)
     except SpoolUnavailable as error:
         print(f"tradespan: {error} The program runs, unrecorded.", file=sys.stderr)
         execute_bare(target)
     return run_program(config, folder, target, namespace).status
 
 
-def begin_run(config: Config) -> RunFolder:
+def begin_run(config: Config, target: Target) -> RunFolder:
     """The folder of a new run, described.
 
     Raises:
@@ -131,7 +131,8 @@ def begin_run(config: Config) -> RunFolder:
     wanted = {"ui_port": config.ui.port} if config.ui.mode == "on" else {}
     folder = open_run_folder(config)
     try:
-        describe_run(folder, config, drain=config.drain, **wanted)
+        script = target.name if target.kind == "--script" else ""
+        describe_run(folder, config, script=script, drain=config.drain, **wanted)
     except OSError as error:
         raise SpoolUnavailable(folder.path, error.strerror or str(error)) from error
     return folder

@@ -111,6 +111,8 @@ class BacklogWatch:
         """Folder → the smallest threshold of its functions."""
         self._given: dict[tuple[str, str], int] = {}
         """Folder and sink → warnings given."""
+        self._reached: set[tuple[str, str]] = set()
+        """Folders and sinks whose threshold was reached at the last look, though the sink works."""
 
     def look(self, queues: Iterable[Queue]) -> None:
         """Count what waits, and warn of what has reached its threshold since the last look."""
@@ -138,6 +140,7 @@ class BacklogWatch:
         folders = {folder for folder, _ in seen}
         self._thresholds = {key: n for key, n in self._thresholds.items() if key in folders}
         self._given = {key: n for key, n in self._given.items() if key in seen}
+        self._reached &= seen
 
     def _measure(self, queue: Queue, *, known: bool) -> tuple[int, int]:
         """(records that wait, threshold) of a queue. `known`: it has been warned of."""
@@ -172,9 +175,14 @@ class BacklogWatch:
                 return self._describe(queue, waiting, threshold, before.number)
             logger.info("run %s: %d records wait for %s by now", before.run, waiting, sink)
             return None
-        if waiting < threshold or not queue.live:
-            return None
         key = str(queue.folder.path), sink
+        if waiting < threshold or not queue.live:
+            self._reached.discard(key)
+            return None
+        if queue.courier.state.failing_since is None and key not in self._reached:
+            # A burst, or what gathered while no agent ran: gone by the next look, as a rule.
+            self._reached.add(key)
+            return None
         number = self._given[key] = self._given.get(key, 0) + 1
         self.warnings = {**self.warnings, sink: self.warnings.get(sink, 0) + 1}
         backlog = self._describe(queue, waiting, threshold, number)

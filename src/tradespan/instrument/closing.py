@@ -39,7 +39,9 @@ def on_return(plan: Plan) -> Callable[..., None]:
                     ended = recorder.monotonic()
                     span.result = show(result, length)
             if recorder is not known:
-                cells, known = recorder.cells_of(plan), recorder
+                cells, settled = recorder.look_up(plan)
+                if settled:
+                    known = recorder
             if special or items is not None:
                 ended = recorder.monotonic() if ended is None else ended
                 complete(plan, span, ended, result, items)

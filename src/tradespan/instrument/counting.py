@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import get_ident
+
 from tradespan.core import guard
 from tradespan.instrument.plan import Plan
 from tradespan.pages.durations import DurationCells, make_cells
@@ -15,13 +17,28 @@ class FunctionMeters:
         """`page`: None counts nothing."""
         self.page = page
         self._cells: dict[Plan, DurationCells | None] = {}
+        self._making: set[int] = set()
+        """Threads that make cells. What they call may be watched, too: that goes uncounted."""
+
+    def look_up(self, plan: Plan) -> tuple[DurationCells | None, bool]:
+        """A function's cells, None if its calls are not counted; and whether that is settled."""
+        try:
+            return self._cells[plan], True
+        except KeyError:
+            pass
+        thread = get_ident()
+        if thread in self._making:
+            return None, False
+        self._making.add(thread)
+        try:
+            made = self._make(plan)
+        finally:
+            self._making.discard(thread)
+        return self._cells.setdefault(plan, made), True
 
     def cells_of(self, plan: Plan) -> DurationCells | None:
-        """A function's cells; None if its calls are not counted."""
-        try:
-            return self._cells[plan]
-        except KeyError:
-            return self._cells.setdefault(plan, self._make(plan))
+        """A function's cells; None if a call of it is not to be counted now."""
+        return self.look_up(plan)[0]
 
     def _make(self, plan: Plan) -> DurationCells | None:
         if self.page is None or not plan.metrics:

@@ -41,6 +41,8 @@ class Pen(Protocol):
 
     cells_of: Callable[[Any], Any]
     """Where the calls of a watched function are counted (`DurationCells`); None if they are not."""
+    look_up: Callable[[Any], tuple[Any, bool]]
+    """The same, and whether it will be so from now on."""
     finish_plain: Callable[[Any, int | None, Any], int | None]
     """End a span at `ended`, monotonic nanoseconds or now, and count its call in cells or nowhere.
     Returns None if its record is written or none is due; else when it ended, for `finish`."""

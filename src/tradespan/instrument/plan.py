@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from tradespan.core.records import AttributeValue
+from tradespan.core.sourcefiles import describe_source
 from tradespan.core.version import SCOPE
 from tradespan.declare.names import TRADESPAN_PROCESS_GROUP, TRADESPAN_SAMPLE_RATE
 from tradespan.instrument.capture.arguments import Signature, argument_capture
@@ -54,6 +55,7 @@ class Plan:
             attributes=_static_attributes(function, watch, name),
             parameters=parameters,
             queue_warning_threshold=watch.queue_warning_threshold or 0,
+            source=describe_source(function.__code__.co_filename),
         )
         self.flags = watch.kind.value << KIND_SHIFT
         self.length = watch.max_repr

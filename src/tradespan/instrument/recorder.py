@@ -73,6 +73,7 @@ class Recorder:
         self.own_clock = own_clock = not isinstance(self.clock, SystemClock)
         """Whether the clock is another than the system's."""
         self.meters = FunctionMeters(page)
+        self.look_up: Callable[[Any], tuple[Any, bool]] = self.meters.look_up
         self.cells_of: Callable[[Any], Any] = self.meters.cells_of
         """Where the calls of a function are counted; None if they are not."""
         self.starter = make_starter(self, self.monotonic, self.bits, own_clock=own_clock)
@@ -182,6 +183,7 @@ class Recorder:
         self.finish = ignore  # type: ignore[method-assign, assignment]
         self.finish_plain = ignore
         self.cells_of = lambda _plan: None
+        self.look_up = lambda _plan: (None, True)
         return fresh
 
 

@@ -298,7 +298,8 @@ class Span(SpanState, ApiSpan):
         try:
             failure = capture(error)
         except Exception as broken:  # noqa: BLE001 - user code in an exception
-            guard.report("recording an exception", broken)
+            if not isinstance(broken, RecursionError):  # no depth left for a report, either
+                guard.report("recording an exception", broken)
             failure = [type(error).__name__, "", [], None, None, [], True]
         event = ["exception", at + self.offset, {}, failure, 0]
         extras = self.more()

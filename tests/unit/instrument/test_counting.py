@@ -215,3 +215,29 @@ def test_where_no_page_can_be_made_the_calls_run(tmp_path: Path) -> None:
         captured.folder.chmod(0o500)
         assert watched(1) == 2
         captured.folder.chmod(0o700)
+
+
+def test_what_counting_itself_calls_may_be_watched(tmp_path: Path) -> None:
+    """Making a function's cells opens files: a watched function below is not counted then, once."""
+    made: list[str] = []
+
+    @monitor
+    def below() -> None:
+        made.append("below")
+
+    @monitor
+    def work() -> None: ...
+
+    class Watching(MetricPage):
+        def function(self, *args: Any) -> memoryview:
+            if len(made) < 5:
+                below()
+            return super().function(*args)
+
+    with capture(tmp_path) as captured:
+        captured.recorder.meters.page = Watching(captured.recorder.spool)
+        work()
+        below()
+        below()
+        assert len(made) == 4, "twice by hand, and once for each function's cells"
+        assert (calls(captured, "work"), calls(captured, "below")) == ((1, 0, 0), (2, 0, 0))

@@ -6,7 +6,15 @@ from pathlib import Path
 from tests.browser import market
 from tests.unit.web.builders import NOON, SECOND, SteppingClock
 from tradespan.store.store import Store
-from tradespan.web.status import Recent, Status, StatusBoard, compose_pills, read_recent
+from tradespan.web.status import (
+    Backlog,
+    Recent,
+    Status,
+    StatusBoard,
+    compose_pills,
+    describe_metrics,
+    read_recent,
+)
 
 CALM = Recent(last=NOON - SECOND, traces=400, errors=0)
 
@@ -60,8 +68,35 @@ def test_levels_follow_lag_and_backlog() -> None:
         shown = show(status)
         return shown["lag"][2], shown["spool"][2]
 
-    assert levels(Status(write_lag=3 * SECOND, waiting=7_999)) == ("warning", "good")
-    assert levels(Status(write_lag=60 * SECOND, waiting=8_000)) == ("error", "warning")
+    assert levels(Status(write_lag=3 * SECOND, waiting=9_999)) == ("warning", "good")
+    stuck = Status(write_lag=60 * SECOND, waiting=10, backlogs=(backlog(120, "refused"),))
+    assert levels(stuck) == ("error", "warning")
+
+
+def backlog(waiting: int, cause: str, sink: str = "otlp-1f0e") -> Backlog:
+    return Backlog("run-1", sink, waiting, 100, cause, f"{waiting} records wait for {sink}")
+
+
+def test_backlog_is_named_by_sink_and_cause_the_largest_first() -> None:
+    both = (backlog(120, "connection refused"), backlog(90_000, "the disk is full " * 9, "store"))
+    (_, pill, _) = compose_pills(Status(waiting=10, backlogs=both), CALM, NOON)
+    assert pill.value.startswith("90,000 wait for store: the disk is full the disk is full ")
+    assert pill.value.endswith("…, and 1 more")
+    assert pill.title == "120 records wait for otlp-1f0e\n90000 records wait for store"
+    (_, pill, _) = compose_pills(Status(backlogs=both[:1]), CALM, NOON)
+    assert (pill.value, pill.level) == ("120 wait for otlp-1f0e: connection refused", "warning")
+
+
+def test_queues_are_instruments_by_sink() -> None:
+    status = Status(undelivered={"store": 0, "otlp-1f0e": 120}, warnings={"otlp-1f0e": 2})
+    assert [
+        (each["name"], each["labels"]["tradespan.sink"], each["value"])
+        for each in describe_metrics(status)
+    ] == [
+        ("tradespan.queue.undelivered", "otlp-1f0e", 120),
+        ("tradespan.queue.undelivered", "store", 0),
+        ("tradespan.queue.warnings", "otlp-1f0e", 2),
+    ]
 
 
 def test_errors_are_a_share_and_lead_to_their_traces() -> None:
@@ -85,11 +120,11 @@ def test_store_is_asked_at_most_once_a_second(tmp_path: Path) -> None:
     clock = SteppingClock()
     with Store.open(tmp_path / "store.db") as store:
         board = StatusBoard(Status, clock)
-        before = board.read(store)[1]
+        before = board.read(store)[2]
         market.tell(store, NOON, traces=5)
-        assert board.read(store)[1] is before
+        assert board.read(store)[2] is before
         clock.now += SECOND
-        assert board.read(store)[1].last is not None
+        assert board.read(store)[2].last is not None
 
 
 def test_what_the_agent_knows_is_asked_each_time(tmp_path: Path) -> None:
@@ -97,5 +132,5 @@ def test_what_the_agent_knows_is_asked_each_time(tmp_path: Path) -> None:
     ask: Callable[[], Status] = lambda: Status(bots=next(counts))  # noqa: E731 - two answers
     with Store.open(tmp_path / "store.db") as store:
         board = StatusBoard(ask, SteppingClock())
-        assert board.read(store)[0][0].label == "Bot"
-        assert board.read(store)[0][0].label == "2 bots"
+        assert board.read(store)[1][0].label == "Bot"
+        assert board.read(store)[1][0].label == "2 bots"

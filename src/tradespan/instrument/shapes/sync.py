@@ -38,7 +38,8 @@ def watch_sync(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
                 passed.raised(recorder, outer, (args, kwargs), began, error)
                 raise
             if recorder is not known:
-                clock, known = passed.clock(recorder), recorder
+                clock = passed.clock(recorder)
+                known = recorder if recorder.look_up(plan)[1] else None
             # Not in a forked child: there the recorder is another's.
             if slot.recorder is recorder and clock(began) >= slow:
                 passed.write(recorder, outer, (args, kwargs), began)
