@@ -7,11 +7,13 @@ import site
 import sys
 import sysconfig
 import time
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from tradespan.config import Config, OtlpHttp, override_config
 from tradespan.core.process import process_start
-from tradespan.spool.folder import RunFolder, private_folder
+from tradespan.spool.folder import RunFolder, private_folder, run_folders
 
 _INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
 """Folders of Python's own and of what is installed, by sysconfig's names."""
@@ -67,15 +69,33 @@ def source_roots(script: str | None = None) -> list[str]:
     """
     if script is None:
         script = getattr(sys.modules.get("__main__"), "__file__", None)
+    found: list[str] = []
     installed = [os.path.realpath(sysconfig.get_path(name)) for name in _INSTALLED]
     installed += map(os.path.realpath, [*site.getsitepackages(), site.getusersitepackages()])
-    found = []
-    for path in ("", os.path.dirname(script or ""), *sys.path):
+    for path in ("", str(Path(script or "").parent), *sys.path):
         root = os.path.realpath(path)
         ours = any(root == each or root.startswith(each + os.sep) for each in installed)
-        if root != os.sep and not ours and os.path.isdir(root):
+        if root != os.sep and not ours and Path(root).is_dir():
             found.append(root)
     return list(dict.fromkeys(found))[:_MOST_ROOTS]
+
+
+def find_source_roots(root: Path, instance: str) -> list[str] | None:
+    """What `source_roots` gave to the run of a process; None: no run below the root is its own.
+
+    `instance`: the process's `service.instance.id`, which names its counter page.
+    """
+    try:
+        page = f"{UUID(instance).hex}.page"
+    except ValueError:
+        return None
+    for folder in run_folders(root):
+        if (folder.path / page).exists():
+            told = folder.description.get("source_roots")
+            return (
+                [each for each in told if isinstance(each, str)] if isinstance(told, list) else []
+            )
+    return None
 
 
 def describe_run(

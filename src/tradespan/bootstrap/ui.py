@@ -7,9 +7,11 @@ import importlib
 import os
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tradespan.bootstrap.folders import find_source_roots
 from tradespan.config import Config
 from tradespan.core.guard import guarded
 from tradespan.forward.agent import Agent
@@ -66,6 +68,7 @@ def build_server(
         lambda: Store.open(store, readonly=True),
         token=token,
         instance=instance,
+        find_roots=partial(find_source_roots, root),
         **({} if agent is None else {"status": AgentStatus(agent)}),
     )
     return server.Server(app, listener), server.link_to(listener, token)

@@ -55,7 +55,7 @@ def run(namespace: argparse.Namespace) -> int:
     paths = [str(examples), *filter(None, [os.environ.get("PYTHONPATH")])]
     end = run_program(
         config,
-        begin_run(config),
+        begin_run(config, str(examples / "momentum_bot")),
         Target("--module", "momentum_bot", arguments),
         namespace,
         {"PYTHONPATH": os.pathsep.join(paths)},

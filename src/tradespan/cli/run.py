@@ -115,15 +115,15 @@ def run(namespace: argparse.Namespace) -> int:
         raise TargetNotFound(target.name, "script", near_file(target.name))
     config = choose_root(read_config(namespace, target.service))
     try:
-        folder = begin_run(config, target)
+        folder = begin_run(config, target.name if target.kind == "--script" else "")
     except SpoolUnavailable as error:
         print(f"tradespan: {error} The program runs, unrecorded.", file=sys.stderr)
         execute_bare(target)
     return run_program(config, folder, target, namespace).status
 
 
-def begin_run(config: Config, target: Target) -> RunFolder:
-    """The folder of a new run, described.
+def begin_run(config: Config, script: str) -> RunFolder:
+    """The folder of a new run, described. `script`: its path; empty for a module.
 
     Raises:
         SpoolUnavailable: There is no place to record in.
@@ -131,7 +131,6 @@ def begin_run(config: Config, target: Target) -> RunFolder:
     wanted = {"ui_port": config.ui.port} if config.ui.mode == "on" else {}
     folder = open_run_folder(config)
     try:
-        script = target.name if target.kind == "--script" else ""
         describe_run(folder, config, script=script, drain=config.drain, **wanted)
     except OSError as error:
         raise SpoolUnavailable(folder.path, error.strerror or str(error)) from error

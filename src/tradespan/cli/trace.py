@@ -76,7 +76,10 @@ def run(namespace: argparse.Namespace) -> int:
     spans = [age(span, now) for span in spans]
     if namespace.json:
         for span in spans:
-            print(msgspec.json.encode(asdict(span)).decode())
+            facts = asdict(span)
+            # It is for whoever reads the file, and in the attributes otherwise.
+            del facts["source"]
+            print(msgspec.json.encode(facts).decode())
     else:
         print_trace(make_console(), spans, show_values=namespace.args)
     return OK

@@ -14,7 +14,7 @@ from tradespan.core.errors import StoreTooNew, StoreUnreadable
 
 APPLICATION_ID = 0x7473706E
 """`tspn`, in the file's header: tells the store from every other SQLite file."""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process's lock before it fails."""

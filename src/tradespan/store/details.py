@@ -7,14 +7,14 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from tradespan.core.records import AttributeValue, Site, Span
+from tradespan.core.records import AttributeValue, Site, SourceFile, Span
 from tradespan.declare.names import (
     TRADING_CURRENCY,
     TRADING_EVENT_TIME,
     TRADING_STRATEGY,
     TRADING_VENUE,
 )
-from tradespan.store.encode import from_json, to_hex, to_json, to_line
+from tradespan.store.encode import decode_source, from_json, to_hex, to_json, to_line
 from tradespan.store.queries import QUERIES
 from tradespan.store.rows import SpanDetail, SpanEvent, SpanLink, TraceRow
 from tradespan.wire.attributes import span_attributes
@@ -40,6 +40,7 @@ class SiteRow(NamedTuple):
     attributes: dict[str, AttributeValue]
     parameters: tuple[str, ...]
     scope: str
+    source: SourceFile | None
 
 
 class ResourceRow(NamedTuple):
@@ -191,6 +192,7 @@ def _to_detail(
         resource=resource.attributes,
         scope=site.scope,
         running=bool(running),
+        source=site.source,
     )
 
 
@@ -208,8 +210,9 @@ def _read_sites(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[
             from_json(attributes),
             tuple(from_json(parameters)),
             f"{scope} {version}".strip(),
+            decode_source(source),
         )
-        for number, name, process, group, attributes, parameters, scope, version in rows
+        for number, name, process, group, attributes, parameters, scope, version, source in rows
     }
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from tradespan.core.records import AttributeValue, Resource, Site, Span
-from tradespan.store.encode import digest, to_json
+from tradespan.store.encode import digest, encode_source, to_json
 from tradespan.store.queries import QUERIES
 from tradespan.wire.attributes import span_name
 
@@ -40,7 +40,9 @@ class Dimensions:
         """The row of a site together with the span's name, made if it is new."""
         name = span_name(site, span)
         scope = self._number_scope(site)
-        key = digest("site", scope, name, site.name, site.attributes, site.parameters)
+        facts: tuple[object, ...] = (scope, name, site.name, site.attributes, site.parameters)
+        # Rows of version 2 keep their key.
+        key = digest("site", *facts, *filter(None, [site.source]))
         values = (
             scope,
             name,
@@ -48,6 +50,7 @@ class Dimensions:
             str(site.attributes.get(PROCESS_GROUP, "")),
             to_json(site.attributes),
             to_json(site.parameters),
+            encode_source(site.source),
         )
         return self._number("site", key, values)
 
@@ -60,7 +63,7 @@ class Dimensions:
         )
         return self._number("scope", digest("scope", values), values)
 
-    def _number(self, table: str, key: bytes, values: Sequence[int | str]) -> int:
+    def _number(self, table: str, key: bytes, values: Sequence[int | str | None]) -> int:
         number = self._numbers.get(key)
         if number is None:
             self._connection.execute(QUERIES[f"insert-{table}"], (key, *values))

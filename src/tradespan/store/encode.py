@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tradespan.core.records import Event, Link, Span
+from tradespan.core.records import Event, Link, SourceFile, Span
 from tradespan.wire.attributes import event_attributes
 
 EXCEPTION_LENGTH = 200
@@ -47,6 +47,24 @@ def to_json(value: object) -> str:
 def from_json(text: str) -> Any:
     """What `to_json` was given, but for tuples (lists), bytes (Base64 text) and NaN (text)."""
     return _decode(text)
+
+
+def encode_source(source: SourceFile | None) -> str | None:
+    """The column `site.source`."""
+    if source is None:
+        return None
+    facts = {"path": source.path, "size": source.size, "changed": source.changed}
+    return to_json({**facts, "digest": source.digest.hex()})
+
+
+def decode_source(text: str | None) -> SourceFile | None:
+    """What `encode_source` was given."""
+    if text is None:
+        return None
+    facts = from_json(text)
+    return SourceFile(
+        facts["path"], facts["size"], facts["changed"], bytes.fromhex(facts["digest"])
+    )
 
 
 def digest(*facts: object) -> bytes:

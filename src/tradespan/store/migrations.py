@@ -16,7 +16,10 @@ from tradespan.store.connections import (
 )
 from tradespan.store.queries import read_script
 
-UPGRADES: Mapping[int, str] = {1: read_script("upgrade_1.sql")}
+UPGRADES: Mapping[int, str] = {
+    1: read_script("upgrade_1.sql"),
+    2: read_script("upgrade_2.sql"),
+}
 """Version n → the script that makes n + 1 of it. schema.sql is always the newest version."""
 
 

@@ -16,8 +16,8 @@ ON CONFLICT (digest) DO NOTHING;
 SELECT id FROM scope WHERE digest = ?;
 
 -- name: insert-site
-INSERT INTO site (digest, scope, name, process, process_group, attributes, parameters)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO site (digest, scope, name, process, process_group, attributes, parameters, source)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (digest) DO NOTHING;
 
 -- name: find-site
@@ -148,7 +148,7 @@ LIMIT ?;
 -- name: read-sites
 SELECT
     site.id, site.name, site.process, site.process_group, site.attributes, site.parameters,
-    scope.name, scope.version
+    scope.name, scope.version, site.source
 FROM site JOIN scope ON scope.id = site.scope
 WHERE site.id IN (SELECT value FROM json_each(?));
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from tradespan.core.records import AttributeValue
+from tradespan.core.records import AttributeValue, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,8 @@ class SpanDetail:
     """Name of the instrumentation scope, with its version if it has one."""
     running: bool = False
     """It has begun, and its end is not in the store."""
+    source: SourceFile | None = None
+    """The file that defines the function, as it was; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 -- Versions (PRAGMA user_version)
 --   1   spans, traces, cursors; views process_trace and data_trace
 --   2   spans that run: span.running, trace.running, total.running
+--   3   the source file of a function: site.source
 --
 -- PRAGMA application_id is 0x7473706E ("tspn"): any other SQLite file is refused. A file with a
 -- higher user_version is refused, and left as it is byte for byte. This script makes a new store;
@@ -48,7 +49,8 @@ CREATE TABLE site (
     process       TEXT NOT NULL,                -- module.function
     process_group TEXT NOT NULL,                -- empty: none
     attributes    TEXT NOT NULL,                -- JSON object: static facts, the same in every span
-    parameters    TEXT NOT NULL                 -- JSON array: names of span.arguments, in order
+    parameters    TEXT NOT NULL,                -- JSON array: names of span.arguments, in order
+    source        TEXT                          -- JSON object: path, size, changed (ns), digest (hex); null: not known
 ) STRICT;
 
 CREATE INDEX site_process ON site (process);

@@ -22,6 +22,7 @@ from tradespan.web.door import StoreDoor
 from tradespan.web.otlp import to_otlp
 from tradespan.web.query import InvalidQuery, ListQuery, show_position
 from tradespan.web.signposts import nothing_here
+from tradespan.web.sources import FindRoots, show_source
 from tradespan.web.status import StatusBoard, describe_metrics
 
 POINTS = 2000
@@ -35,6 +36,7 @@ class Backstage:
     door: StoreDoor
     board: StatusBoard
     clock: Clock
+    find_roots: FindRoots
 
 
 def build_router(backstage: Backstage) -> APIRouter:
@@ -42,6 +44,7 @@ def build_router(backstage: Backstage) -> APIRouter:
     router = APIRouter(prefix="/api/v1")
     add_list_routes(router, backstage)
     add_trace_routes(router, backstage)
+    add_source_route(router, backstage)
     add_state_routes(router, backstage)
     return router
 
@@ -92,17 +95,10 @@ def add_list_routes(router: APIRouter, backstage: Backstage) -> None:
 def add_trace_routes(router: APIRouter, backstage: Backstage) -> None:
     """One trace, whole, by span, and as OTLP."""
 
-    async def read(trace_id: str) -> list[SpanDetail]:
-        spans = await backstage.door.ask(lambda store: store.trace(trace_id))
-        if not spans:
-            raise HTTPException(404, f"No trace {trace_id[:64]} in this store.")
-        now = backstage.clock.wall()
-        return [age(span, now) for span in spans]
-
     @router.get("/traces/{trace_id}")
     async def read_trace(trace_id: str) -> JSONResponse:
         """Every span of a trace; a unique beginning of its id is enough."""
-        spans = await read(trace_id)
+        spans = await read_spans(backstage, trace_id)
 
         def describe() -> JSONResponse:
             described = [describe_span(span) for span in spans]
@@ -113,16 +109,49 @@ def add_trace_routes(router: APIRouter, backstage: Backstage) -> None:
     @router.get("/traces/{trace_id}/spans/{span_id}")
     async def read_span(trace_id: str, span_id: str) -> JSONResponse:
         """One span with everything known about it."""
-        for span in await read(trace_id):
-            if span.span_id == span_id:
-                return JSONResponse(describe_span(span))
-        raise HTTPException(404, f"No span {span_id[:64]} in this trace.")
+        return JSONResponse(
+            describe_span(find_span(await read_spans(backstage, trace_id), span_id))
+        )
 
     @router.get("/traces/{trace_id}/otlp")
     async def export_trace(trace_id: str) -> JSONResponse:
         """The trace as OTLP JSON."""
-        spans = await read(trace_id)
+        spans = await read_spans(backstage, trace_id)
         return await asyncio.to_thread(lambda: JSONResponse(to_otlp(spans)))
+
+
+async def read_spans(backstage: Backstage, trace_id: str) -> list[SpanDetail]:
+    """The spans of a trace as of now."""
+    spans = await backstage.door.ask(lambda store: store.trace(trace_id))
+    if not spans:
+        raise HTTPException(404, f"No trace {trace_id[:64]} in this store.")
+    now = backstage.clock.wall()
+    return [age(span, now) for span in spans]
+
+
+def find_span(spans: list[SpanDetail], span_id: str) -> SpanDetail:
+    for span in spans:
+        if span.span_id == span_id:
+            return span
+    raise HTTPException(404, f"No span {span_id[:64]} in this trace.")
+
+
+def add_source_route(router: APIRouter, backstage: Backstage) -> None:
+    """The lines that ran."""
+
+    @router.get("/source")
+    async def read_source(trace: str, span: str) -> JSONResponse:
+        """Source of a span's function and of the frames of its exceptions, or why it is not shown.
+
+        Of files only that are as they were when they ran, below the folders that the run declared.
+        """
+        spans = await read_spans(backstage, trace)
+        wanted = find_span(spans, span)
+
+        def show() -> JSONResponse:
+            return JSONResponse(show_source(wanted, spans, backstage.find_roots))
+
+        return await asyncio.to_thread(show)
 
 
 def add_state_routes(router: APIRouter, backstage: Backstage) -> None:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from tradespan.core.records import AttributeValue
+from tradespan.declare.names import TRADESPAN_EXCEPTION_SOURCE
 from tradespan.store.rows import SpanDetail, SpanEvent
 
 ARGUMENT = "tradespan.args."
@@ -59,7 +60,15 @@ def describe_span(span: SpanDetail) -> dict[str, Any]:
         ],
         "resource": texts(span.resource),
         "scope": span.scope,
+        "source": has_source(span),
     }
+
+
+def has_source(span: SpanDetail) -> bool:
+    """Whether the function's file is known, or lines were captured with an exception."""
+    return span.source is not None or any(
+        TRADESPAN_EXCEPTION_SOURCE in event.attributes for event in span.events
+    )
 
 
 def name_place(attributes: dict[str, AttributeValue]) -> str:

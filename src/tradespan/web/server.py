@@ -24,6 +24,7 @@ from tradespan.web.api import Backstage, add_error_answers, add_health_routes, b
 from tradespan.web.door import StoreDoor
 from tradespan.web.security import Gate, content_security_policy
 from tradespan.web.shell import FIRST_PAGE, build_dash, is_page
+from tradespan.web.sources import FindRoots
 from tradespan.web.status import Status, StatusBoard
 
 LOOPBACK = "127.0.0.1"
@@ -42,6 +43,7 @@ def build_app(
     token: str,
     instance: str = "",
     status: Callable[[], Status] = Status,
+    find_roots: FindRoots = lambda instance: None,
     clock: Clock | None = None,
 ) -> ASGIApp:
     """The whole UI as one ASGI application.
@@ -53,11 +55,12 @@ def build_app(
         instance: Letters and digits that tell this UI from others on the machine, the same over
             restarts; it names the cookie. Left out, it follows from the token.
         status: What the agent knows for the status bar; asked at most once a second per tab.
+        find_roots: The folders below which the source of a process may be read.
         clock: For tests.
     """
     clock = clock or SystemClock()
     door = StoreDoor(open_store)
-    backstage = Backstage(door, StatusBoard(status, clock), clock)
+    backstage = Backstage(door, StatusBoard(status, clock), clock, find_roots)
 
     async def can_read() -> bool:
         try:

@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { counted, duration, shortName } from "./format.js";
 import { getJson, whileBusy } from "./http.js";
 import { followLink } from "./shell.js";
+import { SourcePanel } from "./source.js";
 
 const KEPT = 200; // spans whose details stay, so that stepping back costs nothing
 
@@ -12,6 +13,7 @@ export class Drawer {
   constructor(host, data, onSelect) {
     Object.assign(this, { host, data, onSelect });
     this.known = new Map();
+    this.source = new SourcePanel(data.trace_id);
     this.asking = false;
   }
 
@@ -45,6 +47,7 @@ export class Drawer {
     this.host.replaceChildren(
       this.head(row, span),
       ...span.exceptions.map(showException),
+      span.source ? this.source.draw(span) : "",
       table("Arguments", span.arguments),
       span.result === null ? "" : section("Result", h("pre", { class: "value" }, span.result)),
       span.status_message && !span.exceptions.length
