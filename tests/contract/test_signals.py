@@ -182,6 +182,7 @@ def test_agent_stands_back_behind_the_bot(run: Program, desk: Desk) -> None:
     eventually(desk.agent, "the agent's lock")
     assert os.getsid(agent.pid) == agent.pid != os.getsid(bot.pid)
     eventually(lambda: agent.nice() == 10, "nice 10")
+    eventually(lambda: os.sched_getscheduler(agent.pid) == os.SCHED_BATCH, "batch scheduling")
     assert bot.nice() == psutil.Process().nice()
     if not os.path.exists("/proc/self/oom_score_adj"):  # noqa: PTH110
         pytest.skip("no oom_score_adj here")

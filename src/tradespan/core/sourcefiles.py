@@ -33,13 +33,19 @@ def describe_source(file: str) -> SourceFile | None:
     """The facts of a code object's file; None if it is no source file that can be read."""
     if file not in _facts:
         try:
-            _facts[file] = _describe(file)
+            _facts[file] = describe_file(file)
         except (OSError, ValueError):
             _facts[file] = None
     return _facts[file]
 
 
-def _describe(file: str) -> SourceFile | None:
+def describe_file(file: str) -> SourceFile | None:
+    """The facts of a file as it is now; None if it is no source file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no file's name.
+    """
     # Links are followed here, while the program runs that came by them, and never again.
     path = os.path.realpath(file)
     if not path.endswith(_SUFFIX):

@@ -43,10 +43,7 @@ def on_return(plan: Plan) -> Callable[..., None]:
                 if settled:
                     known = recorder
             if special or items is not None:
-                ended = recorder.monotonic() if ended is None else ended
-                complete(plan, span, ended, result, items)
-                if is_good(plan, ended - span.began) and (good := recorder.cells_of(plan)):
-                    good.good()
+                ended = complete(plan, span, ended, result, items)
             ended = recorder.finish_plain(span, ended, cells)
             if ended is not None:
                 recorder.finish(span, ended)
@@ -91,15 +88,20 @@ def on_raise(plan: Plan) -> Callable[..., None]:
     return raised
 
 
-def complete(plan: Plan, span: Span, ended: int, result: Any, items: int | None) -> None:
-    """What few functions want of a call that returned."""
-    if span.ended is not None:  # the body has ended it: `get_current_span().end()`
-        return
-    if plan.after is not None:
-        plan.after(span, result)
-    if items is not None:
-        span.set_attribute(TRADESPAN_GENERATOR_ITEMS, items)
-    keep_if_long(plan, span, ended)
+def complete(plan: Plan, span: Span, ended: int | None, result: Any, items: int | None) -> int:
+    """What few functions want of a call that returned; gives when it ended."""
+    recorder = span.recorder
+    if ended is None:
+        ended = recorder.monotonic()
+    if is_good(plan, ended - span.began) and (cells := recorder.cells_of(plan)) is not None:
+        cells.good()
+    if span.ended is None:  # else the body has ended it: `get_current_span().end()`
+        if plan.after is not None:
+            plan.after(span, result)
+        if items is not None:
+            span.set_attribute(TRADESPAN_GENERATOR_ITEMS, items)
+        keep_if_long(plan, span, ended)
+    return ended
 
 
 def is_good(plan: Plan, duration: int) -> bool:

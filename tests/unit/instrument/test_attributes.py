@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from opentelemetry.trace import StatusCode
-from opentelemetry.trace import Link, SpanContext, TraceFlags
+from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
 
 from tests.support.captured import Captured
 from tradespan.instrument.capture.attributes import (

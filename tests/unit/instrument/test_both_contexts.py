@@ -2,7 +2,8 @@
 
 Ours is chosen when tradespan is imported first; where somebody else imported OpenTelemetry before,
 or chose a runtime by `OTEL_PYTHON_CONTEXT`, the public functions are used. The tests of this folder
-run with the one in force; here they run again, in a process that uses the other.
+run with the one in force; here they run again, in a process that uses the other, and goes the way
+in Python where this one may go through C.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ NO_CONTEXT = ("test_serialize", "test_serialize_bounds", "test_redact", "test_cu
 @pytest.mark.skipif(AGAIN in os.environ, reason="this is the second run")
 def test_everything_holds_with_the_other_runtime() -> None:
     ours = RuntimeContext.installed is not None
-    environment = os.environ | {AGAIN: "1", CHOICE: "contextvars_context" if ours else "tradespan"}
+    environment = os.environ | {
+        AGAIN: "1",
+        CHOICE: "contextvars_context" if ours else "tradespan",
+        "TRADESPAN_PURE": "1",
+    }
     files = [str(file) for file in HERE.parent.glob("test_*.py") if file.stem not in NO_CONTEXT]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     again = subprocess.run(

@@ -7,7 +7,7 @@ import functools
 import inspect
 import pickle
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest

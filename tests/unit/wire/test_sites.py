@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tradespan.core.records import Site
+from tradespan.core.records import Site, SourceFile
 from tradespan.wire.codec import decode_site
 from tradespan.wire.sites import SiteTable
 
 SCOPE = ("bot", "1", "")
+SOURCE = SourceFile("/srv/bot.py", 300, 1_772_366_400_000_000_000, bytes(range(32)))
 
 
 @pytest.fixture
@@ -38,11 +39,13 @@ def test_the_same_facts_have_the_same_number_and_other_facts_another() -> None:
     others = [
         table.declare(("bot", "2", ""), **facts),
         table.declare(SCOPE, **facts, scope_attributes={"a": 1}),
+        table.declare(SCOPE, **facts, queue_warning_threshold=100),
+        table.declare(SCOPE, **facts, source=SOURCE),
         table.declare(SCOPE, **{**facts, "attributes": {"line": True}}),
         table.declare(SCOPE, **{**facts, "attributes": {"line": 1.0}}),
         table.declare(SCOPE, **{**facts, "parameters": []}),
     ]
-    assert len({number, *others}) == 6
+    assert len({number, *others}) == 8
 
 
 def test_a_payload_says_what_the_site_is() -> None:
@@ -108,3 +111,14 @@ def test_a_signal_handler_may_declare_while_the_program_declares() -> None:
         signal.signal(signal.SIGALRM, before)
     assert not named.keys() & set(handled)
     assert all(table.site(number).name == name for number, name in named.items())
+
+
+def test_threshold_and_source_are_read_back_and_left_off_where_there_are_none() -> None:
+    table = SiteTable()
+    plain, full = (
+        table.declare(SCOPE, name="decide", queue_warning_threshold=threshold, source=source)
+        for threshold, source in ((0, None), (100, SOURCE))
+    )
+    assert decode_site(table.payload(full)) == table.site(full)
+    assert table.site(full).source == SOURCE
+    assert b"decide" in table.payload(plain)[-8:]

@@ -1,6 +1,7 @@
 """Every shape of a call behaves the same whichever context runtime OpenTelemetry uses.
 
-The other tests of this folder run once more, in a process that uses the one not in force here.
+The other tests of this folder run once more, in a process that uses the one not in force here, and
+goes the way in Python where this one may go through C.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ NO_CONTEXT = ("test_programs", "test_looks")
 @pytest.mark.skipif(AGAIN in os.environ, reason="this is the second run")
 def test_every_shape_holds_with_the_other_runtime() -> None:
     ours = RuntimeContext.installed is not None
-    environment = os.environ | {AGAIN: "1", CHOICE: "contextvars_context" if ours else "tradespan"}
+    environment = os.environ | {
+        AGAIN: "1",
+        CHOICE: "contextvars_context" if ours else "tradespan",
+        "TRADESPAN_PURE": "1",
+    }
     files = [str(file) for file in HERE.parent.glob("test_*.py") if file.stem not in NO_CONTEXT]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     again = subprocess.run(
