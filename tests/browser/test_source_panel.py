@@ -49,12 +49,12 @@ PORTFOLIO = '''\
     def release(symbol: str) -> None:
         """Give it back."""
     '''
-EXECUTION = '''\
+EXECUTION = """\
     @monitor(process_group="execution")
     def submit(order: Order) -> None:
         portfolio.reserve(order.symbol, order.quantity, order.price)
         venue.send(order)
-    '''
+    """
 STUCK = Backlog(
     "20261121T134743Z-momentum-bot-4711",
     "otlp-1f0e8c2a",
@@ -76,20 +76,22 @@ def bot_site(tmp_path: Path) -> Iterator[Site]:
     sites = {}
     frames = []
     reserve = make_site(5, "reserve", "momentum_bot.portfolio", "portfolio", ("symbol",))
-    for site, name, line, at in ((SUBMIT, "execution", 1, 3), (reserve, "portfolio", 5, 12)):
+    for watched, name, line, at in ((SUBMIT, "execution", 1, 3), (reserve, "portfolio", 5, 12)):
         path = folder / f"{name}.py"
-        facts = {**site.attributes, "code.file.path": str(path), "code.line.number": line}
-        sites[site.number] = msgspec.structs.replace(
-            site, attributes=facts, source=describe_file(str(path))
+        facts = {**watched.attributes, "code.file.path": str(path), "code.line.number": line}
+        sites[watched.number] = msgspec.structs.replace(
+            watched, attributes=facts, source=describe_file(str(path))
         )
-        frames.append(Frame(str(path), at, site.name))
+        frames.append(Frame(str(path), at, watched.name))
     failure = Failure("InsufficientCash", "need 52,311.00, have 51,904.12", frames)
     failed = [Event("exception", NOON, {}, failure)]
     spans = [
         make_span(1, 1, duration=9_000_000, site=SUBMIT),
         make_span(1, 2, 1, start=10**6, site=reserve, failed=True, events=failed),
     ]
-    resource = msgspec.structs.replace(BOT, attributes={**BOT.attributes, "service.instance.id": "1"})
+    resource = msgspec.structs.replace(
+        BOT, attributes={**BOT.attributes, "service.instance.id": "1"}
+    )
     with Store.open(tmp_path / "store.db") as store:
         batch = make_batch(spans, sites=sites, resource=resource)
         store.insert(batch, batch.ahead)
@@ -129,7 +131,9 @@ def test_failed_span_shows_where_it_failed_and_its_function(
     excerpts = page.locator(".excerpt")
     expect(excerpts).to_have_count(3)
     expect(excerpts.nth(0).locator(".frame")).to_have_text("portfolio.py:12 reserve")
-    expect(excerpts.nth(0).locator(".is-marked")).to_contain_text("12        raise InsufficientCash")
+    expect(excerpts.nth(0).locator(".is-marked")).to_contain_text(
+        "12        raise InsufficientCash"
+    )
     expect(excerpts.nth(1).locator(".is-marked")).to_contain_text("portfolio.reserve(order.symbol")
     function = excerpts.nth(2)
     expect(function.locator(".is-marked")).to_contain_text("def reserve(symbol: str")
@@ -165,5 +169,15 @@ def test_backlog_is_a_warning_in_the_status_bar(
     expect(pill.locator(".dot")).to_have_class("dot warning")
     assert (pill.get_attribute("title") or "").startswith("run 20261121T134743Z-momentum-bot")
     page.screenshot(path=tmp_path / f"backlog-{theme}.png")
+    page.set_viewport_size({"width": 1000, "height": 700})
+    long = replace(STUCK, cause="no answer in 10 s from the receiver behind the proxy " * 4)
+    bot_visit.site.status.append(replace(bot_visit.site.status[-1], backlogs=(long, STUCK)))
+    expect(pill).to_contain_text("(and 1 more): no answer in 10 s")
+    page.screenshot(path=tmp_path / f"backlog-narrow-{theme}.png")
+    expect(pill).to_be_visible()
+    edge = pill.bounding_box()
+    assert edge is not None
+    assert edge["width"] < 260
+    assert edge["x"] + edge["width"] < 1000
     bot_visit.site.status.append(Status(bots=1, waiting=0))
     expect(pill).to_contain_text("0 waiting")

@@ -88,7 +88,7 @@ class _Files:
         known = self._read.get(source)
         if known is None:
             try:
-                known = read_source(source, self._roots).split("\n")
+                known = read_source(source, self._roots).removesuffix("\n").split("\n")
             except SourceHidden as hidden:
                 known = str(hidden)
             self._read[source] = known

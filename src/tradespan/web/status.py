@@ -18,8 +18,6 @@ RECENT = 5 * MINUTE
 QUIET_AFTER = 10 * SECOND
 """A bot whose last span is older is called quiet, where nothing better is known."""
 LAG_WARNING, LAG_ERROR = 2 * SECOND, 10 * SECOND
-CAUSE_LENGTH = 80
-"""Characters of a cause that the bar has room for; the pill's title has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +110,9 @@ def describe_spool(status: Status) -> Pill:
     if not status.backlogs:
         return Pill("spool", "Spool", f"{format_count(status.waiting or 0)} waiting", "good")
     worst = max(status.backlogs, key=lambda each: each.waiting)
-    more = len(status.backlogs) - 1
-    cause = worst.cause if len(worst.cause) <= CAUSE_LENGTH else f"{worst.cause[:CAUSE_LENGTH]}…"
-    text = f"{format_count(worst.waiting)} wait for {worst.sink}: {cause}"
-    text += f", and {more} more" if more else ""
+    others = len(status.backlogs) - 1
+    more = f" (and {format_count(others)} more)" if others else ""
+    text = f"{format_count(worst.waiting)} wait for {worst.sink}{more}: {worst.cause}"
     title = "\n".join(each.sentence for each in status.backlogs)
     return Pill("spool", "Spool", text, "warning", title=title)
 

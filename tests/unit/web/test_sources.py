@@ -1,4 +1,4 @@
-"""The source panel's content: the function, the frames of a failure, and why something is hidden."""
+"""The source panel: the function, the frames of a failure, and why something is hidden."""
 
 from __future__ import annotations
 
@@ -63,7 +63,11 @@ def facts_of(path: Path) -> SourceFile:
 def call(path: Path, line: int = DECORATED, span: str = "a", **facts: Any) -> SpanDetail:
     """A span of a function whose definition begins at a line of a file."""
     attributes = {"code.file.path": str(path), "code.line.number": line}
-    base = {"attributes": attributes, "resource": RESOURCE, "source": facts_of(path)}
+    base: dict[str, Any] = {
+        "attributes": attributes,
+        "resource": RESOURCE,
+        "source": facts_of(path),
+    }
     return make_span(span, **(base | facts))
 
 

@@ -11,7 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from tradespan.instrument.capture.frames import own_code
-from tradespan.instrument.capture.redact import plain, redact_and_cut
+from tradespan.instrument.capture.redact import redact_and_cut, redact_once
 from tradespan.instrument.capture.serialize import smart
 from tradespan.instrument.capture.source import SourceLines
 
@@ -44,13 +44,11 @@ def exception_message(error: BaseException) -> str:
         # One plain text, the common case, is read without calling the exception's own code.
         elif len(args) == 1 and type(args[0]) is str:
             text = args[0]
-            if text in plain:
-                return text
         elif any(type(arg) in _CONTAINERS and len(arg) > _LARGE for arg in args):
             text = str(smart(args if len(args) > 1 else args[0], MOST_MESSAGE))
         else:
             text = str(error)
-        return redact_and_cut(text, MOST_MESSAGE)
+        return redact_once(text, MOST_MESSAGE)
     except Exception as broken:  # noqa: BLE001 - user code inside an exception
         return f"<str() raised {type(broken).__name__}>"
 

@@ -139,6 +139,13 @@ def redact_text(text: str, hides: Hides = in_text) -> str:
     return shown
 
 
+def redact_once(text: str, length: int) -> str:
+    """As `redact_and_cut`, for a text that hardly comes again: nothing of it is remembered."""
+    if len(text) <= length and not _Settings.patterns and not _may_hold_secret(text, in_text):
+        return text
+    return redact_and_cut(text, length)
+
+
 def redact_message(text: str) -> str:
     """An error's message, for a line of a log."""
     return redact_and_cut(text, _MOST_SAID)
