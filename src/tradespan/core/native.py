@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from types import ModuleType
 
-INTERFACE = 4
+INTERFACE = 5
 """Of `_native.c`: a module that was compiled from other sources is not used."""
 
 

@@ -3,7 +3,7 @@
 #include "native.h"
 
 /* Raised with every change that the Python side has to know of: core/native.py compares it. */
-#define INTERFACE 4
+#define INTERFACE 5
 
 static int
 add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **kept)
@@ -55,9 +55,9 @@ clear(PyObject *module)
 
 static PyMethodDef functions[] = {
     {"quote", (PyCFunction)(void (*)(void))quote, METH_FASTCALL, quote_doc},
-    {"scan", scan, METH_O, scan_doc},
+    {"scan", (PyCFunction)(void (*)(void))scan, METH_FASTCALL, scan_doc},
     {"show_all", (PyCFunction)(void (*)(void))show_all, METH_FASTCALL, show_all_doc},
-    {"use_shortcuts", use_shortcuts, METH_O, use_shortcuts_doc},
+    {"use_verdicts", use_verdicts, METH_O, use_verdicts_doc},
     {NULL, NULL, 0, NULL},
 };
 

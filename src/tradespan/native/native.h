@@ -94,10 +94,10 @@ int view_cells(PyObject *cells, Py_buffer *view);
 /* show.c */
 void fill_sign_table(void);
 PyObject *quote(PyObject *module, PyObject *const *args, Py_ssize_t count);
-PyObject *scan(PyObject *module, PyObject *text);
+PyObject *scan(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *show_all(PyObject *module, PyObject *const *args, Py_ssize_t count);
-PyObject *use_shortcuts(PyObject *module, PyObject *wanted);
-extern const char quote_doc[], scan_doc[], show_all_doc[], use_shortcuts_doc[];
+PyObject *use_verdicts(PyObject *module, PyObject *wanted);
+extern const char quote_doc[], scan_doc[], show_all_doc[], use_verdicts_doc[];
 
 extern PyType_Spec codes_spec, durations_spec, lane_spec, place_spec, starter_spec, state_spec;
 

@@ -5,8 +5,9 @@
 
 #include <ctype.h>
 
-/* Off while the user has patterns of his own, each of which may match anything. */
-static int shortcuts = 1;
+/* Verdicts about the names of keys, by which a text may be found harmless; NULL: none may, because the
+ * user has patterns of his own, each of which may match anything. */
+static PyObject *verdicts;
 
 /* What a text may need looking at for, by its signs. `capture/redact.py` acts on it. */
 enum {
@@ -22,6 +23,8 @@ fill_sign_table(void)
 {
     for (int sign = 0; sign < 32; sign++)
         signs[sign] = QUOTED;
+    for (int sign = 0x1C; sign < 32; sign++)
+        signs[sign] = OTHER; /* white space to Python, not to C */
     signs['\x01'] = signs['@'] = signs['|'] = signs['%'] = OTHER;
     signs['"'] = signs['\''] = signs['\\'] = signs[127] = QUOTED;
     signs['='] = signs[':'] = KEY;
@@ -37,23 +40,56 @@ begins_with(const unsigned char *text, const unsigned char *end, const char *wor
     return 1;
 }
 
-/* All that stands in an ASCII text: 0, or of KEY and QUOTED; OTHER as soon as one is found. */
+#define LONGEST_KEY 100
+
+/* Whether the word that ends before a `=` or `:` is known to be no secret's name; `part` is where it may
+ * begin at the earliest. Unknown ones are Python's to judge. -1: an exception is set. */
 static int
-scan_text(const unsigned char *text, Py_ssize_t size)
+is_harmless(const unsigned char *part, const unsigned char *sign, PyObject *known)
 {
-    const unsigned char *begin = text, *end = text + size;
+    const unsigned char *end = sign;
+    while (end > part && isspace(end[-1]))
+        end--;
+    const unsigned char *word = end;
+    while (word > part && !isspace(word[-1]))
+        word--;
+    if (word == end)
+        return 1;
+    if (known == Py_None || sign - word >= LONGEST_KEY)
+        return 0;
+    PyObject *key = PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, word, end - word);
+    if (key == NULL)
+        return -1;
+    PyObject *verdict = PyDict_GetItemWithError(known, key);
+    Py_DECREF(key);
+    return verdict == NULL && PyErr_Occurred() ? -1 : verdict == Py_False;
+}
+
+/* All that stands in an ASCII text: 0, or of KEY and QUOTED; only the first of `last` or OTHER. `known`:
+ * verdicts by name, or None. -1: an exception is set. */
+static int
+scan_text(const unsigned char *text, Py_ssize_t size, PyObject *known, int last)
+{
+    const unsigned char *begin = text, *part = text, *end = text + size;
     int found = 0;
     for (; text < end; text++) {
         int sign = signs[*text];
         if (sign == 0)
             continue;
-        if (sign == OTHER)
-            return OTHER;
-        if (sign != WORD) {
+        if (sign == OTHER || sign == last)
+            return sign;
+        if (sign == KEY) {
+            int harmless = is_harmless(part, text, known);
+            if (harmless < 0)
+                return -1;
+            found |= harmless ? 0 : KEY;
+            part = text + 1;
+        }
+        else if (sign == QUOTED) {
             /* `("api_key", "…")` is a pair of a key and its value. */
             if ((*text == '"' || *text == '\'') && text > begin && text[-1] == '(')
                 return OTHER;
-            found |= sign;
+            found |= QUOTED;
         }
         else if (begins_with(text, end, "bearer") || begins_with(text, end, "basic") ||
                  begins_with(text, end, "eyj") || begins_with(text, end, "-----"))
@@ -63,27 +99,32 @@ scan_text(const unsigned char *text, Py_ssize_t size)
 }
 
 const char scan_doc[] = PyDoc_STR(
-    "scan(text) -> int\n\nWhat a text may need looking at for: bit 0 a key, bit 1 anything, bit 2 nothing "
-    "but quoting.");
+    "scan(text, known) -> int\n\nWhat a text may need looking at for: bit 0 a key that is not False in "
+    "the dict `known`, bit 1 anything, bit 2 nothing but quoting.");
 
 PyObject *
-scan(PyObject *Py_UNUSED(module), PyObject *text)
+scan(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
 {
+    if (count != 2 || (args[1] != Py_None && !PyDict_Check(args[1]))) {
+        PyErr_SetString(PyExc_TypeError, "scan() takes a text, and a dict or None");
+        return NULL;
+    }
     int found = OTHER;
+    PyObject *text = args[0];
     if (PyUnicode_CheckExact(text) && PyUnicode_IS_COMPACT_ASCII(text))
-        found = scan_text(PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text));
-    return PyLong_FromLong(found);
+        found = scan_text(PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text), args[1], OTHER);
+    return found < 0 ? NULL : PyLong_FromLong(found);
 }
 
 /* The quoted text; NULL without an exception if it is not plain. */
 static PyObject *
 quote_plain(PyObject *value, Py_ssize_t length)
 {
-    if (!shortcuts || !PyUnicode_CheckExact(value) || !PyUnicode_IS_COMPACT_ASCII(value))
+    if (verdicts == NULL || !PyUnicode_CheckExact(value) || !PyUnicode_IS_COMPACT_ASCII(value))
         return NULL;
     Py_ssize_t size = PyUnicode_GET_LENGTH(value);
     const unsigned char *text = PyUnicode_1BYTE_DATA(value);
-    if (size > length || scan_text(text, size))
+    if (size > length || scan_text(text, size, verdicts, QUOTED))
         return NULL;
     PyObject *quoted = PyUnicode_New(size + 2, 127);
     if (quoted == NULL)
@@ -163,15 +204,17 @@ show_all(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
     return shown;
 }
 
-const char use_shortcuts_doc[] = PyDoc_STR(
-    "use_shortcuts(wanted)\n\nWhether texts may be found harmless here; not where the user has patterns.");
+const char use_verdicts_doc[] = PyDoc_STR(
+    "use_verdicts(known)\n\nBy which names of keys, True for secrets, texts may be found harmless here; "
+    "None: no text may.");
 
 PyObject *
-use_shortcuts(PyObject *Py_UNUSED(module), PyObject *wanted)
+use_verdicts(PyObject *Py_UNUSED(module), PyObject *known)
 {
-    int truth = PyObject_IsTrue(wanted);
-    if (truth < 0)
+    if (known != Py_None && !PyDict_Check(known)) {
+        PyErr_SetString(PyExc_TypeError, "use_verdicts() takes a dict or None");
         return NULL;
-    shortcuts = truth;
+    }
+    Py_XSETREF(verdicts, known == Py_None ? NULL : Py_NewRef(known));
     Py_RETURN_NONE;
 }

@@ -156,7 +156,8 @@ def words_of(name: str) -> Words:
     return tuple(word.lower() for word in _WORD.findall(name))
 
 
-in_text: Hides = _Verdicts(frozenset()).hides
+text_verdicts = _Verdicts(frozenset())
+in_text: Hides = text_verdicts.hides
 """`is_sensitive` for words of running text, whose verdicts would push those of fields out."""
 
 

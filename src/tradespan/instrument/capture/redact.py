@@ -19,6 +19,7 @@ from tradespan.instrument.capture.names import (
     in_text,
     is_sensitive,
     keeps_any,
+    text_verdicts,
 )
 
 __all__ = [
@@ -103,8 +104,14 @@ def configure_redaction(
     _Settings.patterns = tuple(patterns)
     configure_names(names, keep, enabled=enabled)
     plain.clear()
+    _tell_native()
+
+
+def _tell_native() -> None:
+    """How texts may be found harmless in C: a kept name may end with one that is hidden."""
     if native.module is not None:
-        native.module.use_shortcuts(not _Settings.patterns)
+        known = {} if keeps_any() else text_verdicts
+        native.module.use_verdicts(None if _Settings.patterns else known)
 
 
 def redact_and_cut(text: str, length: int, hides: Hides = in_text) -> str:
@@ -129,7 +136,7 @@ def redact_text(text: str, hides: Hides = in_text) -> str:
     short = len(text) <= _LONGEST_PLAIN and hides is in_text
     if (short and text in plain) or not _Settings.enabled:
         return text
-    shown = _replace_known(text, hides) if _may_hold_secret(text, hides) else text
+    shown = replace_known(text, hides) if _may_hold_secret(text, hides) else text
     if _Settings.patterns:
         shown = _replace_matches(shown, _Settings.patterns)
     if short and shown is text:
@@ -152,16 +159,18 @@ def redact_message(text: str) -> str:
 
 
 def _may_hold_secret(text: str, hides: Hides) -> bool:
-    """False only if `_replace_known` would find nothing: a twentieth of its time, mostly."""
-    found = _scan(text)
-    if found & _OTHER:
-        return True
+    """False only if `replace_known` would find nothing: a twentieth of its time, mostly."""
     # A kept name may end with one that is hidden.
-    return bool(found & _KEY) and (keeps_any() or _has_key(text, hides))
+    searched = keeps_any()
+    found = _scan(text, text_verdicts if hides is in_text and not searched else None)
+    return bool(found & _OTHER or (found & _KEY and (searched or _has_key(text, hides))))
 
 
-def _scan_in_python(text: str, /) -> int:
-    """What a text may need looking at for: `_OTHER` for anything, `_KEY` for its keys' names."""
+def _scan_in_python(text: str, known: dict[str, bool] | None, /) -> int:
+    """What a text may need looking at for: `_OTHER` for anything, `_KEY` for its keys' names.
+
+    `known`: verdicts by name, which spare C the names that are harmless.
+    """
     lower = text.lower()
     # A few letters have an ASCII letter as their other case.
     if not text.isascii() or any(sign in lower for sign in _SIGNS):
@@ -171,7 +180,9 @@ def _scan_in_python(text: str, /) -> int:
     return _KEY if "=" in text or ":" in text else 0
 
 
-_scan: Callable[[str], int] = _scan_in_python if native.module is None else native.module.scan
+_scan: Callable[[str, dict[str, bool] | None], int] = (
+    _scan_in_python if native.module is None else native.module.scan
+)
 
 
 def _has_key(text: str, hides: Hides) -> bool:
@@ -184,7 +195,8 @@ def _has_key(text: str, hides: Hides) -> bool:
     return False
 
 
-def _replace_known(text: str, hides: Hides) -> str:
+def replace_known(text: str, hides: Hides) -> str:
+    """The text with every form of secret that is known replaced; it is searched from end to end."""
     match = _IN_TEXT.search(text)
     if match is None:
         return text
@@ -246,3 +258,6 @@ def _value_after(key: str, text: str, match: re.Match[str]) -> re.Match[str] | N
 
 
 guard.redact_with(redact_message)
+
+
+_tell_native()
