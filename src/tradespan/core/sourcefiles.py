@@ -100,8 +100,8 @@ def _is_plain(path: str) -> bool:
 
 
 def _is_below(path: str, root: str) -> bool:
-    # A run that began in `/` has named no folder by that.
-    return _is_plain(root) and root != os.sep and path.startswith(root + os.sep)
+    # `/` is above nothing by this: a run that began there has named no folder.
+    return _is_plain(root) and path.startswith(root + os.sep)
 
 
 def _open_without_links(path: str) -> int:

@@ -131,6 +131,10 @@ class Watch:
                 raise ValueError(f"{name}={seconds!r} is not a time in seconds")
         if self.max_repr < 1:
             raise ValueError(f"max_repr={self.max_repr!r}: at least 1 character")
+        if self.queue_warning_threshold is not None and self.queue_warning_threshold < 1:
+            raise ValueError(
+                f"queue_warning_threshold={self.queue_warning_threshold!r}: at least 1"
+            )
 
     @property
     def slow_after(self) -> float:

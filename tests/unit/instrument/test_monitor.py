@@ -126,6 +126,13 @@ def test_an_unknown_word_for_what_to_capture_is_refused(capture: Any) -> None:
         monitor(capture=capture)
 
 
+@pytest.mark.parametrize("option", ["max_repr", "queue_warning_threshold"])
+def test_a_number_that_makes_no_sense_is_refused_by_its_name(option: str) -> None:
+    options: dict[str, Any] = {option: 0}
+    with pytest.raises(ValueError, match=option):
+        monitor(**options)
+
+
 # ── until something records ─────────────────────────────────────────────────────────────────────
 
 
