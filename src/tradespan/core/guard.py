@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from tradespan.core.interruptions import is_hosts
+
 logger = logging.getLogger("tradespan")
 
 LOG_INTERVAL = 60.0
@@ -50,9 +52,10 @@ def report(where: str, error: BaseException) -> None:
     handler of the host's that fails.
 
     Raises:
-        BaseException: the error itself, only under test (`raise_errors(True)`).
+        BaseException: the error itself, if it is the host's (`core/interruptions.py`), and under
+            test (`raise_errors(True)`).
     """
-    if _strict:
+    if _strict or is_hosts(error):
         raise error
     cause = (where, type(error).__name__)
     count = counts[cause] = counts.get(cause, 0) + 1
@@ -81,7 +84,7 @@ def _said_by(error: BaseException) -> str:
 
 
 class guarded:  # noqa: N801 - reads as a statement: `with guarded("flush"):`
-    """A context manager that keeps every `Exception` in, and reports it."""
+    """A context manager that keeps every exception in but the host's, and reports it."""
 
     __slots__ = ("where",)
 
@@ -94,7 +97,7 @@ class guarded:  # noqa: N801 - reads as a statement: `with guarded("flush"):`
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> bool:
-        if error is None or not isinstance(error, Exception):
+        if error is None or is_hosts(error):
             return False
         report(self.where, error)
         return True

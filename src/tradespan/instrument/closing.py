@@ -49,7 +49,8 @@ def on_return(plan: Plan) -> Callable[..., None]:
                 recorder.finish(span, ended)
         except RecursionError:
             count_too_deep()
-        except Exception as error:  # noqa: BLE001 - the host comes first
+        except BaseException as error:  # noqa: BLE001 - the host comes first
+            end_all_the_same(span)
             guard.report("watching", error)
 
     return returned
@@ -82,10 +83,17 @@ def on_raise(plan: Plan) -> Callable[..., None]:
             recorder.finish(span, ended)
         except RecursionError:
             count_too_deep()
-        except Exception as broken:  # noqa: BLE001 - the host comes first
+        except BaseException as broken:  # noqa: BLE001 - the host comes first
+            end_all_the_same(span)
             guard.report("watching", broken)
 
     return raised
+
+
+def end_all_the_same(span: Span) -> None:
+    """Write what there is of a span whose ending was interrupted: its call is over."""
+    if span.ended is None:
+        span.recorder.finish(span, span.recorder.monotonic())
 
 
 def complete(plan: Plan, span: Span, ended: int | None, result: Any, items: int | None) -> int:

@@ -16,14 +16,17 @@ class FunctionMeters:
     def __init__(self, page: MetricPage | None) -> None:
         """`page`: None counts nothing."""
         self.page = page
-        self._cells: dict[Plan, DurationCells | None] = {}
+        self._cells: dict[tuple[int, int | None, float | None], DurationCells | None] = {}
+        """By what makes a series of its own: a function decorated anew in each call has one."""
         self._making: set[int] = set()
         """Threads that make cells. What they call may be watched, too: that goes uncounted."""
 
     def look_up(self, plan: Plan) -> tuple[DurationCells | None, bool]:
         """A function's cells, None if its calls are not counted; and whether that is settled."""
+        if not plan.metrics:
+            return None, True
         try:
-            return self._cells[plan], True
+            return self._cells[plan.series], True
         except KeyError:
             pass
         thread = get_ident()
@@ -34,14 +37,14 @@ class FunctionMeters:
             made = self._make(plan)
         finally:
             self._making.discard(thread)
-        return self._cells.setdefault(plan, made), True
+        return self._cells.setdefault(plan.series, made), True
 
     def cells_of(self, plan: Plan) -> DurationCells | None:
         """A function's cells; None if a call of it is not to be counted now."""
         return self.look_up(plan)[0]
 
     def _make(self, plan: Plan) -> DurationCells | None:
-        if self.page is None or not plan.metrics:
+        if self.page is None:
             return None
         with guard.guarded("metrics of a function"):
             cells = self.page.function(series_of(plan), len(DURATION_BOUNDS) + EXTRA_CELLS)

@@ -110,7 +110,7 @@ class FieldCapture:
                     held[attribute] = shown
             except (KeyError, IndexError):  # the call does not bring the parameter
                 continue
-            except Exception as error:  # noqa: BLE001 - a property of the user's may do anything
+            except BaseException as error:  # noqa: BLE001 - a property of the user's may do anything
                 guard.report(f"mapped field {attribute}", error)
         span.held = held
 

@@ -77,6 +77,9 @@ class Plan:
         self.metrics = watch.metrics
         self.objective = watch.objective
         self.latency = _nanoseconds(watch.objective.latency) if watch.objective else None
+        target = None if watch.objective is None else watch.objective.success
+        self.series = (self.site, self.latency, target)
+        """What tells its counts from another function's."""
         self.durable = watch.durable
         self.capture_failure = _failure_capture(watch)
 

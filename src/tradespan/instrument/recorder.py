@@ -161,7 +161,8 @@ class Recorder:
     def _give_up(self, span: Span, error: Exception) -> None:
         lane = self.spool.errors if span.flags & 3 == _ERROR else self.spool.ordinary
         lane.count_discarded("unencodable")
-        guard.report("recording a span", error)
+        if not isinstance(error, RecursionError):  # no depth left for a report, either
+            guard.report("recording a span", error)
 
     def successor(self) -> Recorder:
         """The recorder of a forked child: same spool, which has its own segments there."""

@@ -73,6 +73,16 @@ class Extras:
     dropped_links = 0
 
 
+def drop_oldest(held: dict[str, Any]) -> None:
+    """Take out what was set first; other threads may set attributes meanwhile."""
+    while held:
+        try:
+            held.pop(next(iter(held)), None)
+        except (RuntimeError, StopIteration):
+            continue
+        break
+
+
 def append_newest(items: list[Any], item: Any, most: int | None) -> int:
     """Append; at the limit the oldest goes, as in the SDK. Returns how many were dropped."""
     if most is None or len(items) < most:
@@ -160,13 +170,14 @@ class Span(SpanState, ApiSpan):
         if (type(key) is not str and not is_key(key)) or not key or most == 0:
             self.more().dropped_attributes += 1
             return
+        key = key if type(key) is str else str.__str__(key)
         held = self.held
         if held is None:
             held = self.held = {}
         elif key in held:
-            del held[key]  # set anew, it is the newest: at the limit the oldest goes
+            held.pop(key, None)  # set anew, it is the newest: at the limit the oldest goes
         elif most is not None and len(held) >= most:
-            del held[next(iter(held))]
+            drop_oldest(held)
             self.more().dropped_attributes += 1
         held[key] = clean_attribute(key, value, limits.attribute_length)
 
@@ -174,7 +185,7 @@ class Span(SpanState, ApiSpan):
         """Set several attributes."""
         try:
             items = list(attributes.items())
-        except Exception as error:  # noqa: BLE001 - no mapping, or one of the user's that fails
+        except BaseException as error:  # noqa: BLE001 - no mapping, or one of the user's that fails
             guard.report("span attributes", error)
         else:
             for key, value in items:
@@ -206,7 +217,7 @@ class Span(SpanState, ApiSpan):
             )
             try:
                 failure = capture_failure(exception, escaped=bool(escaped))
-            except Exception as error:  # noqa: BLE001 - user code in an exception, or none at all
+            except BaseException as error:  # noqa: BLE001 - user code in an exception, or none
                 guard.report("recording an exception", error)
                 failure = [type(exception).__name__, "", [], None, None, [], bool(escaped)]
             self._append_event(["exception", self._stamp(timestamp), kept, failure, dropped])
@@ -262,11 +273,12 @@ class Span(SpanState, ApiSpan):
 
     def end(self, end_time: int | None = None) -> None:
         """End the span and write its record. `end_time`: nanoseconds, UTC; now if left out."""
+        given = as_nanoseconds(end_time)
+        now = self.recorder.monotonic() if given is None else given - self.offset
+        # No call between look and store: of two threads that end it, one does.
         if self.ended is not None:
             logger.warning("Calling end() on an ended span.")
             return
-        given = as_nanoseconds(end_time)
-        now = self.recorder.monotonic() if given is None else given - self.offset
         self.ended = now
         self.recorder.finish(self, now)
 
@@ -297,7 +309,7 @@ class Span(SpanState, ApiSpan):
         """
         try:
             failure = capture(error)
-        except Exception as broken:  # noqa: BLE001 - user code in an exception
+        except BaseException as broken:  # noqa: BLE001 - user code in an exception
             if not isinstance(broken, RecursionError):  # no depth left for a report, either
                 guard.report("recording an exception", broken)
             failure = [type(error).__name__, "", [], None, None, [], True]

@@ -111,6 +111,11 @@ def give_attributes(span: Span, attributes: Mapping[str, Any]) -> None:
     span.set_attributes(attributes)
 
 
+def kind_bits(kind: Any) -> int:
+    """A span kind's bits; those of INTERNAL for what is none."""
+    return kind.value << KIND_SHIFT if isinstance(kind, SpanKind) else 0
+
+
 class SpanScope:
     """What `start_as_current_span` returns: a context manager that is a decorator, too."""
 
@@ -235,7 +240,7 @@ class Tracer(ApiTracer):
         recorder = self.slot.recorder
         if recorder is None:
             return _NOOP.start_span(name, context, kind, attributes, links)
-        flags = 0 if kind is _INTERNAL else kind.value << KIND_SHIFT
+        flags = 0 if kind is _INTERNAL else kind_bits(kind)
         span = recorder.begin(self.site, flags, _get_current(), None) if context is None else None
         if span is None:
             beginning = Beginning(name, context, kind, attributes, links)

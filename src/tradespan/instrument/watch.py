@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from functools import update_wrapper
 from types import CodeType, FunctionType
 from typing import Any
@@ -26,7 +27,7 @@ MARKER = "__tradespan_watched__"
 
 def can_watch(function: Any) -> str | None:
     """Why an object cannot be watched; None if it can."""
-    if not isinstance(function, FunctionType):
+    if not issubclass(type(function), FunctionType):  # a proxy says of itself to be one
         return f"a {type(function).__name__}, not a Python function"
     if function.__code__ in own_code:
         return "watched already"
@@ -45,24 +46,42 @@ def watch_function(
 
 
 def _shape_of(function: FunctionType) -> Callable[[Function, Plan, RecorderSlot], Function]:
-    if inspect.iscoroutinefunction(function):
+    # By its code: a plain function may be marked as a coroutine function, and return a future.
+    flags = function.__code__.co_flags
+    if flags & inspect.CO_COROUTINE:
         return watch_coroutine
-    if inspect.isgeneratorfunction(function):
+    if flags & inspect.CO_GENERATOR:
         return watch_generator
-    if inspect.isasyncgenfunction(function):
+    if flags & inspect.CO_ASYNC_GENERATOR:
         return watch_async_generator
     return watch_sync
 
 
 def _like(wrapper: Any, function: FunctionType) -> FunctionType:
     """The wrapper, with what others see of a function taken from the one it watches."""
-    wrapper.__code__ = _placed(wrapper.__code__, function.__code__)
-    own_code.add(wrapper.__code__)
-    update_wrapper(wrapper, function)
-    wrapper.__defaults__ = function.__defaults__
-    wrapper.__kwdefaults__ = function.__kwdefaults__
-    setattr(wrapper, MARKER, function)
-    return wrapper  # type: ignore[no-any-return]
+    code = _placed_once(wrapper.__code__, function.__code__)
+    defaults, closure = function.__defaults__, wrapper.__closure__
+    like = FunctionType(code, function.__globals__, function.__name__, defaults, closure)
+    update_wrapper(like, function)
+    like.__kwdefaults__ = function.__kwdefaults__
+    with suppress(ValueError, TypeError):  # for those who ask without following `__wrapped__`
+        like.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    setattr(like, MARKER, function)
+    return like
+
+
+_placed_codes: dict[tuple[int, int], tuple[CodeType, CodeType]] = {}
+"""By ids of a wrapper's and a function's code; the latter is held, so that its id stays its own."""
+
+
+def _placed_once(code: CodeType, like: CodeType) -> CodeType:
+    """One for each definition, however often a function is decorated inside another."""
+    key = id(code), id(like)
+    if key not in _placed_codes:
+        placed = _placed(code, like)
+        own_code.add(placed)
+        _placed_codes[key] = placed, like
+    return _placed_codes[key][0]
 
 
 def _placed(code: CodeType, like: CodeType) -> CodeType:

@@ -21,6 +21,11 @@ add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **kept)
 static int
 execute(PyObject *module)
 {
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        /* What is static here is the main interpreter's (up to 3.11 nothing else says so). */
+        PyErr_SetString(PyExc_ImportError, "this is not the main interpreter");
+        return -1;
+    }
     State *state = PyModule_GetState(module);
     fill_crc_tables();
     fill_sign_table();

@@ -256,20 +256,27 @@ starter_begin(Starter *self, PyObject *const *args, Py_ssize_t count)
         trace_key = Py_NewRef(given);
     else if ((trace_key = draw_trace_key(self)) == NULL)
         return NULL;
+    /* All that is borrowed is taken before: allocating may collect, and run finalizers. */
+    uint64_t span_id = draw(self), parent_id = found ? parent->span_id : 0;
+    int64_t offset = found ? parent->offset : self->offset;
+    flags |= found ? parent->flags & KEPT_BITS : ROOT_FLAGS;
+    Py_INCREF(base);
+    PyObject *recorder = Py_NewRef(self->recorder);
     SpanState *span = (SpanState *)self->span_type->tp_alloc(self->span_type, 0);
     if (span == NULL) {
         Py_DECREF(trace_key);
+        Py_DECREF(base);
+        Py_DECREF(recorder);
         return NULL;
     }
     span->trace_key = trace_key;
     span->site = Py_NewRef(args[0]);
-    span->recorder = Py_NewRef(self->recorder);
-    span->outer = Py_NewRef(base);
-    uint64_t span_id = draw(self);
+    span->recorder = recorder;
+    span->outer = base;
     span->span_id = span_id ? span_id : 1;
-    span->parent_id = found ? parent->span_id : 0;
-    span->offset = found ? parent->offset : self->offset;
-    span->flags = flags | (found ? parent->flags & KEPT_BITS : ROOT_FLAGS);
+    span->parent_id = parent_id;
+    span->offset = offset;
+    span->flags = flags;
     span->began = began;
     return (PyObject *)span;
 }

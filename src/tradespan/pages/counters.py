@@ -101,6 +101,8 @@ class CounterPage:
         """
         unnamed = path.with_name(f".{path.name}")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        with suppress(FileNotFoundError):  # one that was interrupted has left it
+            os.unlink(unnamed)
         descriptor = os.open(unnamed, flags, 0o600)
         lock = -1
         try:

@@ -17,7 +17,6 @@ from tradespan.instrument.capture.redact import plain, redact_and_truncate, reda
 
 logger = logging.getLogger("tradespan")
 
-_PLAIN = frozenset({str, bool, int, float, bytes, type(None)})
 _MOST = 1 << 63
 _DEPTH = 16
 """Levels of lists and maps that are kept; one inside itself ends here."""
@@ -54,11 +53,11 @@ def clean_value(value: Any, length: int | None) -> Any:
         return redact_and_truncate(value, length)
     if kind is int and -_MOST <= value < _MOST:
         return value
-    if kind in _PLAIN and kind is not int:
+    if kind is float or kind is bool or kind is bytes or value is None:
         return value
     try:
         return _clean_other(value, length, _DEPTH)
-    except Exception as error:  # noqa: BLE001 - a value of the user's may do anything
+    except BaseException as error:  # noqa: BLE001 - a value of the user's may do anything
         guard.report("attribute value", error)
         return f"<{kind.__name__}>"
 
@@ -110,7 +109,7 @@ def clean_attributes(
                 dropped += 1
             else:
                 kept[str(key)] = clean_attribute(key, value, length)
-    except Exception as error:  # noqa: BLE001 - no mapping, or one of the user's that fails
+    except BaseException as error:  # noqa: BLE001 - no mapping, or one of the user's that fails
         guard.report("attributes", error)
     return kept, dropped
 
@@ -126,7 +125,7 @@ def as_text(value: Any) -> str:
         return value
     try:
         return str.__str__(value) if isinstance(value, str) else str(value)
-    except Exception as error:  # noqa: BLE001 - a value of the user's may do anything
+    except BaseException as error:  # noqa: BLE001 - a value of the user's may do anything
         guard.report("span text", error)
         return f"<{type(value).__name__}>"
 

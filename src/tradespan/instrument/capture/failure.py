@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from tradespan.core.interruptions import is_hosts
 from tradespan.instrument.capture.frames import own_code
 from tradespan.instrument.capture.redact import redact_and_cut, redact_once
 from tradespan.instrument.capture.serialize import smart
@@ -49,7 +50,9 @@ def exception_message(error: BaseException) -> str:
         else:
             text = str(error)
         return redact_once(text, MOST_MESSAGE)
-    except Exception as broken:  # noqa: BLE001 - user code inside an exception
+    except BaseException as broken:
+        if is_hosts(broken):
+            raise
         return f"<str() raised {type(broken).__name__}>"
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from uuid import UUID
 
 from tradespan.core import native
+from tradespan.core.interruptions import is_hosts
 from tradespan.instrument.capture.arrays import find_form, package_of, type_name
 from tradespan.instrument.capture.names import MARK, Hides, is_sensitive, text_hides
 from tradespan.instrument.capture.redact import plain, redact_and_cut
@@ -61,7 +62,9 @@ def smart(value: Any, length: int = DEFAULT_LENGTH) -> Any:
         else:
             quoted = _quote(value, length)
         return _text(value, length, is_sensitive) if quoted is None else quoted
-    except Exception:  # noqa: BLE001 - a value of the user's may do anything
+    except BaseException as error:
+        if is_hosts(error):
+            raise
         return f"<{type_name(kind)}>"
 
 
@@ -76,7 +79,9 @@ def smart_hiding(hides: Hides) -> Callable[[Any, int], Any]:
             if kind is str:
                 return _text(value, length, hides)
             return _cut(_show(value, length, _DEPTH, hides), length)
-        except Exception:  # noqa: BLE001 - a value of the user's may do anything
+        except BaseException as error:
+            if is_hosts(error):
+                raise
             return f"<{type_name(kind)}>"
 
     return smart if hides is is_sensitive else show

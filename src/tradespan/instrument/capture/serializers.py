@@ -16,6 +16,7 @@ from uuid import UUID
 
 import msgspec
 
+from tradespan.core.interruptions import is_hosts
 from tradespan.instrument.capture.arrays import type_name
 from tradespan.instrument.capture.names import MARK, Hides, hides_key, hiding, text_hides
 from tradespan.instrument.capture.redact import redact_and_cut
@@ -81,7 +82,9 @@ def _guarded(show: Show) -> Show:
     def guarded(value: Any, length: int) -> Any:
         try:
             shown = show(value, length)
-        except Exception:  # noqa: BLE001 - a value of the user's may do anything
+        except BaseException as error:
+            if is_hosts(error):
+                raise
             return f"<{type_name(type(value))}>"
         return shown[:length] + "…" if type(shown) is str and len(shown) > length + 1 else shown
 

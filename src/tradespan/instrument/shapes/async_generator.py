@@ -21,10 +21,10 @@ def watch_async_generator(function: Function, plan: Plan, slot: RecorderSlot) ->
 
     async def watched(*args: Any, **kwargs: Any) -> Items:
         iteration = begin(slot.recorder, args, kwargs)
-        items = function(*args, **kwargs)
-        advance: Callable[[Any], Awaitable[Any]] = first_step(items)
         given = token = None
         try:
+            items = function(*args, **kwargs)
+            advance: Callable[[Any], Awaitable[Any]] = first(items)
             while True:
                 if iteration.span is not None:
                     token = set_current(iteration.span)
@@ -36,20 +36,21 @@ def watch_async_generator(function: Function, plan: Plan, slot: RecorderSlot) ->
                     given = None
                     if token is not None:
                         # The step may end in another context: another task's, or the collector's.
-                        leave(token)
+                        let_go(token)
                 iteration.add(item)
                 handed, item = [item], None
                 try:
                     given = yield handed.pop()
                     advance = items.asend
                 except BaseException as error:  # noqa: BLE001 - the body's to handle
-                    advance, given = items.athrow, without_this_frame(error)
+                    advance, given = items.athrow, without_frame(error)
         except BaseException as error:
             iteration.raised(error)
             raise
         iteration.returned()
 
     begin, set_current = iterations(plan), CURRENT.set
+    let_go, without_frame, first = leave, without_this_frame, first_step
     return watched
 
 

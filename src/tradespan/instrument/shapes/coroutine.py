@@ -23,14 +23,14 @@ def watch_coroutine(function: Function, plan: Plan, slot: RecorderSlot) -> Funct
         if recorder is None:
             return await function(*args, **kwargs)
         outer = get_current()
-        if coin is not None and not is_kept(recorder, outer, coin):
+        if coin is not None and not kept(recorder, outer, coin):
             began = recorder.monotonic()
             try:
                 result = await function(*args, **kwargs)
             except BaseException as error:
                 passed.raised(recorder, outer, (args, kwargs), began, error)
                 raise
-            if slot.recorder is recorder and passed.clock(recorder)(began) >= plan.slow:
+            if slot.recorder is recorder and passed.clock(recorder)(began) >= slow:
                 passed.write(recorder, outer, (args, kwargs), began)
             return result
         span = begin(recorder, outer, args, kwargs)
@@ -47,9 +47,10 @@ def watch_coroutine(function: Function, plan: Plan, slot: RecorderSlot) -> Funct
             return result
         finally:
             # A coroutine may end in another context: closed by the collector, or driven by hand.
-            leave(token)
+            let_go(token)
 
-    coin, passed = plan.coin, PassedOver(plan)
+    coin, slow, passed = plan.coin, plan.slow, PassedOver(plan)
     begin, returned, raised = opener(plan), on_return(plan), on_raise(plan)
     get_current, set_current = CURRENT.get, CURRENT.set
+    kept, let_go = is_kept, leave
     return watched

@@ -25,10 +25,10 @@ def watch_generator(function: Function, plan: Plan, slot: RecorderSlot) -> Funct
 
     def watched(*args: Any, **kwargs: Any) -> Items:
         iteration = begin(slot.recorder, args, kwargs)
-        items = function(*args, **kwargs)
-        advance: Callable[[Any], Any] = items.send
         given = token = result = None
         try:
+            items = function(*args, **kwargs)
+            advance: Callable[[Any], Any] = items.send
             while True:
                 if iteration.span is not None:
                     token = set_current(iteration.span)
@@ -40,7 +40,7 @@ def watch_generator(function: Function, plan: Plan, slot: RecorderSlot) -> Funct
                 finally:
                     given = None
                     if token is not None:
-                        leave(token)
+                        let_go(token)
                 iteration.add(item)
                 handed, item = [item], None
                 try:
@@ -48,7 +48,7 @@ def watch_generator(function: Function, plan: Plan, slot: RecorderSlot) -> Funct
                     given = yield handed.pop()
                     advance = items.send
                 except BaseException as error:  # noqa: BLE001 - the body's to handle
-                    advance, given = items.throw, without_this_frame(error)
+                    advance, given = items.throw, without_frame(error)
         except BaseException as error:
             iteration.raised(error)
             raise
@@ -56,10 +56,12 @@ def watch_generator(function: Function, plan: Plan, slot: RecorderSlot) -> Funct
         return result
 
     begin, set_current = iterations(plan), CURRENT.set
+    let_go, without_frame = leave, without_this_frame
     return watched
 
 
 def without_this_frame(error: BaseException) -> BaseException:
     """An exception that came in at a wrapper's `yield`, before it goes on."""
     trace = error.__traceback__
-    return error if trace is None else error.with_traceback(trace.tb_next)
+    # The exception's own `with_traceback` is the user's.
+    return error if trace is None else BaseException.with_traceback(error, trace.tb_next)

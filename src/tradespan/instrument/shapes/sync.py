@@ -27,9 +27,9 @@ def watch_sync(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
             return function(*args, **kwargs)
         outer = get_current()
         if coin is not None and not (
-            toss() < rate
-            if outer is NOTHING and recorder.plain_roots
-            else is_kept(recorder, outer, coin)
+            draw() < rate
+            if outer is nothing and recorder.plain_roots
+            else kept(recorder, outer, coin)
         ):
             began = recorder.monotonic()
             try:
@@ -63,4 +63,5 @@ def watch_sync(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
     rate = 1.0 if coin is None else coin.rate
     begin, returned, raised = opener(plan), on_return(plan), on_raise(plan)
     get_current, set_current, reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
+    draw, nothing, kept = toss, NOTHING, is_kept
     return watched
