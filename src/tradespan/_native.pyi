@@ -27,6 +27,16 @@ class Lane:  # spool/lane.py
     def finish(
         self, kind: int, span: SpanState, ended: int | None, cells: DurationCells | None, /
     ) -> int | None: ...
+    def fail(
+        self,
+        kind: int,
+        span: SpanState,
+        ended: int | None,
+        cells: DurationCells | None,
+        message: str,
+        event: list[Any],
+        /,
+    ) -> int | None: ...
     def use(self, place: object, declared: dict[int, Any], /) -> None: ...
     def count_in(self, counter: memoryview, /) -> None: ...
     def restart(self, counter: memoryview, /) -> None: ...

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from tradespan.core import guard
 from tradespan.core.clock import Clock
 from tradespan.core.records import AttributeValue, Event, Failure, Kind, Lane, Resource, Site, Span
@@ -27,6 +29,7 @@ from tradespan.spool.reader import SegmentReader
 from tradespan.spool.writer import SpoolWriter
 from tradespan.wire.attributes import ARGUMENT_PREFIX, captured_attributes, span_attributes
 from tradespan.wire.codec import decode_span, encode_record
+from tradespan.wire.exceptions import with_files
 from tradespan.wire.sites import SITES
 
 MAX_LISTED = 20
@@ -95,7 +98,8 @@ class CapturedSpan:
         """The one exception that was recorded."""
         (event,) = [event for event in self.events if event.failure is not None]
         assert event.failure is not None
-        return event.failure
+        files = with_files(event.failure.frames)
+        return msgspec.structs.replace(event.failure, frames=files)
 
     @property
     def frames(self) -> list[str]:

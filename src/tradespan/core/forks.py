@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from tradespan.core.guard import guarded
+from tradespan.core.guard import report
 
 _in_child: dict[weakref.ref[Any], Callable[[Any], Any]] = {}
 """Object → what to call with it. A plain reference, removed by the dict's own `pop`: a `WeakMethod`
@@ -36,11 +36,16 @@ def after_fork_in_child(method: Callable[[], Any]) -> None:
 def _run_in_child() -> None:
     global _generation  # noqa: PLW0603 - one number for the process, changed only here
     _generation += 1
+    failed: list[BaseException] = []
     for reference, function in list(_in_child.items()):
         owner = reference()
         if owner is not None:
-            with guarded("fork"):
+            try:
                 function(owner)
+            except BaseException as error:  # noqa: BLE001 - told once all have run
+                failed.append(error)
+    for each in failed:
+        report("fork", each)
 
 
 if hasattr(os, "register_at_fork"):

@@ -83,6 +83,7 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     """One place of a traceback; text is rendered by whoever reads it."""
 
     file: str
+    """Empty: that of the frame before (`wire.exceptions.with_files`)."""
     line: int
     name: str
     variables: dict[str, str] = {}

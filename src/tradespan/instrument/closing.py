@@ -13,6 +13,7 @@ from tradespan.core import guard
 from tradespan.declare.names import TRADESPAN_ENDED_BY, TRADESPAN_GENERATOR_ITEMS
 from tradespan.instrument.plan import Plan
 from tradespan.instrument.span import SAMPLED, UNKEPT, Span
+from tradespan.pages.durations import DurationCells
 
 _TOO_DEEP = ("watching", "RecursionError")
 
@@ -66,10 +67,15 @@ def on_raise(plan: Plan) -> Callable[..., None]:
             ended = recorder.monotonic()
             failed = isinstance(error, Exception)
             cells = recorder.cells_of(plan)
-            if cells is not None:
-                cells.record(ended - span.began)
-                if failed:
-                    cells.fail()
+            plainly = recorder.fail_plain
+            if failed and plainly is not None and items is None and span.extras is None:
+                event, described = span.describe_failure(error, ended, capture)
+                left = plainly(span, ended, cells, described, event)
+                if left is not None:  # a status of its own, or what C does not encode
+                    span.add_failure(event, described)
+                    recorder.finish(span, left)
+                return
+            count(cells, ended - span.began, failed)
             if span.ended is not None:
                 return
             if items is not None:
@@ -88,6 +94,14 @@ def on_raise(plan: Plan) -> Callable[..., None]:
             guard.report("watching", broken)
 
     return raised
+
+
+def count(cells: DurationCells | None, duration: int, failed: bool) -> None:
+    """Count a call that raised."""
+    if cells is not None:
+        cells.record(duration)
+        if failed:
+            cells.fail()
 
 
 def end_all_the_same(span: Span) -> None:

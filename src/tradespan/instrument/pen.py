@@ -47,6 +47,10 @@ class Pen(Protocol):
     """End a span at `ended`, monotonic nanoseconds or now, and count its call in cells or nowhere.
     Returns None if its record is written or none is due; else when it ended, for `finish`."""
 
+    fail_plain: Callable[[Any, int | None, Any, str, list[Any]], int | None] | None
+    """The same for a call that raised: how its status is described, and the exception's event. None
+    where there is no such way."""
+
     def anchor(self) -> None:
         """Compare the two clocks anew."""
         ...

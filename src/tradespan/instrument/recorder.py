@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tradespan.instrument.parts import SdkParts
 
 FinishPlain = Callable[[Span, int | None, Any], int | None]
+FailPlain = Callable[[Span, int | None, Any, str, list[Any]], int | None]
 _SPAN = int(Kind.SPAN)
 _ERROR = 2
 
@@ -89,8 +90,12 @@ class Recorder:
         self._error = spool.errors.record
         self.finish_plain: FinishPlain = self._count
         """Ends the span of a watched call, as `FastLane.finish`."""
+        self.fail_plain: FailPlain | None = None
+        """Ends the span of a watched call that raised, as `FastLane.fail`; None: `finish` does."""
         if native.module is not None and not own_clock:
             self.finish_plain = partial(spool.ordinary.finish, _SPAN)
+            if self.limits.events != 0:
+                self.fail_plain = partial(spool.errors.fail, _SPAN)
 
     def use(self, parts: SdkParts) -> None:
         """Ask and tell what the user brought, from now on: no span begins plain any more."""
@@ -100,6 +105,7 @@ class Recorder:
         if parts.processors is not None:
             self.finish = self._finish_and_tell  # type: ignore[method-assign]
             self.finish_plain = self._count
+            self.fail_plain = None
 
     def _finish_and_tell(self, span: Span, end: int) -> None:
         Recorder.finish(self, span, end)
@@ -183,6 +189,7 @@ class Recorder:
 
         self.finish = ignore  # type: ignore[method-assign, assignment]
         self.finish_plain = ignore
+        self.fail_plain = None
         self.cells_of = lambda _plan: None
         self.look_up = lambda _plan: (None, True)
         return fresh

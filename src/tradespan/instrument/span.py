@@ -307,6 +307,12 @@ class Span(SpanState, ApiSpan):
 
         `at`: monotonic nanoseconds. `capture` gives the fields of `core.records.Failure`.
         """
+        self.add_failure(*self.describe_failure(error, at, capture))
+
+    def describe_failure(
+        self, error: BaseException, at: int, capture: Callable[[BaseException], list[Any]]
+    ) -> tuple[list[Any], str]:
+        """The event of an exception, and the description of the status: `Type: message`."""
         try:
             failure = capture(error)
         except BaseException as broken:  # noqa: BLE001 - user code in an exception
@@ -314,15 +320,14 @@ class Span(SpanState, ApiSpan):
                 guard.report("recording an exception", broken)
             failure = [type(error).__name__, "", [], None, None, [], True]
         event = ["exception", at + self.offset, {}, failure, 0]
-        extras = self.more()
-        if extras.events is None and self.recorder.limits.events != 0:
-            extras.events = [event]
-        else:
-            self._append_event(event)
-        flags = self.flags
-        if flags & _STATUS != _OK:
-            self.flags = flags & ~_STATUS | _ERROR
-            extras.status_message = f"{type(error).__name__}: {failure[1]}"
+        return event, f"{type(error).__name__}: {failure[1]}"
+
+    def add_failure(self, event: list[Any], described: str) -> None:
+        """Take the event in, and fail unless the status was set to OK."""
+        self._append_event(event)
+        if self.flags & _STATUS != _OK:
+            self.flags = self.flags & ~_STATUS | _ERROR
+            self.more().status_message = described
 
     def fail(self, error: BaseException) -> None:
         """Status ERROR, described as the SDK does: `Type: message`."""

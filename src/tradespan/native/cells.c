@@ -86,6 +86,13 @@ count_in_cells(PyObject *cells, int64_t duration)
     count_duration((Durations *)cells, duration);
 }
 
+void
+count_error_in_cells(PyObject *cells)
+{
+    Durations *self = (Durations *)cells;
+    self->cells[self->count + 2] += 1;
+}
+
 PyDoc_STRVAR(durations_record_doc, "record(duration_ns)\n\nCount one call; a negative one took 0.");
 
 static PyObject *

@@ -8,6 +8,7 @@ typedef struct {
     PyObject **places; /* open addressing; NULL: free. Each is a reference, so that none is reused. */
     Py_ssize_t count;
     Py_ssize_t room; /* a power of 2, more than twice the count */
+    PyObject *same;  /* the empty text */
 } Codes;
 
 static inline PyObject **
@@ -77,9 +78,9 @@ codes_length(Codes *self)
     return self->count;
 }
 
-/* (file, line, name) of one entry of a traceback; NULL with an exception. */
+/* (file, line, name) of one entry of a traceback; NULL with an exception. `file`: what stands for it. */
 static PyObject *
-describe_frame(PyTracebackObject *entry, PyCodeObject *code)
+describe_frame(PyTracebackObject *entry, PyCodeObject *code, PyObject *file)
 {
     int number = entry->tb_lineno; /* -1: not looked up yet */
     if (number == -1)
@@ -89,19 +90,24 @@ describe_frame(PyTracebackObject *entry, PyCodeObject *code)
                                 : PyLong_FromLong(number);
     if (line == NULL)
         return NULL;
-    PyObject *described = PyTuple_Pack(3, code->co_filename, line, code->co_qualname);
+    PyObject *described = PyTuple_Pack(3, file, line, code->co_qualname);
     Py_DECREF(line);
     return described;
 }
 
-/* Append an entry, unless its code is the wrappers' own. */
+/* Append an entry, unless its code is the wrappers' own. `last`: the file of the entry before, which is
+ * not named again; NULL: every file is named. */
 static int
-add_frame(Codes *self, PyObject *found, PyTracebackObject *entry)
+add_frame(Codes *self, PyObject *found, PyTracebackObject *entry, PyObject **last)
 {
     PyCodeObject *code = PyFrame_GetCode(entry->tb_frame);
     int status = 0;
     if (!holds(self, (PyObject *)code)) {
-        PyObject *described = describe_frame(entry, code);
+        PyObject *file = code->co_filename; /* one object for all code of a module */
+        PyObject *named = last != NULL && *last == file ? self->same : file;
+        if (last != NULL)
+            *last = file;
+        PyObject *described = describe_frame(entry, code, named);
         status = described == NULL ? -1 : PyList_Append(found, described);
         Py_XDECREF(described);
     }
@@ -124,9 +130,33 @@ elide_middle(PyObject *found, Py_ssize_t most)
     return status;
 }
 
+/* All entries of a traceback; NULL with an exception. */
+static PyObject *
+walk(Codes *self, PyObject *entry, PyObject **last)
+{
+    PyObject *found = PyList_New(0);
+    if (found == NULL)
+        return NULL;
+    /* Held, because whoever may run meanwhile can cut the chain. */
+    Py_INCREF(entry);
+    while (PyTraceBack_Check(entry) && add_frame(self, found, (PyTracebackObject *)entry, last) == 0) {
+        PyObject *next = (PyObject *)((PyTracebackObject *)entry)->tb_next;
+        Py_SETREF(entry, Py_NewRef(next != NULL ? next : Py_None));
+    }
+    int whole = entry == Py_None;
+    Py_DECREF(entry);
+    if (whole)
+        return found;
+    if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_TypeError, "frames() takes a traceback or None");
+    Py_DECREF(found);
+    return NULL;
+}
+
 PyDoc_STRVAR(codes_frames_doc,
              "frames(traceback, most)\n\n(file, line, qualified name) of each frame, outermost first, "
-             "without those of the codes held; the middle of more than `most` is left out.");
+             "without those of the codes held; an empty file is the one of the frame before. The middle "
+             "of more than `most` is left out.");
 
 static PyObject *
 codes_frames(Codes *self, PyObject *args)
@@ -139,23 +169,27 @@ codes_frames(Codes *self, PyObject *args)
         PyErr_SetString(PyExc_TypeError, "frames() takes a traceback, and 2 or more");
         return NULL;
     }
-    PyObject *found = PyList_New(0);
-    if (found == NULL)
-        return NULL;
-    /* Held, because whoever may run meanwhile can cut the chain. */
-    Py_INCREF(entry);
-    while (PyTraceBack_Check(entry) && add_frame(self, found, (PyTracebackObject *)entry) == 0) {
-        PyObject *next = (PyObject *)((PyTracebackObject *)entry)->tb_next;
-        Py_SETREF(entry, Py_NewRef(next != NULL ? next : Py_None));
+    PyObject *last = NULL, *found = walk(self, entry, &last);
+    if (found != NULL && PyList_GET_SIZE(found) > most) {
+        /* What the middle names cannot be left out. */
+        Py_DECREF(found);
+        found = walk(self, entry, NULL);
     }
-    int whole = entry == Py_None;
-    Py_DECREF(entry);
-    if (whole && elide_middle(found, most) == 0)
-        return found;
-    if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_TypeError, "frames() takes a traceback or None");
-    Py_DECREF(found);
-    return NULL;
+    if (found != NULL && elide_middle(found, most) < 0)
+        Py_CLEAR(found);
+    return found;
+}
+
+static PyObject *
+codes_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "", names))
+        return NULL;
+    Codes *self = (Codes *)type->tp_alloc(type, 0);
+    if (self != NULL && (self->same = PyUnicode_New(0, 0)) == NULL)
+        Py_CLEAR(self);
+    return (PyObject *)self;
 }
 
 static int
@@ -186,6 +220,7 @@ codes_dealloc(Codes *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     codes_clear(self);
+    Py_XDECREF(self->same);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -198,7 +233,7 @@ static PyMethodDef codes_methods[] = {
 
 static PyType_Slot codes_slots[] = {
     {Py_tp_doc, "Codes()\n\nCode objects by identity, and tracebacks without their frames."},
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_new, codes_new},
     {Py_tp_dealloc, codes_dealloc},
     {Py_tp_traverse, codes_traverse},
     {Py_tp_clear, codes_clear},

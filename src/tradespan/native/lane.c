@@ -339,14 +339,23 @@ is_none(PyObject *value)
     return value == NULL || value == Py_None;
 }
 
+/* How a call failed: the status' description, and the fields of the exception's event. NULL: it did not. */
+typedef struct {
+    PyObject *message, *event;
+} Failing;
+
 /* The fields of core/records.py's Span, without trailing ones that are None. */
 static Outcome
-put_span(Draft *draft, SpanState *span, int64_t duration)
+put_span(Draft *draft, SpanState *span, int64_t duration, const Failing *failing)
 {
-    PyObject *late[] = {span->name_set, span->held, span->arguments, span->result};
-    int fields = 11;
-    while (fields > 7 && is_none(late[fields - 8]))
-        fields--;
+    PyObject *late[] = {span->name_set, span->held, span->arguments, span->result, NULL};
+    int fields = failing == NULL ? 11 : 13;
+    if (failing != NULL)
+        late[4] = failing->message;
+    else
+        while (fields > 7 && is_none(late[fields - 8]))
+            fields--;
+    int before = fields == 13 ? 12 : fields;
     Outcome outcome = put_head(draft, fields);
     if (outcome == DONE)
         outcome = put_value(draft, span->site, 1);
@@ -362,9 +371,66 @@ put_span(Draft *draft, SpanState *span, int64_t duration)
         outcome = put_whole(draft, duration);
     if (outcome == DONE)
         outcome = put_whole(draft, span->flags);
-    for (int place = 7; place < fields && outcome == DONE; place++)
+    for (int place = 7; place < before && outcome == DONE; place++)
         outcome = put_value(draft, late[place - 7] == NULL ? Py_None : late[place - 7], 1);
+    if (failing != NULL && outcome == DONE)
+        outcome = put_head(draft, 1); /* of the list of events */
+    if (failing != NULL && outcome == DONE)
+        outcome = put_value(draft, failing->event, 2);
     return outcome;
+}
+
+/* What `finish` and `fail` do: None if all is done, else when the span ended. */
+static PyObject *
+end_span(Lane *self, PyObject *const *args, Py_ssize_t count, const Failing *failing)
+{
+    State *state = PyType_GetModuleState(Py_TYPE(self));
+    long kind = read_kind(args, count - 1, failing == NULL ? "finish" : "fail");
+    if (kind < 0)
+        return NULL;
+    PyObject *cells = args[3];
+    if (!PyObject_TypeCheck(args[1], state->state_type) ||
+        (cells != Py_None && Py_TYPE(cells) != state->durations_type)) {
+        PyErr_SetString(PyExc_TypeError, "a span is wanted, and the cells of its function");
+        return NULL;
+    }
+    SpanState *span = (SpanState *)args[1];
+    int64_t ended = args[2] == Py_None ? monotonic_now() : PyLong_AsLongLong(args[2]);
+    if (ended == -1 && PyErr_Occurred())
+        return NULL;
+    int64_t duration = ended > span->began ? ended - span->began : 0;
+    if (cells != Py_None) {
+        count_in_cells(cells, duration);
+        if (failing != NULL)
+            count_error_in_cells(cells);
+    }
+    if (span->has_ended)
+        Py_RETURN_NONE;
+    long flags = span->flags;
+    if (!is_none(span->extras) || (flags & STATUS_BITS) != 0 || span->site == NULL ||
+        span->trace_key == NULL)
+        return PyLong_FromLongLong(ended);
+    if (failing != NULL)
+        span->flags = flags | STATUS_ERROR;
+    Draft draft;
+    begin_draft(&draft);
+    Outcome outcome = put_span(&draft, span, duration, failing);
+    if (outcome == DONE) {
+        span->ended = ended;
+        span->has_ended = 1;
+        PyObject *site = Py_NewRef(span->site); /* the slow way may run code that changes the span */
+        if (write_draft(self, kind, site, &draft) < 0)
+            outcome = FAILED;
+        Py_DECREF(site);
+    }
+    else
+        span->flags = flags;
+    end_draft(&draft);
+    if (outcome == FAILED)
+        return NULL;
+    if (outcome == REFUSED)
+        return PyLong_FromLongLong(ended);
+    Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(lane_finish_doc,
@@ -376,45 +442,22 @@ PyDoc_STRVAR(lane_finish_doc,
 static PyObject *
 lane_finish(Lane *self, PyObject *const *args, Py_ssize_t count)
 {
-    State *state = PyType_GetModuleState(Py_TYPE(self));
-    long kind = read_kind(args, count - 1, "finish");
-    if (kind < 0)
-        return NULL;
-    PyObject *cells = args[3];
-    if (!PyObject_TypeCheck(args[1], state->state_type) ||
-        (cells != Py_None && Py_TYPE(cells) != state->durations_type)) {
-        PyErr_SetString(PyExc_TypeError, "finish() takes a span, and the cells of its function");
+    return end_span(self, args, count, NULL);
+}
+
+PyDoc_STRVAR(lane_fail_doc,
+             "fail(kind, span, ended, cells, message, event) -> int | None\n\nAs `finish`, for a call "
+             "that raised: the description of its status, and the fields of the exception's event.");
+
+static PyObject *
+lane_fail(Lane *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 6) {
+        PyErr_Format(PyExc_TypeError, "fail() takes 6 arguments, %zd were given", count);
         return NULL;
     }
-    SpanState *span = (SpanState *)args[1];
-    int64_t ended = args[2] == Py_None ? monotonic_now() : PyLong_AsLongLong(args[2]);
-    if (ended == -1 && PyErr_Occurred())
-        return NULL;
-    int64_t duration = ended > span->began ? ended - span->began : 0;
-    if (cells != Py_None)
-        count_in_cells(cells, duration);
-    if (span->has_ended)
-        Py_RETURN_NONE;
-    if (!is_none(span->extras) || (span->flags & STATUS_BITS) == STATUS_ERROR ||
-        span->site == NULL || span->trace_key == NULL)
-        return PyLong_FromLongLong(ended);
-    Draft draft;
-    begin_draft(&draft);
-    Outcome outcome = put_span(&draft, span, duration);
-    if (outcome == DONE) {
-        span->ended = ended;
-        span->has_ended = 1;
-        PyObject *site = Py_NewRef(span->site); /* the slow way may run code that changes the span */
-        if (write_draft(self, kind, site, &draft) < 0)
-            outcome = FAILED;
-        Py_DECREF(site);
-    }
-    end_draft(&draft);
-    if (outcome == FAILED)
-        return NULL;
-    if (outcome == REFUSED)
-        return PyLong_FromLongLong(ended);
-    Py_RETURN_NONE;
+    Failing failing = {args[4], args[5]};
+    return end_span(self, args, count - 2, &failing);
 }
 
 PyDoc_STRVAR(lane_use_doc,
@@ -517,6 +560,7 @@ lane_dealloc(Lane *self)
 
 static PyMethodDef lane_methods[] = {
     {"append", (PyCFunction)(void (*)(void))lane_append, METH_FASTCALL, lane_append_doc},
+    {"fail", (PyCFunction)(void (*)(void))lane_fail, METH_FASTCALL, lane_fail_doc},
     {"finish", (PyCFunction)(void (*)(void))lane_finish, METH_FASTCALL, lane_finish_doc},
     {"record", (PyCFunction)(void (*)(void))lane_record, METH_FASTCALL, lane_record_doc},
     {"use", (PyCFunction)(void (*)(void))lane_use, METH_FASTCALL, lane_use_doc},

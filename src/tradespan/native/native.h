@@ -87,6 +87,7 @@ int64_t monotonic_now(void);
 
 /* cells.c: count a call of so many nanoseconds; `cells` is a DurationCells. */
 void count_in_cells(PyObject *cells, int64_t duration);
+void count_error_in_cells(PyObject *cells);
 
 /* cells.c: a writable view of aligned, 8-byte numbers; -1 with an exception if it is none. */
 int view_cells(PyObject *cells, Py_buffer *view);

@@ -28,7 +28,8 @@ fill_sign_table(void)
     signs['\x01'] = signs['@'] = signs['|'] = signs['%'] = OTHER;
     signs['"'] = signs['\''] = signs['\\'] = signs[127] = QUOTED;
     signs['='] = signs[':'] = KEY;
-    signs['b'] = signs['B'] = signs['e'] = signs['E'] = signs['-'] = WORD;
+    for (const char *sign = "bBeEgGsSxXaA-/<"; *sign; sign++)
+        signs[(unsigned char)*sign] = WORD;
 }
 
 static int
@@ -40,7 +41,52 @@ begins_with(const unsigned char *text, const unsigned char *end, const char *wor
     return 1;
 }
 
+/* Whether a form of redact.py's that is told by its look may begin here, where a sign is WORD. */
+static int
+may_begin(const unsigned char *begin, const unsigned char *text, const unsigned char *end)
+{
+    int inside = text > begin && isalnum(text[-1]);
+    switch (tolower(*text)) {
+    case 'b':
+        return begins_with(text, end, "bearer") || begins_with(text, end, "basic");
+    case 'e':
+        return begins_with(text, end, "eyj");
+    case '-':
+        return begins_with(text, end, "--") || begins_with(text, end, "->");
+    case '<':
+        return 1; /* an XML element, maybe cut before its end */
+    case '/':
+        return begins_with(text, end, "/bot") || begins_with(text, end, "/services/") ||
+               begins_with(text, end, "/api/webhooks/") || begins_with(text, end, "/ws/");
+    case 'g':
+        return !inside && (begins_with(text, end, "github_pat_") ||
+                           (begins_with(text, end, "gh") && end - text > 3 && text[3] == '_'));
+    case 's':
+        return begins_with(text, end, "streams=") || (!inside && begins_with(text, end, "sk-"));
+    case 'x':
+        return !inside && (begins_with(text, end, "xox") || begins_with(text, end, "xprv"));
+    default:
+        return !inside && begins_with(text, end, "akia");
+    }
+}
+
 #define LONGEST_KEY 100
+
+/* Whether a word needs another look though it says no secret: the second of `API key`, or a FIX field
+ * after another, with the separator written out. */
+static int
+goes_on(const unsigned char *part, const unsigned char *word, const unsigned char *end)
+{
+    static const char *const seconds[] = {"key", "keys", "phrase", "code", "codes", NULL};
+    for (const char *const *second = seconds; word > part && *second; second++)
+        if ((size_t)(end - word) >= strlen(*second) && begins_with(word, end, *second))
+            return 1;
+    if (isdigit(end[-1]))
+        for (; word < end; word++)
+            if (*word == ';' || *word == '^' || *word == '\\')
+                return 1;
+    return 0;
+}
 
 /* Whether the word that ends before a `=` or `:` is known to be no secret's name; `part` is where it may
  * begin at the earliest. Unknown ones are Python's to judge. -1: an exception is set. */
@@ -55,7 +101,7 @@ is_harmless(const unsigned char *part, const unsigned char *sign, PyObject *know
         word--;
     if (word == end)
         return 1;
-    if (known == Py_None || sign - word >= LONGEST_KEY)
+    if (known == Py_None || sign - word >= LONGEST_KEY || goes_on(part, word, end))
         return 0;
     PyObject *key = PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, word, end - word);
     if (key == NULL)
@@ -91,8 +137,7 @@ scan_text(const unsigned char *text, Py_ssize_t size, PyObject *known, int last)
                 return OTHER;
             found |= QUOTED;
         }
-        else if (begins_with(text, end, "bearer") || begins_with(text, end, "basic") ||
-                 begins_with(text, end, "eyj") || begins_with(text, end, "-----"))
+        else if (may_begin(begin, text, end))
             return OTHER;
     }
     return found;

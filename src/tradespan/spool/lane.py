@@ -56,6 +56,21 @@ class FastLane(Protocol):
         """
         ...
 
+    def fail(
+        self,
+        kind: int,
+        span: Any,
+        ended: int | None,
+        cells: Any,
+        message: str,
+        event: list[Any],
+        /,
+    ) -> int | None:
+        """As `finish`, for a call that raised: how its status is described, and the fields of the
+        exception's event (`core.records.Event`).
+        """
+        ...
+
     def use(self, place: Place | None, declared: dict[int, Append], /) -> None:
         """Write to a segment's place from now on, records of sites that were declared there.
 
@@ -106,6 +121,9 @@ class PureLane:
         self.append(kind, site, _encode(fields))
 
     def finish(self, kind: int, span: Any, ended: int | None, cells: Any, /) -> int | None:
+        raise NotImplementedError("a lane in Python does not read spans: the recorder does")
+
+    def fail(self, *_: Any) -> int | None:
         raise NotImplementedError("a lane in Python does not read spans: the recorder does")
 
     def use(self, place: Place | None, declared: dict[int, Append], /) -> None:

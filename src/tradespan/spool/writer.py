@@ -221,7 +221,17 @@ def _fitting(payload: bytes, substitute: bytes) -> bytes:
 class LaneWriter:
     """One lane of a writer."""
 
-    __slots__ = ("_fast", "_open", "_ordinal", "_spool", "append", "finish", "lane", "record")
+    __slots__ = (
+        "_fast",
+        "_open",
+        "_ordinal",
+        "_spool",
+        "append",
+        "fail",
+        "finish",
+        "lane",
+        "record",
+    )
 
     def __init__(self, spool: SpoolWriter, lane: Lane) -> None:
         self._spool = spool
@@ -239,6 +249,8 @@ class LaneWriter:
         """`FastLane.record`: kind, site, fields; likewise."""
         self.finish: Callable[[int, Any, int | None, Any], int | None] = self._fast.finish
         """`FastLane.finish`: kind, span, when it ended, the cells of its function."""
+        self.fail: Callable[..., int | None] = self._fast.fail
+        """`FastLane.fail`: the same, then how its status is described and the exception's event."""
 
     def count_discarded(self, reason: str) -> None:
         """A record that could not even be encoded."""

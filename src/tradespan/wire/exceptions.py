@@ -10,9 +10,11 @@ Source lines are not read from disk: another version of the file may lie there b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from textwrap import indent
+
+import msgspec
 
 from tradespan.core.records import AttributeValue, Failure, Frame
 from tradespan.declare.names import TRADESPAN_EXCEPTION_LOCALS, TRADESPAN_EXCEPTION_SOURCE
@@ -34,7 +36,7 @@ def exception_attributes(failure: Failure) -> dict[str, AttributeValue]:
         "exception.stacktrace": render_stacktrace(failure),
         "exception.escaped": str(failure.escaped),
     }
-    frames = [(link, frame) for link in _linked(failure) for frame in link.frames]
+    frames = [(link, frame) for link in _linked(failure) for frame in with_files(link.frames)]
     with_variables = [
         {**_place(*place), "variables": place[1].variables}
         for place in frames
@@ -48,6 +50,16 @@ def exception_attributes(failure: Failure) -> dict[str, AttributeValue]:
     if with_source:
         rendered[TRADESPAN_EXCEPTION_SOURCE] = _as_json(with_source)
     return rendered
+
+
+def with_files(frames: Sequence[Frame]) -> list[Frame]:
+    """The frames, each with its file: one that names none is in the file of the frame before."""
+    filled: list[Frame] = []
+    for frame in frames:
+        if not frame.file and filled:
+            frame = msgspec.structs.replace(frame, file=filled[-1].file)  # noqa: PLW2901
+        filled.append(frame)
+    return filled
 
 
 def _linked(failure: Failure) -> Iterator[Failure]:
@@ -98,7 +110,7 @@ class _Printer:
     def _exception(self, failure: Failure, title: str, margin: str = "|") -> Iterator[str]:
         if failure.frames:
             yield from self._emit(f"{title} (most recent call last):\n", margin)
-            for line in _stack(failure.frames):
+            for line in _stack(with_files(failure.frames)):
                 yield from self._emit(line)
         kind = failure.type.removeprefix("__main__.")
         yield from self._emit(f"{kind}: {failure.message}\n" if failure.message else f"{kind}\n")

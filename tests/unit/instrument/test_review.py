@@ -194,11 +194,11 @@ def test_a_function_decorated_in_each_call_of_another_leaves_nothing(captured: C
         inner()
 
     handle()
-    counts = len(own_code), SITES.declare(("probe", "", ""), name="1")  # type: ignore[arg-type]
+    counts = len(own_code), SITES.declare(("probe", "", ""), name="1")
     for _ in range(50):
         handle()
     gc.collect()
-    assert len(own_code) == counts[0]  # type: ignore[arg-type]
+    assert len(own_code) == counts[0]
     assert SITES.declare(("probe", "", ""), name="2") == counts[1] + 1
     assert len(captured.named("inner")) == 51
 

@@ -22,6 +22,10 @@ PIECES = st.sampled_from(
         "Bearer ", "bearer", "basic ", "eyJ", "eyj", "-----BEGIN", "-", "=", ":", "://", "@", "|",
         "%3D", "\x01", "\x1c", "\n", " ", "\t", '("', "('", '"', "'", "\\", ",", "é", "abcdefgh",
         "S3CRETS3CRET", "{", "}", "0",
+        "API", "key", "Recovery", "phrase", "^A", "\\x01", ";", "ghp_", "github_pat_", "sk-",
+        "xoxb-",
+        "AKIAIOSFODNN7EXAMPLE", "xprv", "/bot", "123456789", "/services/", "hooks.slack.com",
+        "/api/webhooks/", "/ws/", "streams=", "a1" * 32, "<", "</", ">", "->", "--", "%22", "%3A",
     ]
 )  # fmt: skip
 TEXTS = st.lists(PIECES, max_size=12).map("".join) | st.text()

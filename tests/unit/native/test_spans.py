@@ -19,10 +19,13 @@ from opentelemetry.context import Context
 from tests.support.captured import Captured, capture
 from tests.unit.native.ways import compiled
 from tradespan.core import native
+from tradespan.instrument.capture.failure import capture_failure
 from tradespan.instrument.context import SPAN_KEY
 from tradespan.instrument.monitor import monitor
 from tradespan.instrument.span import KEPT_BITS, ROOT_FLAGS, Span
 from tradespan.instrument.starter import PureStarter
+from tradespan.pages.readings import read_metric_pages
+from tradespan.spool.folder import RunFolder
 from tradespan.wire.sites import SITES
 
 SCOPE = ("tests", "", "")
@@ -235,6 +238,55 @@ def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
             module.Starter(Span, int, SPAN_KEY, None, os.urandom(32))
         with pytest.raises(ValueError, match="32 bytes"):
             module.Starter(Span, Context, SPAN_KEY, None, b"short")
+
+
+def fail_both_ways(folder: Path, site: int, error: Exception, status: int = 0) -> list[Any]:
+    """The same call that raised once by the lane, once by the recorder in Python."""
+    with capture(folder) as captured:
+        recorder = captured.recorder
+        for own in (True, False):
+            span = recorder.begin(site, 4 | status, nothing(), bytes(range(1, 17)))
+            assert span is not None
+            span.span_id, span.began, span.offset = 7, 1_000, 1_700_000_000_000_000_000
+            event, described = span.describe_failure(error, 3_500, capture_failure)
+            left: int | None = 3_500
+            if own:
+                assert recorder.fail_plain is not None
+                left = recorder.fail_plain(span, 3_500, None, described, event)
+            if left is not None:
+                span.add_failure(event, described)
+                recorder.finish(span, left)
+            assert span.ended == 3_500
+        return captured.spans
+
+
+@pytest.mark.parametrize("status", [0, 1])
+@pytest.mark.parametrize("text", ["refused", "\ud800", "x" * 5_000])
+def test_a_failure_is_the_same_in_both_ways(
+    tmp_path: Path, site: int, text: str, status: int
+) -> None:
+    compiled()
+    try:
+        raise ValueError(text)
+    except ValueError as error:
+        one, two = fail_both_ways(tmp_path, site, error, status)
+    assert one.record == two.record
+    assert one.lane == two.lane
+    assert one.failed == (status == 0)
+
+
+def test_a_failed_call_is_counted_as_one(tmp_path: Path) -> None:
+    @monitor
+    def work() -> None:
+        raise ValueError
+
+    with capture(tmp_path) as captured:
+        for _ in range(3):
+            with pytest.raises(ValueError):  # noqa: PT011 - any
+                work()
+        readings = read_metric_pages(RunFolder(captured.folder).metric_pages)
+        ((function,),) = [reading.functions for reading in readings]
+        assert (function.counts.calls, function.counts.errors) == (3, 3)
 
 
 # ── memory ──────────────────────────────────────────────────────────────────────────────────────

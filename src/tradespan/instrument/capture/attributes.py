@@ -12,8 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tradespan.core import guard
-from tradespan.instrument.capture.names import MARK, is_sensitive, verdicts
-from tradespan.instrument.capture.redact import plain, redact_and_truncate, redact_text
+from tradespan.instrument.capture.names import MARK, hides_key, hides_next, is_sensitive, verdicts
+from tradespan.instrument.capture.redact import (
+    plain,
+    redact_and_truncate,
+    redact_bytes,
+    redact_text,
+)
 
 logger = logging.getLogger("tradespan")
 
@@ -53,7 +58,7 @@ def clean_value(value: Any, length: int | None) -> Any:
         return redact_and_truncate(value, length)
     if kind is int and -_MOST <= value < _MOST:
         return value
-    if kind is float or kind is bool or kind is bytes or value is None:
+    if kind is float or kind is bool or value is None:
         return value
     try:
         return _clean_other(value, length, _DEPTH)
@@ -66,17 +71,25 @@ def _clean_other(value: Any, length: int | None, depth: int) -> Any:
     if value is None or isinstance(value, bool | str | int | float):
         return _clean_scalar(value, length)
     if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
+        return redact_bytes(bytes(value))
     if depth <= 0:
         return "…"
     if isinstance(value, Mapping):
-        items = {str(key): item for key, item in value.items() if key}
         return {
-            key: MARK if is_sensitive(key) else _clean_other(item, length, depth - 1)
-            for key, item in items.items()
+            str(key): MARK
+            if is_sensitive(str(key)) or (type(key) is bytes and hides_key(key, item, is_sensitive))
+            else _clean_other(item, length, depth - 1)
+            for key, item in value.items()
+            if key
         }
     if isinstance(value, Sequence):
-        return [_clean_other(item, length, depth - 1) for item in value]
+        items = list(value)
+        return [
+            MARK
+            if place and hides_next(items[place - 1], item, len(items), is_sensitive)
+            else _clean_other(item, length, depth - 1)
+            for place, item in enumerate(items)
+        ]
     if type(value) not in _named and len(_named) < _MOST_NAMED:
         _named.add(type(value))
         logger.warning("attribute values of type %s are recorded as text", type(value).__name__)

@@ -141,7 +141,8 @@ class _Capture:
             self._detailed += 1
             file, line, name = frames[-back]
             variables = {} if self._variables is None else self._variables(passed[-back])
-            source = {} if self._source is None else self._source.around(file, line)
+            in_file = passed[-back].f_code.co_filename
+            source = {} if self._source is None else self._source.around(in_file, line)
             frames[-back] = (file, line, name, variables, source)
         return frames
 

@@ -23,12 +23,15 @@ class Codes(Protocol):
         """Hold one more, for good."""
         ...
 
+    def __len__(self) -> int: ...
+
     def __contains__(self, code: object, /) -> bool: ...
 
     def frames(self, traceback: TracebackType | None, most: int, /) -> list[Any]:
         """A `Place` of each frame, outermost first, without those of the codes held.
 
-        The middle of more than `most` is left out, and an entry in its place says how many.
+        The middle of more than `most` is left out, and an entry in its place says how many. C
+        leaves a file empty that is the one of the frame before: a record is half as long then.
         """
         ...
 
@@ -53,6 +56,9 @@ class PureCodes:
 
     def add(self, code: CodeType, /) -> None:
         self._held[id(code)] = code
+
+    def __len__(self) -> int:
+        return len(self._held)
 
     def __contains__(self, code: object, /) -> bool:
         return id(code) in self._held

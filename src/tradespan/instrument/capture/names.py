@@ -20,7 +20,10 @@ SENSITIVE_WORDS = frozenset(
         "password", "passwords", "passwd", "pwd", "secret", "secrets", "token", "apikey",
         "apikeys", "passphrase", "signature", "listenkey", "privatekey", "secretkey", "accesskey",
         "seed", "mnemonic", "authorization", "auth", "cookie", "cookies", "credential",
-        "credentials", "otp", "totp", "pin", "jwt", "bearer", "webhook",
+        "credentials", "otp", "totp", "pin", "jwt", "bearer", "webhook", "apisecret", "apitoken",
+        "accesstoken", "refreshtoken", "authtoken", "clientsecret", "sessionid", "sessiontoken",
+        "appkey", "userpass", "pgpassword", "passcode", "passcodes", "authsig", "hmac", "wif",
+        "xprv", "creds",
     }
 )  # fmt: skip
 SENSITIVE_PAIRS = frozenset(
@@ -29,7 +32,9 @@ SENSITIVE_PAIRS = frozenset(
         ("secret", "key"), ("access", "key"), ("listen", "key"), ("signing", "key"),
         ("encryption", "key"), ("hmac", "key"), ("session", "id"), ("session", "token"),
         ("access", "tokens"), ("refresh", "tokens"), ("api", "tokens"), ("api", "sign"),
-        ("access", "sign"), ("bapi", "sign"), ("pass", "word"), ("pass", "phrase"),
+        ("access", "sign"), ("bapi", "sign"), ("pass", "word"), ("pass", "phrase"), ("app", "key"),
+        ("consumer", "key"), ("wallet", "key"), ("db", "pass"), ("smtp", "pass"), ("user", "pass"),
+        ("mfa", "code"), ("recovery", "phrase"), ("backup", "code"), ("backup", "codes"),
     }
 )  # fmt: skip
 SENSITIVE_FIX_TAGS = frozenset({"89", "96", "553", "554", "925", "1402", "1404"})
@@ -39,11 +44,27 @@ Source: FIX 4.4, FIX 5.0 SP2."""
 ABOUT = frozenset(
     {
         "address", "algorithm", "amount", "balance", "bucket", "count", "decimals", "enabled",
-        "expires", "expiry", "length", "limit", "method", "missing", "policy", "price", "required",
+        "expires", "expiry", "length", "limit", "method", "missing",
+        "mode", "policy", "price", "required",
         "size", "symbol", "ttl", "type", "valid", "version",
     }
 )  # fmt: skip
 """Words that make of the one before them a fact about a secret, or a coin (`token_symbol`)."""
+
+HARMLESS_PAIRS = frozenset(
+    {
+        ("token", "in"), ("token", "out"), ("token", "id"), ("token", "name"), ("token", "list"),
+        ("token", "pair"), ("base", "token"), ("quote", "token"), ("page", "token"),
+        ("cancel", "token"), ("pin", "bar"), ("pin", "memory"), ("seed", "capital"),
+        ("seed", "round"), ("random", "seed"), ("function", "signature"), ("bearer", "bond"),
+    }
+)  # fmt: skip
+"""Two words that together are no secret, though one of them alone would be."""
+_HARMLESS_NAMES = frozenset({("token", place) for place in ("0", "1", "a", "b", "x", "y")})
+"""The coins of a pool, as whole names: `api_token_1` is a secret."""
+_SECRET_NAMES = frozenset({("pass",)})
+_MARKETS = frozenset({"trading", "market", "auction"})
+"""What has sessions that are no logins."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _MOST_VERDICTS = 4_096
@@ -119,11 +140,34 @@ def text_hides(hides: Hides) -> Hides:
 
 def hides_key(key: Any, value: Any, hides: Hides) -> bool:
     """Whether a mapping's value is a secret: by its key, a text or the number of a FIX field."""
-    if type(key) is not str and type(key) is not int:
+    if type(key) is bytes:
+        name = key[:_LONGEST].decode("latin-1")
+    elif type(key) is str or type(key) is int:
+        name = str(key)
+    else:
         return False
-    name = str(key)
     # What FIX numbers so are texts; an order book may have a level of 96, too.
     return hides(name) and (name not in SENSITIVE_FIX_TAGS or type(value) in (str, bytes))
+
+
+def hides_next(before: Any, value: Any, count: int, hides: Hides) -> bool:
+    """Whether in a list of `count` members one is a secret, by the one before it.
+
+    That one is the name of a pair, or a flag of a command line.
+    """
+    if type(value) not in (str, bytes, bytearray):
+        return False
+    if type(before) is str and before[:1] == "-":
+        return value[:1] not in ("-", b"-") and hides(before.lstrip("-"))
+    # An order book has levels of ("96", "0.5").
+    if count != 2 or (type(before) is str and (before in SENSITIVE_FIX_TAGS or " " in before)):
+        return False
+    return hides_key(before, value, hides)
+
+
+def is_users(name: str) -> bool:
+    """Whether the settings hide this name, which may be one that is hidden anyway."""
+    return bool(_Settings.also) and _is_named(name, _Settings.also)
 
 
 def keeps_any() -> bool:
@@ -189,12 +233,19 @@ def _is_secret(name: str) -> bool:
         return False
     if name in SENSITIVE_FIX_TAGS or (settings.also and _is_named(name, settings.also)):
         return True
-    following = (*words[1:], "")
+    if words in _SECRET_NAMES or words in _HARMLESS_NAMES:
+        return words in _SECRET_NAMES
+    around = zip(("", *words), words, (*words[1:], ""), strict=False)
     if any(
-        word in SENSITIVE_WORDS and after not in ABOUT
-        for word, after in zip(words, following, strict=False)
+        word in SENSITIVE_WORDS
+        and after not in ABOUT
+        and (word, after) not in HARMLESS_PAIRS
+        and (before, word) not in HARMLESS_PAIRS
+        for before, word, after in around
     ):
         return True
+    if words[-2:] == ("session", "id") and not _MARKETS.isdisjoint(words[:-2]):
+        return False
     return "".join(words) in SENSITIVE_WORDS or any(
         pair in SENSITIVE_PAIRS for pair in pairwise(words)
     )

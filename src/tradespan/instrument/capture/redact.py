@@ -18,6 +18,7 @@ from tradespan.instrument.capture.names import (
     configure_names,
     in_text,
     is_sensitive,
+    is_users,
     keeps_any,
     text_verdicts,
 )
@@ -38,7 +39,11 @@ _WINDOW = 2_048
 """Characters that an expression of the user's is given at once, for its time grows with the square
 of them; windows overlap by half, so that what is no longer than half of one is seen whole."""
 _LONGEST_KEY = 112
-_SIGNS = ("eyj", "bearer", "basic", "('", '("', "-----begin")
+_SIGNS = (
+    "eyj", "bearer", "basic", "('", '("', "--", "->", "<", "ghp_", "gho_", "ghu_", "ghs_", "ghr_",
+    "github_pat_", "sk-", "xox", "akia", "xprv", "/bot", "/services/", "/api/webhooks/", "/ws/",
+    "streams=",
+)  # fmt: skip
 """In lower case: what each form but `key=value` begins with."""
 _KEY, _OTHER = 1, 2
 _MOST_SAID = 2_000
@@ -67,9 +72,22 @@ _IN_TEXT = re.compile(
         (?-i:(?![A-Z]?[a-z]++(?![\w+/=])))[\w+/]{8,}+={0,2}+
     | (?P<user>://[^\s/:@]{0,256}+:)[^\s/]{1,256}(?=@)
     | (?P<lone>://)[\w-]{16,256}+(?=@)
+    | (?<![a-z0-9_])(?P<look>
+        (?:gh[pousr]_|github_pat_)[a-z0-9_]{20,255}+ | sk-[\w-]{20,255}+
+        | xox[a-z]-[a-z0-9-]{10,255}+ | xprv[a-z0-9]{20,255}+ | (?-i:AKIA[A-Z0-9]{16})(?![A-Z0-9]))
+    | (?P<path>/bot(?=\d{6,12}+:)|hooks\.slack\.com/services/|/api/webhooks/
+        |(?:/ws/|streams=)(?=[a-z0-9]{60}))[\w:/-]{8,512}+
+    | <(?P<element>[\w.:-]{2,100}+)(?:\s[^<>]{0,200}+)?>(?=[^<])
+    | (?<![\w-])--(?P<flag>[a-z][\w-]{1,99}+)\s{1,4}+
+        (?!-|(?:is|was|are|or|and|must|to|not|for|given|missing|required|with)\b)(?=\S)
+    | (?P<mark>;|\^A|\\x01|\\u0001)(?P<tag>\d{2,4}+)=
     | \((?P<quote>["'])(?P<first>[\w.-]{2,100}+)(?P=quote),\s?+(?=[bru]?["'])
-    | (?:(?<![\w.%-])|(?<=%[0-9A-F]{2}))(?P<key>[\w.-]{2,100}+)
-        (?P<equals>\\?+["']?+\s{0,2}+(?:=>|[=:](?!//))\s{0,2}+)
+    | (?:(?<![\w.%-])|(?<=%[0-9A-F]{2}))(?P<key>
+        (?:(?:api|secret|private|priv|access|listen|signing|encryption|hmac|app|consumer|wallet
+            |recovery|backup|mfa|seed)\s{1,2}+(?=(?:keys?|phrase|codes?)(?![\w.-])))?+
+        [\w.-]{2,100}+)
+        (?P<equals>(?:%22)?+(?:%3A|%3D)(?:%20)?+(?:%22)?+
+        |\\?+["']?+\s{0,8}+(?:=>|->|(?<=-)>|[=:](?!//))\s{0,8}+)
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
@@ -86,6 +104,19 @@ _VALUE = re.compile(
 )
 _REST_OF_LINE = re.compile(r"[^\r\n]*")
 _FIX_VALUE = re.compile(r"[^\x01|]*")
+_MARKED_VALUES = {
+    mark: re.compile(rf"(?:(?!{re.escape(mark)})[^\x01])*+", re.IGNORECASE)
+    for mark in (";", "^a", "\\x01", "\\u0001")
+}
+"""Of FIX fields, by what has been written for the separator."""
+_ELEMENT_VALUE = re.compile(r"[^<]*+")
+_ENCODED_VALUE = re.compile(r"(?:(?!%22|%26)[^\s&])++", re.IGNORECASE)
+_HARMLESS_VALUES = {
+    "seed": re.compile(r"\d{1,10}"),
+    "pin": re.compile(r"\d{1,3}"),
+    "token": re.compile(r"[A-Z]{2,6}"),
+}
+"""By key: the seed of a generator, a number of things, a coin."""
 
 
 def configure_redaction(
@@ -146,6 +177,15 @@ def redact_text(text: str, hides: Hides = in_text) -> str:
     return shown
 
 
+def redact_bytes(value: bytes, length: int | None = None, hides: Hides = in_text) -> bytes:
+    """As `redact_text`, of bytes that may be a text; `length`: at most so many of them."""
+    kept = value if length is None else value[: length + _BEYOND]
+    text = kept.decode("utf-8", "surrogateescape")
+    shown = redact_text(text, hides)
+    kept = kept if shown is text else shown.encode("utf-8", "surrogateescape")
+    return kept if length is None else kept[:length]
+
+
 def redact_once(text: str, length: int) -> str:
     """As `redact_and_cut`, for a text that hardly comes again: nothing of it is remembered."""
     if len(text) <= length and not _Settings.patterns and not _may_hold_secret(text, in_text):
@@ -189,8 +229,13 @@ def _has_key(text: str, hides: Hides) -> bool:
     """Whether a word before `=` or `:`, with what hangs on to it, says secret."""
     *parts, _ = text.replace("=", ":").split(":")
     for part in parts:
-        words = part[-_LONGEST_KEY:].rsplit(None, 1)
-        if words and hides(words[-1]):
+        words = part[-_LONGEST_KEY:].rsplit(None, 2)[-2:]
+        if not words:
+            continue
+        last = words[-1]
+        if hides(last) or (len(words) == 2 and last[:1].isalpha() and hides(" ".join(words))):
+            return True
+        if last[-1].isdigit() and any(mark in last for mark in ";^\\"):  # a FIX field
             return True
     return False
 
@@ -234,15 +279,37 @@ def _replace_matches(text: str, patterns: Iterable[re.Pattern[str]]) -> str:
 def _secret_at(text: str, match: re.Match[str], hides: Hides) -> tuple[int, int] | None:
     """Where the secret stands that a match has led to; None if it is none after all."""
     kind = match.lastgroup
-    if kind in ("jwt", "pem"):
-        return match.span()
-    if kind in ("scheme", "basic", "user", "lone"):
-        return match.end(kind), match.end()
+    if kind in ("jwt", "pem", "look", "scheme", "basic", "user", "lone", "path"):
+        whole = kind in ("jwt", "pem", "look")
+        return match.start() if whole else match.end(kind), match.end()
+    if kind in ("tag", "element", "flag"):
+        return _secret_of_form(text, match, hides)
     key = match["key"] or match["first"]
     if not hides(key):
         return None
     value = _value_after(key, text, match)
-    return None if value is None or value.end() == value.start() else value.span()
+    if value is None or value.end() == value.start() or _is_harmless(key, value.group(), hides):
+        return None
+    return value.span()
+
+
+def _is_harmless(key: str, value: str, hides: Hides) -> bool:
+    form = _HARMLESS_VALUES.get(key.lower())
+    found = form is not None and hides is in_text and form.fullmatch(value) is not None
+    return found and not is_users(key)
+
+
+def _secret_of_form(text: str, match: re.Match[str], hides: Hides) -> tuple[int, int] | None:
+    """Where the value of a FIX field, an XML element or a flag stands, if it is a secret."""
+    if match["tag"]:
+        name, form = match["tag"], _MARKED_VALUES[match["mark"].lower()]
+        hidden = name in SENSITIVE_FIX_TAGS and hides(name)
+    elif match["element"]:
+        form, hidden = _ELEMENT_VALUE, hides(match["element"].rpartition(":")[2])
+    else:
+        form, hidden = _VALUE, hides(match["flag"])
+    found = form.match(text, match.end()) if hidden else None
+    return None if found is None or found.end() == found.start() else found.span()
 
 
 def _value_after(key: str, text: str, match: re.Match[str]) -> re.Match[str] | None:
@@ -251,6 +318,10 @@ def _value_after(key: str, text: str, match: re.Match[str]) -> re.Match[str] | N
         # `line 96: error` is no password: a tag stands between separators.
         in_message = text[max(match.start() - 1, 0) : match.start()] in ("\x01", "|")
         return _FIX_VALUE.match(text, start) if in_message and match["equals"] == "=" else None
+    if (match["equals"] or "").startswith("%"):
+        return _ENCODED_VALUE.match(text, start)
+    if key.lower().endswith((" phrase", " codes")):
+        return _REST_OF_LINE.match(text, start)
     last = key.lower().rpartition("-")[2]
     if last in ("authorization", "cookie") and text[start : start + 1] not in ("'", '"', "\\"):
         return _REST_OF_LINE.match(text, start)

@@ -24,7 +24,7 @@ from uuid import UUID
 from tradespan.core import native
 from tradespan.core.interruptions import is_hosts
 from tradespan.instrument.capture.arrays import find_form, package_of, type_name
-from tradespan.instrument.capture.names import MARK, Hides, is_sensitive, text_hides
+from tradespan.instrument.capture.names import MARK, Hides, hides_next, is_sensitive, text_hides
 from tradespan.instrument.capture.redact import plain, redact_and_cut
 
 DEFAULT_LENGTH = 1_000
@@ -161,7 +161,13 @@ def _show_members(value: Iterable[Any], length: int, depth: int, hides: Hides) -
     if depth <= 0 and count:
         return f"{opening}+{count} more{closing}"
     taken = [item for item, _ in zip(value, range(_MOST_ITEMS), strict=False)]
-    shown = [_show(item, length, depth - 1, hides) for item in taken]
+    ordered = kind is not set and kind is not frozenset
+    shown = [
+        MARK
+        if place and ordered and hides_next(taken[place - 1], item, count, hides)
+        else _show(item, length, depth - 1, hides)
+        for place, item in enumerate(taken)
+    ]
     if count > len(shown):
         shown.append(f"+{count - len(shown)} more")
     comma = "," if kind is tuple and count == 1 else ""

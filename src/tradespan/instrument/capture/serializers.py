@@ -18,8 +18,15 @@ import msgspec
 
 from tradespan.core.interruptions import is_hosts
 from tradespan.instrument.capture.arrays import type_name
-from tradespan.instrument.capture.names import MARK, Hides, hides_key, hiding, text_hides
-from tradespan.instrument.capture.redact import redact_and_cut
+from tradespan.instrument.capture.names import (
+    MARK,
+    Hides,
+    hides_key,
+    hides_next,
+    hiding,
+    text_hides,
+)
+from tradespan.instrument.capture.redact import redact_and_cut, redact_bytes
 from tradespan.instrument.capture.serialize import fields_of, smart, smart_hiding
 
 Show = Callable[[Any, int], Any]
@@ -117,6 +124,12 @@ class _Bounded:
         self.left -= len(taken)
         return taken
 
+    def is_hidden(self, taken: list[Any], place: int, whole: Any) -> bool:
+        """Whether a member is a secret, by the one before it."""
+        if place == 0 or type(whole) in (set, frozenset):
+            return False
+        return hides_next(taken[place - 1], taken[place], len(whole), self.hides)
+
     def text(self, value: str) -> str:
         return redact_and_cut(value, _LONGEST, self.in_text)
 
@@ -130,7 +143,8 @@ class _Repr(_Bounded):
         if kind is str:
             return repr(self.text(value))
         if kind is bytes or kind is bytearray:
-            return repr(value[:_LONGEST]) + ("…" if len(value) > _LONGEST else "")
+            shown = kind(redact_bytes(bytes(value[: 2 * _LONGEST]), _LONGEST, self.in_text))
+            return repr(shown) + ("…" if len(value) > _LONGEST else "")
         if kind in _BRACKETS:
             return self._members(value, kind, depth)
         return self.text(repr(value))
@@ -144,7 +158,11 @@ class _Repr(_Bounded):
         if kind is dict:
             shown = [self._pair(key, item, depth) for key, item in self.take(value.items())]
         else:
-            shown = [str(self.show(item, depth - 1)) for item in self.take(value)]
+            taken = self.take(value)
+            shown = [
+                MARK if self.is_hidden(taken, place, value) else str(self.show(item, depth - 1))
+                for place, item in enumerate(taken)
+            ]
         if len(value) > len(shown):
             shown.append(f"+{len(value) - len(shown):,} more")
         comma = "," if kind is tuple and len(value) == 1 else ""
@@ -179,7 +197,10 @@ class _Json(_Bounded):
         if pairs is None:
             taken = self.take(value)
             more = [f"+{len(value) - len(taken):,} more"] if len(value) > len(taken) else []
-            return [self.plain(item, depth - 1) for item in taken] + more
+            return [
+                MARK if self.is_hidden(taken, place, value) else self.plain(item, depth - 1)
+                for place, item in enumerate(taken)
+            ] + more
         shown = {}
         for key, item in self.take(pairs):
             hidden = hides_key(key, item, self.hides)
