@@ -37,7 +37,9 @@ def _run_in_child() -> None:
     global _generation  # noqa: PLW0603 - one number for the process, changed only here
     _generation += 1
     failed: list[BaseException] = []
-    for reference, function in list(_in_child.items()):
+    # A copy, made in one step: a list of pairs would be many objects, the collector might run, and
+    # what it collects leaves the dict that is being walked.
+    for reference, function in _in_child.copy().items():
         owner = reference()
         if owner is not None:
             try:

@@ -92,3 +92,29 @@ def test_an_owner_that_dies_in_a_circle_leaves_without_a_word() -> None:
     del owner, owners
     gc.collect()
     assert len(forks._in_child) == before  # noqa: SLF001
+
+
+@pytest.mark.parametrize("later", range(10, 310, 10))
+def test_owners_that_are_collected_meanwhile_do_not_keep_the_others_from_running(
+    later: int,
+) -> None:
+    told: list[str] = []
+    owner = Owner(told, "ran")
+    forks.after_fork_in_child(owner.after_fork)
+    before = gc.get_threshold()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(200):
+            gone = Owner(told, "gone")
+            gone.itself = gone  # type: ignore[attr-defined]
+            forks.after_fork_in_child(gone.after_fork)
+            del gone
+        # The collector runs after so many more allocations: somewhere in the child's handlers.
+        gc.set_threshold(gc.get_count()[0] + later)
+        gc.enable()
+        assert b"ran" in in_child(lambda: " ".join(told).encode())
+    finally:
+        gc.set_threshold(*before)
+        gc.enable()
+        gc.collect()
