@@ -35,7 +35,9 @@ CHILDREN = {
     "fork": POOL.format("fork"),
     "forkserver": POOL.format("forkserver"),
     "a pool of processes": "import concurrent.futures as c, multiprocessing as m; work(1); "
-    "print(*c.ProcessPoolExecutor(1, m.get_context('spawn')).map(work, [2]))",
+    # Shut down by hand: left to the interpreter's end, Python 3.11 may close a pipe too early.
+    "pool = c.ProcessPoolExecutor(1, m.get_context('spawn')); print(*pool.map(work, [2])); "
+    "pool.shutdown()",
 }  # fmt: skip
 
 
