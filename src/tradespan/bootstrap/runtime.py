@@ -279,11 +279,6 @@ def _begin_run(config: Config, *, injected: bool) -> RunFolder | None:
     return folder
 
 
-def current_runtime() -> Runtime | None:
-    """What was configured in this process."""
-    return _runtime
-
-
 def _join(runtime: Runtime, config: Config, brought: Brought) -> Runtime:
     differences = runtime.config.differences(choose_root(config))
     differences += runtime.brought.differences(brought)

@@ -12,8 +12,8 @@ Source: opentelemetry-api 1.45, `opentelemetry/context/__init__.py`, entry point
 
 from __future__ import annotations
 
-from contextvars import ContextVar, Token
-from typing import Any, Protocol
+from contextvars import ContextVar
+from typing import Protocol
 
 from opentelemetry.context.context import Context
 
@@ -46,6 +46,3 @@ class RuntimeContext:
         """The current context, made now if a span stands for it."""
         value = self.variable.get()
         return value if isinstance(value, Context) else value.as_context()
-
-
-AttachToken = Token[Any]

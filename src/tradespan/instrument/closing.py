@@ -75,7 +75,7 @@ def on_raise(plan: Plan) -> Callable[..., None]:
                     span.add_failure(event, described)
                     recorder.finish(span, left)
                 return
-            count(cells, ended - span.began, failed)
+            count_raised(cells, ended - span.began, failed)
             if span.ended is not None:
                 return
             if items is not None:
@@ -96,7 +96,7 @@ def on_raise(plan: Plan) -> Callable[..., None]:
     return raised
 
 
-def count(cells: DurationCells | None, duration: int, failed: bool) -> None:
+def count_raised(cells: DurationCells | None, duration: int, failed: bool) -> None:
     """Count a call that raised."""
     if cells is not None:
         cells.record(duration)

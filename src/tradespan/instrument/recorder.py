@@ -1,7 +1,7 @@
 """From a finished span to its record: the last step in the bot's process.
 
-A `Recorder` belongs to one process generation. What is decided once (encoder, clocks, the lanes'
-`append`) is bound here, so that finishing a span is two calls: encode, append.
+A `Recorder` belongs to one process generation. What is decided once (clocks, the lanes' methods) is
+bound here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import INVALID_SPAN
 from opentelemetry.trace import Span as ApiSpan
 
-from tradespan.core import guard, native
+from tradespan.core import guard
 from tradespan.core.clock import Clock, SystemClock, wall_offset
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.records import OPEN, Kind
@@ -89,13 +89,14 @@ class Recorder:
         self._ordinary = spool.ordinary.record
         self._error = spool.errors.record
         self.finish_plain: FinishPlain = self._count
-        """Ends the span of a watched call, as `FastLane.finish`."""
+        """Ends the span of a watched call, as `SpanLane.finish`."""
         self.fail_plain: FailPlain | None = None
-        """Ends the span of a watched call that raised, as `FastLane.fail`; None: `finish` does."""
-        if native.module is not None and not own_clock:
-            self.finish_plain = partial(spool.ordinary.finish, _SPAN)
+        """Ends the span of a watched call that raised, as `SpanLane.fail`; None: `finish` does."""
+        ordinary, errors = spool.ordinary.spans, spool.errors.spans
+        if ordinary is not None and errors is not None and not own_clock:
+            self.finish_plain = partial(ordinary.finish, _SPAN)
             if self.limits.events != 0:
-                self.fail_plain = partial(spool.errors.fail, _SPAN)
+                self.fail_plain = partial(errors.fail, _SPAN)
 
     def use(self, parts: SdkParts) -> None:
         """Ask and tell what the user brought, from now on: no span begins plain any more."""

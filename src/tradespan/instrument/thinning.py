@@ -12,7 +12,7 @@ from typing import Any
 from tradespan.core import guard
 from tradespan.declare.names import TRADESPAN_LATE
 from tradespan.instrument.begin import identity
-from tradespan.instrument.closing import is_good
+from tradespan.instrument.closing import count_raised, is_good
 from tradespan.instrument.context import span_in
 from tradespan.instrument.opening import opener
 from tradespan.instrument.plan import Coin, Plan
@@ -65,12 +65,9 @@ class PassedOver:
     ) -> None:
         """Count a call that raised; write it if that was an error."""
         with guard.guarded("watching"):
-            cells = recorder.cells_of(self._plan)
-            if cells is not None:
-                cells.record(recorder.monotonic() - began)
-            if isinstance(error, Exception):
-                if cells is not None:
-                    cells.fail()
+            failed = isinstance(error, Exception)
+            count_raised(recorder.cells_of(self._plan), recorder.monotonic() - began, failed)
+            if failed:
                 self.write(recorder, outer, call, began, error)
 
     def write(

@@ -12,11 +12,11 @@ import os
 import stat
 import struct
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from tradespan.core.process import is_alive
+from tradespan.pages.files import make_file
 from tradespan.pages.locks import LockKeeper, is_locked
 
 MAGIC = b"tspage\r\n"
@@ -99,25 +99,9 @@ class CounterPage:
         Raises:
             OSError: The file cannot be made.
         """
-        unnamed = path.with_name(f".{path.name}")
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        with suppress(FileNotFoundError):  # one that was interrupted has left it
-            os.unlink(unnamed)
-        descriptor = os.open(unnamed, flags, 0o600)
-        lock = -1
-        try:
-            lock = self._locks.lock(unnamed)
-            os.posix_fallocate(descriptor, 0, _SIZE)
+        with make_file(path, _SIZE, self._locks) as (descriptor, lock):
             mapped = mmap.mmap(descriptor, _SIZE)
             mapped[:HEADER_SIZE] = _pack_header(owner)
-            os.rename(unnamed, path)
-        except BaseException:
-            self._locks.let_go(lock)
-            with suppress(OSError):  # its folder may be gone
-                os.unlink(unnamed)
-            raise
-        finally:
-            os.close(descriptor)
         self._locks.let_go(self._lock)
         self._lock = lock
         before, self._map = self._cells, mapped

@@ -21,6 +21,7 @@ from tradespan.core import guard
 from tradespan.core.clock import Clock
 from tradespan.core.forks import after_fork_in_child
 from tradespan.declare.instruments import TRADESPAN_FUNCTION_DURATION
+from tradespan.pages.files import make_file
 from tradespan.pages.locks import LockKeeper
 
 MAGIC = b"tsmetr\r\n"
@@ -247,16 +248,8 @@ class _MetricFile:
         """
         folder, locks = writer.folder, writer.locks
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = metric_file_name(writer.identity, ordinal)
-        unnamed = folder / f".{name}"
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        with suppress(FileNotFoundError):  # one that was interrupted has left it
-            os.unlink(unnamed)
-        descriptor = os.open(unnamed, flags, 0o600)
-        lock = -1
-        try:
-            lock = locks.lock(unnamed)
-            os.posix_fallocate(descriptor, 0, size)
+        path = folder / metric_file_name(writer.identity, ordinal)
+        with make_file(path, size, locks) as (descriptor, lock):
             self._map = mmap.mmap(descriptor, size)
             self._map[:CHECKED] = pack_header(
                 writer.identity, ordinal, os.getpid(), writer.process_start, writer.clock.wall()
@@ -264,14 +257,6 @@ class _MetricFile:
             self._bytes = memoryview(self._map)
             self.words = self._bytes[CHECKED:HEADER_SIZE].cast("Q")
             self.used = self.words[END] = HEADER_SIZE
-            os.rename(unnamed, folder / name)
-        except BaseException:
-            locks.let_go(lock)
-            with suppress(OSError):  # its folder may be gone
-                os.unlink(unnamed)
-            raise
-        finally:
-            os.close(descriptor)
         self._lock = lock
         self._size = size
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from zlib import crc32
 
 import msgspec
@@ -46,8 +46,27 @@ class FastLane(Protocol):
         """
         ...
 
+    def use(self, place: Place | None, declared: dict[int, Append], /) -> None:
+        """Write to a segment's place from now on, records of sites that were declared there.
+
+        All others take the slow way; all records do while `declared` is empty.
+        """
+        ...
+
+    def count_in(self, counter: memoryview, /) -> None:
+        """Acknowledge in another cell from now on, with what was acknowledged before."""
+        ...
+
+    def restart(self, counter: memoryview, /) -> None:
+        """Begin as a new writer: numbers from 1, no place, another counter."""
+        ...
+
+
+class SpanLane(FastLane, Protocol):
+    """A lane that reads spans as they are: the native one. In Python the recorder does."""
+
     def finish(self, kind: int, span: Any, ended: int | None, cells: Any, /) -> int | None:
-        """End a span (`instrument/state.py`) and write its record, if the lane can read it.
+        """End a span (`instrument/state.py`) and write its record.
 
         `ended`: monotonic nanoseconds; None: now. `cells`: where its call is counted; or None.
 
@@ -69,21 +88,6 @@ class FastLane(Protocol):
         """As `finish`, for a call that raised: how its status is described, and the fields of the
         exception's event (`core.records.Event`).
         """
-        ...
-
-    def use(self, place: Place | None, declared: dict[int, Append], /) -> None:
-        """Write to a segment's place from now on, records of sites that were declared there.
-
-        All others take the slow way; all records do while `declared` is empty.
-        """
-        ...
-
-    def count_in(self, counter: memoryview, /) -> None:
-        """Acknowledge in another cell from now on, with what was acknowledged before."""
-        ...
-
-    def restart(self, counter: memoryview, /) -> None:
-        """Begin as a new writer: numbers from 1, no place, another counter."""
         ...
 
 
@@ -120,12 +124,6 @@ class PureLane:
     def record(self, kind: int, site: int, fields: tuple[Any, ...], /) -> None:
         self.append(kind, site, _encode(fields))
 
-    def finish(self, kind: int, span: Any, ended: int | None, cells: Any, /) -> int | None:
-        raise NotImplementedError("a lane in Python does not read spans: the recorder does")
-
-    def fail(self, *_: Any) -> int | None:
-        raise NotImplementedError("a lane in Python does not read spans: the recorder does")
-
     def use(self, place: Place | None, declared: dict[int, Append], /) -> None:
         # The values of `declared` say where records go: one look answers both questions.
         self._appends = declared
@@ -147,3 +145,8 @@ def make_lane(lane: int, counter: memoryview, slow: Slow) -> FastLane:
         return PureLane(lane, counter, slow)
     made: FastLane = native.module.Lane(lane, counter, _encode, slow, PayloadTooLong)
     return made
+
+
+def reads_spans(lane: FastLane) -> SpanLane | None:
+    """The same lane, if it is one that reads spans."""
+    return None if isinstance(lane, PureLane) else cast(SpanLane, lane)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from tradespan.core import native
+from tradespan.pages.files import make_file
 from tradespan.pages.locks import LockKeeper
 from tradespan.spool.layout import (
     CLOSED,
@@ -26,8 +26,6 @@ from tradespan.spool.layout import (
     pack_header,
     unpack_frame_header,
 )
-
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 Append = Callable[[bytes], int]
 
@@ -87,23 +85,10 @@ class OpenSegment:
         name = str(SegmentName(header.created, header.writer.hex(), header.lane, header.ordinal))
         self.path = folder / name
         self._locks = locks
-        unnamed = folder / f".{name}"
-        descriptor = os.open(unnamed, _FLAGS, 0o600)
-        lock = -1
-        try:
-            lock = locks.lock(unnamed)
-            os.posix_fallocate(descriptor, 0, header.capacity)
+        with make_file(self.path, header.capacity, locks) as (descriptor, lock):
             # Without the room that closing needs: the last frame always has a place.
             self._map = mmap.mmap(descriptor, header.capacity - END_SIZE)
             self._map.write(pack_header(header) + first_frame)
-            os.rename(unnamed, self.path)
-        except BaseException:
-            locks.let_go(lock)
-            with suppress(OSError):  # its folder may be gone
-                os.unlink(unnamed)
-            raise
-        finally:
-            os.close(descriptor)
         self._lock = lock
         self._lane = header.lane
         self.place = _make_place(self._map)

@@ -23,7 +23,7 @@ from tradespan.core.process import process_start
 from tradespan.core.records import Kind, Lane, Resource, Site
 from tradespan.pages.counters import CounterPage, LaneCounters, PageOwner
 from tradespan.pages.locks import LockKeeper
-from tradespan.spool.lane import make_lane
+from tradespan.spool.lane import make_lane, reads_spans
 from tradespan.spool.layout import (
     END_SIZE,
     HEADER_SIZE,
@@ -221,17 +221,7 @@ def _fitting(payload: bytes, substitute: bytes) -> bytes:
 class LaneWriter:
     """One lane of a writer."""
 
-    __slots__ = (
-        "_fast",
-        "_open",
-        "_ordinal",
-        "_spool",
-        "append",
-        "fail",
-        "finish",
-        "lane",
-        "record",
-    )
+    __slots__ = ("_fast", "_open", "_ordinal", "_spool", "append", "lane", "record", "spans")
 
     def __init__(self, spool: SpoolWriter, lane: Lane) -> None:
         self._spool = spool
@@ -247,10 +237,8 @@ class LaneWriter:
         (or counted in memory)."""
         self.record: Callable[[int, int, tuple[Any, ...]], None] = self._fast.record
         """`FastLane.record`: kind, site, fields; likewise."""
-        self.finish: Callable[[int, Any, int | None, Any], int | None] = self._fast.finish
-        """`FastLane.finish`: kind, span, when it ended, the cells of its function."""
-        self.fail: Callable[..., int | None] = self._fast.fail
-        """`FastLane.fail`: the same, then how its status is described and the exception's event."""
+        self.spans = reads_spans(self._fast)
+        """The lane, if it reads spans as they are."""
 
     def count_discarded(self, reason: str) -> None:
         """A record that could not even be encoded."""

@@ -228,7 +228,7 @@ def test_a_span_that_was_ended_is_not_written_again(tmp_path: Path, site: int) -
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
     module: Any = compiled()
     with capture(tmp_path) as captured:
-        lane: Any = captured.recorder.spool.ordinary
+        lane: Any = captured.recorder.spool.ordinary.spans
         for wrong in [(16, object(), None, None), (16, Span(), None, 5), (16, Span(), "x", None)]:
             with pytest.raises(TypeError):
                 lane.finish(*wrong)
