@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from tradespan.config import Config, OtlpHttp
 from tradespan.core.delivery import Cursor
 from tradespan.core.records import Kind
-from tradespan.forward.agent import Destination
 from tradespan.forward.books import Books, add_up
 from tradespan.forward.courier import Courier, RetryPolicy
 from tradespan.forward.cursors import FileCursors
+from tradespan.forward.post import Destination
 from tradespan.sinks.otlp_http import OtlpHttpSink
 from tradespan.sinks.store import StoreSink
 from tradespan.spool.folder import RunFolder

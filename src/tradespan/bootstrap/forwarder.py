@@ -10,15 +10,17 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from tradespan.bootstrap.chores import build_chores
 from tradespan.bootstrap.couriers import build_courier, read_books
 from tradespan.bootstrap.folders import destinations
 from tradespan.config import Config
 from tradespan.core.errors import SpoolUnavailable, StoreError
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.guard import guarded
-from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Destination, Rhythm
+from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Rhythm
 from tradespan.forward.books import Books
 from tradespan.forward.courier import Courier
+from tradespan.forward.post import Destination
 from tradespan.spool.folder import RootLock, RunFolder, read_json
 
 LOOK_AROUND = 0.08
@@ -56,7 +58,7 @@ class InProcessForwarder:
         while not self._stop.is_set():
             with guarded("forwarder"):
                 if self._try_lock():
-                    self._agent = build_agent(self._config)
+                    self._agent = build_agent(self._config, beside=False)
                     self._agent.run()
                     return
             self._try_now.wait(self._config.agent.takeover_interval)
@@ -158,8 +160,10 @@ def _other_is_answered(config: Config, folder: RunFolder) -> bool:
     )
 
 
-def build_agent(config: Config, only: RunFolder | None = None) -> Agent:
+def build_agent(config: Config, only: RunFolder | None = None, *, beside: bool = True) -> Agent:
     """The agent of one root, with the settings' destinations for folders that name none.
+
+    `beside`: whether it runs in a process of its own.
 
     A destination that cannot be opened stands in its status, with the reason, under `problems`.
     """
@@ -181,6 +185,7 @@ def build_agent(config: Config, only: RunFolder | None = None) -> Agent:
         rhythm=Rhythm(poll=config.agent.poll_interval),
         only=only,
         queue_warning_threshold=config.spool.queue_warning_threshold,
+        chores=build_chores(config, beside=beside),
     )
     agent.status["problems"] = problems
     return agent

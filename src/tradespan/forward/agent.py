@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 from tradespan.core.guard import guarded
 from tradespan.core.process import is_alive
 from tradespan.forward.backlog import DEFAULT_THRESHOLD, BacklogWatch, Queue, Waiting
 from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier
+from tradespan.forward.post import Destination, Post
 from tradespan.forward.register import FolderRegister
 from tradespan.pages.folding import fold_dead_pages
 from tradespan.spool.folder import DRAINED, PROGRESS, RunFolder, replace_json
@@ -41,16 +42,15 @@ _REBUILD = 5.0
 """Seconds between two tries to open a destination that could not be opened."""
 
 
-class Destination(NamedTuple):
-    """Where a run's records shall go, as its `run.json` says."""
-
-    kind: str
-    """`store` or `otlp`."""
-    address: str
-    """Path or URL, without secrets."""
-
-
 BuildCourier = Callable[[Destination], Courier[Any] | None]
+
+
+class Chore(Protocol):
+    """Work of one root's agent beside forwarding: a step at a time, by its main loop."""
+
+    def work(self, folders: list[RunFolder]) -> None:
+        """Do what is due, in milliseconds, for the folders that are not drained to the end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ class Agent:
         rhythm: Rhythm | None = None,
         only: RunFolder | None = None,
         queue_warning_threshold: int = DEFAULT_THRESHOLD,
+        chores: tuple[Chore, ...] = (),
     ) -> None:
         """`default`: for folders that do not say. `only`: serve this folder alone.
 
@@ -93,11 +94,12 @@ class Agent:
         self.stop = threading.Event()
         self.status: dict[str, Any] = {"pid": os.getpid(), "started": time.time()}
         self.backlogs = BacklogWatch(self._count_waiting, queue_warning_threshold)
+        self._chores = chores
         self._build = build_courier
         self._default = default
         self._rhythm = rhythm or Rhythm()
         self._register = FolderRegister(root, only)
-        self._posts: dict[Destination, _Post] = {}
+        self._posts: dict[Destination, Post] = {}
         self._build_again: dict[Destination, float] = {}
         self._ending: dict[str, _Ending] = {}
         self._keepers: dict[str, Bookkeeper] = {}
@@ -119,6 +121,9 @@ class Agent:
         with self._stepping:
             with guarded("agent"):
                 self._serve(self.open_folders())
+            for chore in self._chores:
+                with guarded(type(chore).__name__):
+                    chore.work(self.open_folders())
             with guarded("agent status"):
                 self._write_status()
             with guarded("agent purge"):
@@ -205,9 +210,11 @@ class Agent:
             with guarded(f"{destination.kind} {destination.address}"):
                 courier = self._build(destination)
                 if courier is not None:
-                    self._posts[destination] = _Post(self, destination, courier)
+                    self._posts[destination] = Post(
+                        destination, courier, self.stop, self._rhythm.poll
+                    )
 
-    def _posts_of(self, folder: RunFolder) -> list[_Post]:
+    def _posts_of(self, folder: RunFolder) -> list[Post]:
         posts = (self._posts.get(destination) for destination in self.wanted(folder))
         return [post for post in posts if post is not None]
 
@@ -285,7 +292,7 @@ class Agent:
         content = {**self.status, "time": time.time(), "sinks": sinks, "backlogs": backlogs}
         replace_json(self.root / STATUS, content)
 
-    def _describe_sink(self, post: _Post) -> dict[str, Any]:
+    def _describe_sink(self, post: Post) -> dict[str, Any]:
         name, state = post.courier.sink.name, post.courier.state
         return {
             "address": post.destination.address,
@@ -343,7 +350,7 @@ def _number(value: object) -> float:
     return value if isinstance(value, int | float) and abs(value) < 1e300 else 0.0
 
 
-def _behind(post: _Post, folder: RunFolder, ending: _Ending) -> bool:
+def _behind(post: Post, folder: RunFolder, ending: _Ending) -> bool:
     """Whether a destination has not looked through the folder since the run ended."""
     looked = post.courier.caught_up(folder)
     return looked is None or looked <= ending.since
@@ -366,34 +373,3 @@ def _answers(courier: Courier[Any]) -> bool:
     return courier.state.failing_since is None and (
         sending_since is None or time.monotonic() - sending_since < NOT_ANSWERING * _JUST_UNDER
     )
-
-
-class _Post:
-    """One destination's thread."""
-
-    def __init__(self, agent: Agent, destination: Destination, courier: Courier[Any]) -> None:
-        self.destination = destination
-        self.courier = courier
-        self.folders: list[RunFolder] = []
-        """Never changed, only replaced, by the agent's main loop."""
-        self.wake = threading.Event()
-        self._agent = agent
-        self.thread = threading.Thread(
-            target=self._run, name=f"tradespan-{courier.sink.name}", daemon=True
-        )
-        self.thread.start()
-
-    def cut(self) -> None:
-        """Close the sink while it may be at work."""
-        with guarded(f"closing {self.courier.sink.name}"):
-            self.courier.sink.close()
-
-    def _run(self) -> None:
-        poll = self._agent._rhythm.poll  # noqa: SLF001 - the agent's own thread
-        while not self._agent.stop.is_set():
-            self.wake.clear()
-            with guarded(f"forwarding to {self.courier.sink.name}"):
-                if self.courier.work(self.folders):
-                    continue
-            self.wake.wait(poll)
-        self.courier.close()

@@ -14,8 +14,9 @@ from tests.unit.forward.builders import Bot
 from tradespan.core.delivery import Accepted, Batch, Outcome, Retry
 from tradespan.core.process import process_start
 from tradespan.core.records import Kind, Span
-from tradespan.forward.agent import Agent, Destination, Rhythm
+from tradespan.forward.agent import Agent, Rhythm
 from tradespan.forward.courier import Courier, RetryPolicy
+from tradespan.forward.post import Destination
 from tradespan.spool.folder import DRAINED, ENDED, read_json, replace_json
 from tradespan.wire.codec import decode_span
 
