@@ -207,10 +207,12 @@ def test_cursor_that_cannot_be_kept_makes_no_flood_and_is_kept_later(
     for _ in range(20):
         courier.work([bot.folder])
     assert [ids(batch) for batch in sink.offered] == [list(range(1, 21))]
-    assert courier.finished(bot.folder) == {str(name) for name in bot.folder.segments()}
+    # Were the segment deleted now, a kill would leave a cursor that knows nothing of its records.
+    assert courier.finished(bot.folder) == set()
     assert courier.cursor(bot.folder).accepted == 20
     keeper.fault = None
     courier.work([bot.folder])
+    assert courier.finished(bot.folder) == {str(name) for name in bot.folder.segments()}
     assert keeper.kept[str(bot.folder.path)].accepted == 20
     assert keeper.saves == 1
 
