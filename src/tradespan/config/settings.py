@@ -133,8 +133,8 @@ _PLACES: tuple[Setting, ...] = (
             "Folder of this run's segments; by default a new one below the root.",
             ("TRADESPAN_SPOOL",), "spool"),
     Setting("spool.bytes", size(64 * KIB), 2 * GIB,
-            "Most bytes that the files of all runs below one root may take; an eighth of it is kept "
-            "for errors. Beyond it the oldest ordinary records go, counted, and errors last.",
+            "Most bytes that the files of all runs below one root may take; an eighth of it is "
+            "kept for errors. Beyond it the oldest ordinary records go, counted, and errors last.",
             ("TRADESPAN_SPOOL_BYTES",), unit="B"),
     Setting("spool.age", duration(0, zero_is_endless=True), 604_800.0,
             "How long records wait for a destination that does not take them; then they go, "

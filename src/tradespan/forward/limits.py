@@ -158,6 +158,7 @@ class SpaceKeeper:
         if now < self._next:
             return
         self._next = now + _LOOK_EVERY
+        self._watch_clock(now)
         usage = self._look(folders, now)
         space = self._measure(self._root)
         short = frozenset(self._passed(usage, space))
@@ -210,18 +211,21 @@ class SpaceKeeper:
         room = self.limits.bytes - max(errors, self.limits.error_reserve)
         return usage.taken[Lane.ORDINARY] + usage.aside - room
 
-    def _too_old(self, usage: _Usage) -> Iterator[_File]:
-        """Segments whose newest record is older than the limit, as far as the clock can be
-        trusted."""
-        now, wall = self._now(), self._clock.wall() / _SECOND
-        if abs(wall - now - self._wall_less_monotonic) > _JUMP:
+    def _watch_clock(self, now: float) -> None:
+        """A wall clock that jumps makes nothing old: age waits again for a while."""
+        offset = self._clock.wall() / _SECOND - now
+        if abs(offset - self._wall_less_monotonic) > _JUMP:
             self._began = now
-        self._wall_less_monotonic = wall - now
+        self._wall_less_monotonic = offset
+
+    def _too_old(self, usage: _Usage) -> Iterator[_File]:
+        """Segments whose newest record is older than the limit."""
         age = self.limits.age
-        if age is None or now - self._began < min(age, _GRACE):
+        if age is None or self._now() - self._began < min(age, _GRACE):
             return
+        oldest = self._clock.wall() - int(age * _SECOND)
         for lane in (Lane.ORDINARY, Lane.ERROR):
-            yield from (file for file in usage.lanes[lane] if wall - file.changed / _SECOND > age)
+            yield from (file for file in usage.lanes[lane] if file.changed < oldest)
 
     def _excess(self, reason: str, usage: _Usage) -> Iterator[_File]:
         """What goes next, as long as something has to."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,7 +16,6 @@ from tests.unit.forward.builders import (
     taken,
     work_on,
 )
-from tradespan.core import guard
 from tradespan.core.delivery import Accepted, Batch, Cursor, Outcome, Parked, Retry, Split
 from tradespan.core.records import Span
 from tradespan.forward.courier import halve
@@ -155,14 +153,6 @@ def test_halves_are_together_the_batch(bot: Bot, sink: ListSink[Span]) -> None:
 
 
 # ── a sink that fails in itself ─────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture
-def quiet_guard() -> Iterator[None]:
-    """Errors of ours are expected here: they are counted, and not raised."""
-    before = guard.raise_errors(False)
-    yield
-    guard.raise_errors(before)
 
 
 def test_record_on_which_a_sink_fails_is_found_and_parked(
