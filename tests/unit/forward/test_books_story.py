@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.fakes import ListSink, MemoryCursors, SteppingClock
@@ -59,14 +59,16 @@ steps = st.lists(
     st.tuples(
         st.sampled_from(
             [
-                *("record", "fail", "log", "deliver", "deliver other", "deliver logs", "delete"),
-                *("fill", "space", "restart", "discard", "kill the agent", "keep no cursor"),
+                # Twice: what makes a story interesting.
+                *("record", "record", "fail", "log", "deliver", "deliver other", "deliver other"),
+                *("deliver logs", "discard", "discard", "kill the agent", "keep no cursor"),
+                *("delete", "fill", "space", "restart"),
             ]
         ),
-        st.integers(1, 120),
+        st.integers(1, 200),
     ),
-    min_size=1,
-    max_size=25,
+    min_size=8,
+    max_size=30,
 )
 
 
@@ -133,7 +135,7 @@ class Story:
         elif step == "keep no cursor":
             self.cursors[count % len(NAMES)].fault = OSError(errno.ENOSPC, "no space")
         else:
-            limits = SpaceLimits(bytes=4096 * (1 + count // 10), age=None, free=0)
+            limits = SpaceLimits(bytes=4096 * (1 + count // 20), age=None, free=0)
             keeper = SpaceKeeper(self.folder.path, limits, clock=self.clock)
             for _ in range(2):
                 keeper.work([self.folder])
@@ -149,6 +151,21 @@ def refuse_space(descriptor: int, offset: int, size: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(steps=steps)
+@example(
+    steps=[
+        *(("record", 200), ("deliver", 1), ("deliver other", 1), ("log", 80), ("discard", 1)),
+        *(("kill the agent", 1), ("deliver other", 1), ("deliver logs", 1), ("delete", 1)),
+        *(("keep no cursor", 1), ("record", 150), ("deliver other", 1), ("discard", 1)),
+        *(("deliver other", 1), ("deliver other", 80), ("delete", 1), ("kill the agent", 1)),
+    ]
+)
+@example(
+    steps=[
+        *(("record", 200), ("restart", 2), ("keep no cursor", 3), ("deliver", 200)),
+        *([("deliver other", 200)] * 4), *([("deliver logs", 200)] * 2), ("deliver", 200),
+        *(("delete", 1), ("kill the agent", 1), ("deliver", 1)),
+    ]
+)  # fmt: skip
 @pytest.mark.usefixtures("quiet_guard")
 def test_books_balance_after_every_step_of_any_story(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
