@@ -38,9 +38,15 @@ RECORDS = 200
 """Of one request."""
 _CALLS = 5
 """Of each subject in a round: a thousand records."""
-_ORDER = {"symbol": "AAPL", "side": "buy", "quantity": 300, "price": 187.15, "live": True}
+_ORDER: dict[str, Any] = {
+    "symbol": "AAPL",
+    "side": "buy",
+    "quantity": 300,
+    "price": 187.15,
+    "live": True,
+}
 _SITE = Site(1, "desk", "1.0")
-_FACTS = {"service.name": "desk", "process.pid": 41, "host.name": "h1"}
+_FACTS: dict[str, Any] = {"service.name": "desk", "process.pid": 41, "host.name": "h1"}
 _SPAN, _LOG, _POINT = "SDK: span", "SDK: log record", "SDK: point"
 
 _ROWS = {
