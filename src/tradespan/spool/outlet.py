@@ -52,7 +52,10 @@ class Outlet:
     def writer(self, resource: SdkResource) -> SpoolWriter:
         """The writer of a resource; one process has one, rarely more."""
         for known, writer in self._writers:
-            if known is resource or known == resource:
+            if known is resource:
+                return writer
+        for known, writer in self._writers:
+            if known == resource:
                 return writer
         fresh = SpoolWriter(
             self.folder,

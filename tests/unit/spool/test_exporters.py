@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from enum import Enum, IntEnum
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans as their_spans
@@ -130,6 +134,34 @@ def test_a_span_over_1_mib_is_cut_and_kept(tmp_path: Path) -> None:
     assert "cut by tradespan" in record.attributes["all"]
 
 
+class Side(str, Enum):  # noqa: UP042 - what `str` shows of it is "Side.BUY"
+    BUY = "buy"
+
+
+class Leg(IntEnum):
+    FAR = 2
+
+
+def test_values_of_derived_types_stay_what_they_are(tmp_path: Path) -> None:
+    memory = InMemorySpanExporter()
+    provider = TracerProvider(resource=RESOURCE)
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    provider.add_span_processor(SimpleSpanProcessor(SpanWriter(outlet(tmp_path, Kind.SPAN))))
+    values: dict[str, Any] = {
+        "price": np.float64(187.25),
+        "side": Side.BUY,
+        "leg": Leg.FAR,
+        "book": [np.float64(1.5), np.float64(2.5)],
+        "venue": np.str_("x"),
+        "nested": {"price": np.float64(0.5)},
+    }
+    provider.get_tracer("desk").start_span("order", attributes=values).end()
+    theirs = decode_request(their_spans(memory.get_finished_spans()).SerializeToString())
+    ours = decode_request(sent(tmp_path, Kind.SPAN))
+    assert ours[0].attributes == theirs[0].attributes
+    assert ours[0].attributes["price"] == 187.25
+
+
 def test_two_resources_are_told_apart(tmp_path: Path) -> None:
     writer = SpanWriter(outlet(tmp_path, Kind.SPAN))
     for name in ("a", "b", "a"):
@@ -173,6 +205,30 @@ def test_a_forked_child_writes_segments_of_its_own(tmp_path: Path) -> None:
     read = {span.name: span.resource for span in decode_request(SIGNALS[Kind.SPAN].encode(batch))}
     instances = {name: facts["service.instance.id"] for name, facts in read.items()}
     assert instances["parent"] == instances["parent again"] != instances["child"]
+
+
+def test_threads_that_meet_a_new_resource_at_once_lose_nothing(tmp_path: Path) -> None:
+    writer = SpanWriter(outlet(tmp_path, Kind.SPAN))
+    memory = InMemorySpanExporter()
+    provider = TracerProvider(resource=RESOURCE)
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    for number in range(400):
+        provider.get_tracer("t").start_span(str(number)).end()
+    spans = memory.get_finished_spans()
+    ready = threading.Barrier(4)
+
+    def export(share: int) -> None:
+        ready.wait()
+        for span in spans[share::4]:
+            writer.export([span])
+
+    threads = [threading.Thread(target=export, args=(share,)) for share in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    read = decode_request(sent(tmp_path, Kind.SPAN))
+    assert sorted(int(span.name) for span in read) == list(range(400))
 
 
 # ── when it goes wrong ──────────────────────────────────────────────────────────────────────────
