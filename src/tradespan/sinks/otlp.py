@@ -14,7 +14,8 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from tradespan.core.delivery import Accepted, Batch, Denied, Outcome, Parked, Retry, Split
 from tradespan.core.records import Kind
@@ -24,6 +25,18 @@ from tradespan.wire.answers import read_partial_success
 from tradespan.wire.signals import Signal
 
 logger = logging.getLogger("tradespan")
+
+
+class TlsFiles(NamedTuple):
+    """PEM files, read anew for each connection, so that they may be renewed."""
+
+    certificate: Path | None = None
+    """Of the authorities that a receiver's certificate is checked against; None: the system's."""
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+
+
+NO_FILES = TlsFiles()
 
 
 class OtlpSink(ABC):

@@ -11,6 +11,7 @@ for the parent's forwarder, or for the next start.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,24 +19,34 @@ from typing import Any
 
 from tradespan.core.delivery import Outcome, Parked, Retry
 from tradespan.core.errors import DeliveryError
-from tradespan.core.forks import process_generation
+from tradespan.core.forks import after_fork_in_child, process_generation
 from tradespan.core.version import __version__
 from tradespan.sinks.answers import accept_or_park
 from tradespan.sinks.grpc_status import DETAILS, read_status
-from tradespan.sinks.otlp import OtlpSink
+from tradespan.sinks.otlp import NO_FILES, OtlpSink, TlsFiles
 from tradespan.sinks.proxies import is_loopback
 from tradespan.wire.signals import TRACES, Signal
 
+_loaded_in = 0 if "grpc" in sys.modules else process_generation()
+"""When gRPC was loaded; who else has loaded it before may have done so in a parent."""
 try:
     import grpc  # optional extra: otlp-grpc
 except ImportError:
     grpc = None
 
+NOT_INSTALLED = (
+    "OTLP over gRPC needs grpcio; run `pip install 'tradespan[otlp-grpc]'`, or set "
+    "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
+)
+FORKED = (
+    "gRPC does not survive a fork, and this process was forked after it was loaded; set "
+    "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or let `tradespan run` or `tradespan agent` send"
+)
+
 MOST_BYTES = 4 * 1024 * 1024 - 64 * 1024
 """Of one request, before compression. gRPC receivers, the Collector's among them, refuse messages
 over 4 MiB unless they are told otherwise."""
 _MOST_ANSWER = 4 * 1024 * 1024
-_loaded_in = process_generation()
 _kept_for_ever: list[Any] = []
 """A forked child's copies of its parent's channels: to destroy one could wait for a lock that a
 thread of the parent held."""
@@ -54,40 +65,30 @@ class OtlpGrpcSink(OtlpSink):
         headers: Mapping[str, str] | None = None,
         timeout: float | None = 10.0,
         compress: bool = False,
-        certificate: Path | None = None,
-        client_certificate: Path | None = None,
-        client_key: Path | None = None,
+        tls: TlsFiles = NO_FILES,
     ) -> None:
         """`target`: `host:port`, or another form that gRPC accepts.
 
-        `timeout`: seconds of one request; None: no limit. Files of certificates are read anew for
-        each channel, so that they may be renewed.
+        `timeout`: seconds of one request; None: no limit.
 
         Raises:
             DeliveryError: grpcio is not installed, or was loaded before this process was forked.
         """
         if grpc is None:
-            raise DeliveryError(
-                f"{target}: OTLP over gRPC needs grpcio: pip install 'tradespan[otlp-grpc]', or "
-                "set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
-            )
+            raise DeliveryError(target, NOT_INSTALLED)
         if process_generation() != _loaded_in:
-            raise DeliveryError(
-                f"{target}: gRPC does not survive a fork, and this process was forked after it was "
-                "loaded: use http/protobuf, or `tradespan run`, or a `tradespan agent` beside it"
-            )
+            raise DeliveryError(target, FORKED)
         super().__init__(name, signal, MOST_BYTES)
         self._target = target
         self._secure = secure
         self._timeout = timeout
         self._compression = grpc.Compression.Gzip if compress else grpc.Compression.NoCompression
-        self._certificate = certificate
-        self._client_certificate = client_certificate
-        self._client_key = client_key
+        self._tls = tls
         self._metadata = tuple((headers or {}).items())
         self._channel: Any = None
         self._lock = threading.Lock()
         """Around the change of a channel: it may be closed by another thread."""
+        after_fork_in_child(self._leave_channel)
 
     def close(self) -> None:
         """Close the channel; a delivery that waits for an answer ends at once, with Retry."""
@@ -96,11 +97,15 @@ class OtlpGrpcSink(OtlpSink):
         if channel is not None:
             channel.close()
 
+    def _leave_channel(self) -> None:
+        """In a forked child."""
+        self._lock = threading.Lock()
+        _kept_for_ever.append(self._channel)
+        self._channel = None
+
     def _send(self, body: bytes, *, bisect: bool) -> Outcome:
         try:
-            call = self._usable_channel().unary_unary(
-                self._signal.service, _as_it_is, _as_it_is
-            )
+            call = self._usable_channel().unary_unary(self._signal.service, _as_it_is, _as_it_is)
             answer: bytes = call(
                 body,
                 timeout=self._timeout,
@@ -155,7 +160,9 @@ class OtlpGrpcSink(OtlpSink):
         if not self._secure:
             return grpc.insecure_channel(self._target, options)
         credentials = grpc.ssl_channel_credentials(
-            _read(self._certificate), _read(self._client_key), _read(self._client_certificate)
+            _read(self._tls.certificate),
+            _read(self._tls.client_key),
+            _read(self._tls.client_certificate),
         )
         return grpc.secure_channel(self._target, credentials, options)
 

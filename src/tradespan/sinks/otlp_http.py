@@ -15,14 +15,13 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from tradespan.core.delivery import Outcome, Retry
 from tradespan.core.version import __version__
 from tradespan.sinks.answers import SHOWN, read_answer
-from tradespan.sinks.otlp import OtlpSink
+from tradespan.sinks.otlp import NO_FILES, OtlpSink, TlsFiles
 from tradespan.sinks.proxies import basic_auth, find_proxy
 from tradespan.wire.signals import TRACES, Signal
 
@@ -48,7 +47,8 @@ class _Answer(NamedTuple):
 
 class _Response(http.client.HTTPResponse):
     """Passes over 1xx: `http.client` takes any but 100 for the answer, and the answer for the next
-    request's."""
+    request's.
+    """
 
     def begin(self) -> None:
         super().begin()
@@ -73,14 +73,11 @@ class OtlpHttpSink(OtlpSink):
         headers: Mapping[str, str] | None = None,
         timeout: float | None = 10.0,
         compress: bool = False,
-        certificate: Path | None = None,
-        client_certificate: Path | None = None,
-        client_key: Path | None = None,
+        tls: TlsFiles = NO_FILES,
     ) -> None:
         """`url`: complete, its path included; a user and password in it are sent as such.
 
-        `timeout`: seconds of one request; None: no limit. Files of certificates are read anew for
-        each connection, so that they may be renewed.
+        `timeout`: seconds of one request; None: no limit.
         """
         super().__init__(name, signal, MOST_BYTES, encoding)
         parts = urlsplit(url)
@@ -88,9 +85,7 @@ class OtlpHttpSink(OtlpSink):
         self._host, self._port = parts.hostname or "", parts.port or (443 if self._secure else 80)
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._timeout = timeout
-        self._certificate = certificate
-        self._client_certificate = client_certificate
-        self._client_key = client_key
+        self._tls = tls
         asked = {"user-agent": f"tradespan/{__version__}"}
         asked |= basic_auth("authorization", parts.username, parts.password)
         asked |= {key.lower(): value for key, value in (headers or {}).items()}
@@ -193,10 +188,10 @@ class OtlpHttpSink(OtlpSink):
         return plain
 
     def _trust(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self._certificate)
-        if self._client_certificate is not None:
+        context = ssl.create_default_context(cafile=self._tls.certificate)
+        if self._tls.client_certificate is not None:
             # Without the empty password OpenSSL would ask the terminal for a protected key's.
-            context.load_cert_chain(self._client_certificate, self._client_key, password="")
+            context.load_cert_chain(self._tls.client_certificate, self._tls.client_key, password="")
         return context
 
 

@@ -17,6 +17,7 @@ import pytest
 from tests.support.receiver import Receiver
 from tests.unit.sinks.builders import make_batch
 from tradespan.core.delivery import Accepted, Outcome, Retry
+from tradespan.sinks.otlp import TlsFiles
 from tradespan.sinks.otlp_http import OtlpHttpSink
 
 pytestmark = pytest.mark.skipif(
@@ -71,8 +72,8 @@ def server_context(pair: Pair) -> ssl.SSLContext:
     return context
 
 
-def deliver_once(url: str, **options: Any) -> Outcome:
-    with closing(OtlpHttpSink("otlp-tls", url, timeout=5.0, **options)) as sink:
+def deliver_once(url: str, **files: Any) -> Outcome:
+    with closing(OtlpHttpSink("otlp-tls", url, timeout=5.0, tls=TlsFiles(**files))) as sink:
         return sink.deliver(make_batch())
 
 
@@ -106,7 +107,7 @@ def reason(outcome: Outcome) -> str:
 
 def test_a_certificate_that_is_trusted_is_delivered_to(receiver: Receiver, server: Pair) -> None:
     assert receiver.url.startswith("https://")
-    with closing(OtlpHttpSink("tls", receiver.url, certificate=server.certificate)) as sink:
+    with closing(OtlpHttpSink("tls", receiver.url, tls=TlsFiles(server.certificate))) as sink:
         assert [sink.deliver(make_batch()) for _ in range(3)] == [Accepted()] * 3
     assert len({request.client for request in receiver.requests}) == 1
 
@@ -157,7 +158,7 @@ def test_a_missing_certificate_file_is_said_and_may_come_later(
     receiver: Receiver, server: Pair, tmp_path: Path
 ) -> None:
     path = tmp_path / "ca.pem"
-    with closing(OtlpHttpSink("tls", receiver.url, certificate=path)) as sink:
+    with closing(OtlpHttpSink("tls", receiver.url, tls=TlsFiles(path))) as sink:
         assert "FileNotFoundError" in reason(sink.deliver(make_batch()))
         shutil.copy(server.certificate, path)
         assert sink.deliver(make_batch()) == Accepted()
