@@ -5,17 +5,16 @@ from __future__ import annotations
 import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from tests.support.receiver import Receiver
-from tests.unit.sinks.builders import make_batch
+from tests.unit.sinks.builders import Pair, make_batch
 from tradespan.core.delivery import Accepted, Outcome, Retry
 from tradespan.sinks.otlp import TlsFiles
 from tradespan.sinks.otlp_http import OtlpHttpSink
@@ -23,31 +22,6 @@ from tradespan.sinks.otlp_http import OtlpHttpSink
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="needs the openssl command to make certificates"
 )
-
-
-class Pair(NamedTuple):
-    """A certificate, signed by itself, and its key."""
-
-    certificate: Path
-    key: Path
-
-
-@pytest.fixture(scope="module")
-def make_pair(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pair]:
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def make(name: str, address: str, *options: str) -> Pair:
-        pair = Pair(folder / f"{name}.pem", folder / f"{name}.key")
-        command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2"
-        command += f" -subj /CN={name} -addext subjectAltName=IP:{address}"
-        files = ["-out", str(pair.certificate), "-keyout", str(pair.key)]
-        protection = options or ("-nodes",)
-        subprocess.run(
-            [*command.split(), *files, *protection], check=True, capture_output=True, timeout=30
-        )
-        return pair
-
-    return make
 
 
 @pytest.fixture(scope="module")
