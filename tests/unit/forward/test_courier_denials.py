@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,13 @@ from tests.unit.forward.builders import (
     taken,
     work_on,
 )
+from tests.unit.forward.roots import Root
 from tradespan.core.delivery import Accepted, Batch, Denied, Outcome, Parked, Retry, Split
 from tradespan.core.records import Span
+from tradespan.forward.agent import STATUS
 from tradespan.forward.courier import DENIALS, TRANSITIONS, Action, Courier, State, transition
-from tradespan.spool.folder import RunFolder
+from tradespan.forward.source import BatchLimits
+from tradespan.spool.folder import RunFolder, read_json
 
 NO = Denied("HTTP 401: token expired")
 
@@ -143,6 +147,55 @@ def test_a_receiver_that_is_gone_while_it_denied_us_is_waited_for(
     assert states == [State.DENIED, State.WAITING, State.DENIED, State.WAITING]
     work_on(courier, bot.folder)
     assert sorted(taken(sink)) == list(range(1, 21))
+
+
+def test_the_agents_status_tells_who_denies_us_why_and_how_much_waits(root: Root) -> None:
+    gateway = Gateway()
+    gateway.shut = True
+    root.sink("here", gateway)
+    bot = root.start("run", "here")
+    bot.record(300)
+
+    def told() -> dict[str, Any]:
+        status = read_json(root.path / STATUS) or {}
+        sink: dict[str, Any] = status.get("sinks", {}).get("here", {})
+        return sink
+
+    root.step_until(lambda: told().get("state") == "denied" and told()["undelivered"] == 300)
+    assert (told()["failing"], told()["last_error"]) == (True, "HTTP 401: token expired")
+    gateway.shut = False
+    root.step_until(lambda: told()["state"] == "ready" and told()["undelivered"] == 0)
+    assert len(root.sink("here").records) == 300
+
+
+# ── memory ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_courier_holds_one_full_batch_however_much_waits_wherever(
+    tmp_path: Path, clock: SteppingClock
+) -> None:
+    def refuse(batch: Batch[Span]) -> Outcome:
+        return Retry("connection refused")
+
+    courier = make_courier(ListSink(rule=refuse), clock=clock, limits=BatchLimits(records=100))
+    bots = [Bot(tmp_path / f"run{number}") for number in range(10)]
+    for each in bots:
+        each.record(2_000)
+    for _ in range(30):
+        courier.work([each.folder for each in bots])
+        clock.step(60)
+    pieces = [piece for held in courier._held.values() for piece in held.pieces]  # noqa: SLF001
+    assert len(pieces) == 1
+    # A batch ends with the read that fills it: one segment of 4 KiB here, some sixty records.
+    assert 100 <= pieces[0].count < 200
+
+
+def test_batches_grow_with_the_backlog(bot: Bot, sink: ListSink[Span]) -> None:
+    courier = make_courier(sink)
+    for waiting in (1, 50, 2_000):
+        bot.record(waiting)
+        work_on(courier, bot.folder)
+    assert [batch.count for batch in sink.taken] == [1, 50, 2_000]
 
 
 # ── the table ───────────────────────────────────────────────────────────────────────────────────
