@@ -39,7 +39,7 @@ def with_base64_ids(value: Any) -> Any:
 
 
 def parsed(body: bytes, request: Message) -> dict[str, Any]:
-    """What the request says that a JSON body says. (All that is no number is the same "NaN".)"""
+    """What the request says that a JSON body says. Whatever is no number is the same "NaN"."""
     json_format.ParseDict(with_base64_ids(json.loads(body)), request)
     return json_format.MessageToDict(request)
 
