@@ -1,3 +1,4 @@
+# long: one page of rules, each with its test
 """What goes when space is short, in which order, and that each sink's books say so exactly."""
 
 from __future__ import annotations
