@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.faults import Refuse
 from tests.support.grpc_receiver import GrpcReceiver
 from tests.support.receiver import Receiver
 from tests.unit.sinks.signals import BATCHES, Made
 from tradespan.bootstrap.couriers import build_courier, build_otlp_sink
+from tradespan.bootstrap.diagnosis import check_receiver
 from tradespan.bootstrap.folders import destinations
 from tradespan.bootstrap.receivers import (
     OtlpKind,
@@ -192,3 +194,29 @@ def test_what_lacks_grpcio_is_said_and_waits_on_disk(
     assert "s3cret" not in lacks_grpc(config)
     assert ("otlp+grpc", "http://c:4317") in destinations(config)
     assert lacks_grpc(resolve({BASE: "http://c"})) == ""
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
+def test_the_doctor_asks_each_receiver_for_each_signal(
+    receiver: Receiver, resolve: Callable[..., Config], protocol: str
+) -> None:
+    config = resolve({PROTOCOL: protocol}, endpoint=receiver.address)
+    receiver.play(Refuse(401, words="who are you?"))
+    findings = list(check_receiver(config))
+    assert [(each.good, each.says) for each in findings] == [
+        (False, f"{receiver.url} does not take traces: HTTP 401: who are you?"),
+        (True, f"{receiver.url_of('logs')} takes logs"),
+        (True, f"{receiver.url_of('metrics')} takes metrics"),
+    ]
+    assert [receiver.taken(signal) for signal in ("traces", "logs", "metrics")] == [[], [], []]
+
+
+def test_the_doctor_asks_by_grpc(resolve: Callable[..., Config]) -> None:
+    with GrpcReceiver() as grpc_receiver:
+        config = resolve({PROTOCOL: "grpc"}, endpoint=f"http://{grpc_receiver.target}")
+        assert [each.good for each in check_receiver(config)] == [True] * 3
+    assert [each.good for each in check_receiver(config)] == [False] * 3
+
+
+def test_the_doctor_has_nobody_to_ask_without_an_endpoint(resolve: Callable[..., Config]) -> None:
+    assert [each.good for each in check_receiver(resolve())] == [True]

@@ -208,6 +208,17 @@ def test_gzip_is_sent_where_it_is_asked_for(receiver: GrpcReceiver, make_sink: M
     assert len(receiver.taken()) == 1_000
 
 
+def test_a_receiver_that_takes_no_gzip_gets_none_from_then_on(
+    receiver: GrpcReceiver, make_sink: MakeSink
+) -> None:
+    words = 'grpc: Decompressor is not installed for grpc-encoding "gzip"'
+    receiver.play(Say(Code.UNIMPLEMENTED, words), Take(), Say(Code.UNIMPLEMENTED, words))
+    sink = make_sink(compress=True)
+    outcomes = [type(sink.deliver(make_batch())) for _ in range(3)]
+    # Said of what went without it, it is about something else.
+    assert outcomes == [Retry, Accepted, Parked]
+
+
 @contextmanager
 def relay(port: int) -> Iterator[tuple[int, list[int]]]:
     """A port that passes one connection on, and the sizes of what the client has sent over it."""
