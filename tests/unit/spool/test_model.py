@@ -273,9 +273,20 @@ class SpoolMachine(RuleBasedStateMachine):
         self.files.faults[call] = fault
         self.files.after[call] = after
 
+    @rule(
+        which=any_one,
+        fault=st.sampled_from(NO_SPACE),
+        after=st.integers(0, 2),
+        count=st.integers(1, 60),
+    )
+    def record_on_a_full_disk(self, which: int, fault: int, after: int, count: int) -> None:
+        self.break_disk("allocate", fault, after)
+        self._record(which, which % 2, 400, count)
+
     @rule()
     def heal_disk(self) -> None:
         self.files.faults.clear()
+        self.clock.step(1.0)
 
     def _settled(self) -> list[Path]:
         """Segments that nobody will write: closed, or of a dead writer."""
@@ -408,7 +419,7 @@ class NativeSpool(SpoolMachine):
 
 
 SETTINGS = settings(
-    max_examples=EXAMPLES or 50,
+    max_examples=EXAMPLES or 40,
     stateful_step_count=60 if EXAMPLES else 40,
     deadline=None,
     derandomize=not EXAMPLES,
