@@ -122,6 +122,8 @@ class WriterModel:
     """Whether the counter page on disk says what its writer counted."""
     folder_deleted: bool = False
     """While it wrote: what it appends may go to a file without a name."""
+    hidden: bool = False
+    """Whether a segment went that the reader had begun."""
     kept: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0), (0, 0)])
     """Lane → (in memory, dropped) as the page says, at the last look."""
 

@@ -3,7 +3,7 @@
 After each step a reader that knows nothing but the cursor has to find every record that was
 acknowledged, that no injected damage touched and that was not read yet: once, with its content, and
 nothing else. The books have to say how many the damage took: exactly, where the writer's counter
-page is whole; else at most as many as are gone.
+page is whole, and no segment went of which the reader had begun; else at most as many as are gone.
 
 TRADESPAN_MODEL_EXAMPLES=2000 makes it long, and different in each run. A sequence that fails is
 printed as a program; it becomes a test of `test_model_regressions.py`.
@@ -333,13 +333,13 @@ class SpoolMachine(RuleBasedStateMachine):
     def delete_segment(self, which: int) -> None:
         if path := self._settle(which):
             path.unlink()
-            self.model.remove({path.name})
+            self._forget({path.name})
 
     @precondition(lambda self: self.folder.exists())
     @rule()
     def delete_folder(self) -> None:
         shutil.rmtree(self.folder)
-        self.model.segments.clear()
+        self._forget(set(self.model.segments))
         for writer in self.alive:
             self.model.writers[writer.identity.hex()].folder_deleted = True
 
@@ -357,9 +357,22 @@ class SpoolMachine(RuleBasedStateMachine):
             self.model.writers[name].page_whole &= self._page(name) == page
         gone = {name for name, model in self.model.segments.items() if not model.path.exists()}
         gone -= {path.name.removesuffix(".damaged") for path in self.folder.glob("*.damaged")}
-        self.model.remove(gone)
+        self._forget(gone)
         self.model.settled |= set(self.model.segments)
         self.restart_agent()
+
+    def _forget(self, names: set[str]) -> None:
+        """Segments that were taken away, of which the reader may have begun some.
+
+        Then the books cannot tell a loss from calls that never returned: `test_known_errors.py`,
+        `test_reader_is_in_the_middle_of_a_segment_that_is_deleted`.
+        """
+        begun = self.source.cursor.positions.keys() | self.saved[0].positions.keys()
+        if self.held is not None:
+            begun |= self.held[1].positions.keys()
+        for name in names & begun:
+            self.model.writers[self.model.segments[name].writer].hidden = True
+        self.model.remove(names)
 
     def _page(self, writer: str) -> bytes:
         path = self.folder / f"{writer}.page"
@@ -394,7 +407,7 @@ class SpoolMachine(RuleBasedStateMachine):
         for writer in self.model.writers.values():
             lost = self.model.lost(writer, found)
             if writer.page_whole and self._page(writer.identity):
-                least += lost
+                least += 0 if writer.hidden else lost
                 most += lost
             else:
                 # What was in its memory is known to nobody, and counts as lost where it has to.
@@ -419,7 +432,7 @@ class NativeSpool(SpoolMachine):
 
 
 SETTINGS = settings(
-    max_examples=EXAMPLES or 40,
+    max_examples=EXAMPLES or 25,
     stateful_step_count=60 if EXAMPLES else 40,
     deadline=None,
     derandomize=not EXAMPLES,
