@@ -24,6 +24,7 @@ from tradespan.pages.locks import is_locked
 from tradespan.spool.layout import SegmentName
 
 RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
+EXEMPLARS = "exemplars.json"
 RUNS = "runs"
 DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
@@ -193,7 +194,7 @@ class RunFolder:
 
 def _is_passing(entry: str) -> bool:
     """Whether a file of a run's folder means nothing once the run is delivered."""
-    if entry in (RUN, ENDED, DRAINED, PROGRESS) or entry.endswith(".page"):
+    if entry in (RUN, ENDED, DRAINED, PROGRESS, EXEMPLARS) or entry.endswith(".page"):
         return True
     if _METRICS.fullmatch(entry):
         return True

@@ -27,7 +27,6 @@ from tests.unit.forward.builders import (
     taken,
 )
 from tests.unit.spool.builders import (
-
     frame_offsets,
     overwrite,
     read_segment,
@@ -206,15 +205,17 @@ def test_highest_sequence_number_is_a_number_like_any_other(tmp_path: Path) -> N
 
 
 def test_segment_is_deleted_between_listing_and_opening(bot: Bot) -> None:
+    bot.record(120)
+    bot.close()
+    first, *_ = segments(bot)
+    lost = spans_in(first)
+
     class DeletingFolder(RunFolder):
         def segments(self) -> list[SegmentName]:
             names = super().segments()
-            (self.path / str(names[0])).unlink(missing_ok=True)
+            first.unlink(missing_ok=True)
             return names
 
-    bot.record(120)
-    bot.close()
-    lost = spans_in(segments(bot)[0])
     source = make_source(DeletingFolder(bot.folder.path))
     given = source.next_batch()
     assert given is not None
@@ -435,9 +436,7 @@ def test_disk_is_full_exactly_when_both_lanes_roll_over(bot: Bot, files: FaultyF
 
 
 @pytest.mark.parametrize("call", ["write", "truncate"])
-def test_segment_cannot_be_closed(
-    bot: Bot, files: FaultyFiles, call: str
-) -> None:
+def test_segment_cannot_be_closed(bot: Bot, files: FaultyFiles, call: str) -> None:
     bot.record(20)
     cause = "closing a segment", "OSError"
     before = guard.counts.get(cause, 0)

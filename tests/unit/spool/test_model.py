@@ -418,8 +418,13 @@ class SpoolMachine(RuleBasedStateMachine):
 def told(books: Books) -> int:
     sink = books.sinks["sink"]
     discarded = sum(books.discarded.values())
-    return sink.accepted + sink.parked + sink.on_disk + books.in_memory + discarded + (
-        sink.unaccounted
+    return (
+        sink.accepted
+        + sink.parked
+        + sink.on_disk
+        + books.in_memory
+        + discarded
+        + (sink.unaccounted)
     )
 
 
