@@ -93,7 +93,7 @@ class FaultyFiles:
 
     def rename(self, source: Any, target: Any) -> None:
         self._pass("rename")
-        os.rename(source, target)
+        os.rename(source, target)  # noqa: PTH104 - it is what this stands for
 
     def pread(self, descriptor: int, size: int, offset: int) -> bytes:
         self._pass("read")

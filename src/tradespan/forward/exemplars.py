@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, cast
@@ -201,7 +201,7 @@ def read_exemplars(folder: Path) -> dict[FunctionKey, Buckets]:
     return found
 
 
-def merge_exemplars(several: list[Mapping[FunctionKey, Buckets]]) -> dict[FunctionKey, Buckets]:
+def merge_exemplars(several: Sequence[Mapping[FunctionKey, Buckets]]) -> dict[FunctionKey, Buckets]:
     """The latest of several runs, bucket by bucket."""
     merged: dict[FunctionKey, Buckets] = {}
     for one in several:

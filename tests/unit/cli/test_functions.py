@@ -21,10 +21,9 @@ from tradespan.cli.functions import (
     format_rate,
 )
 from tradespan.core.clock import SystemClock
-from tradespan.forward.exemplars import place_of
 from tradespan.pages.metrics import FunctionSeries, MetricPage
 from tradespan.pages.readings import Counts, FunctionTotal
-from tradespan.spool.folder import EXEMPLARS, RunFolder, replace_json, run_folders
+from tradespan.spool.folder import RunFolder
 
 SEND = FunctionSeries("bot.execution.Router.send", "execution")
 
@@ -171,56 +170,6 @@ def test_json_has_a_line_a_function_with_all_fields(
         "exemplars": [],
         "running": 0,
     }
-
-
-@pytest.fixture
-def traced(root: Path) -> Path:
-    """The same root; of the check's calls in each run, one was kept as an exemplar."""
-    for number, folder in enumerate(run_folders(root), start=1):
-        exemplar = {
-            "value": 3 * MILLISECOND,
-            "trace_id": f"{number:032x}",
-            "span_id": f"{number:016x}",
-            "time": number,
-            "writer": "ab" * 16,
-        }
-        fast = {**exemplar, "value": 15_000, "trace_id": f"{9:032x}"}
-        entry = {"name": CHECK.name, "group": CHECK.process_group, "attributes": []}
-        entry["exemplars"] = [fast, exemplar]
-        replace_json(folder.path / EXEMPLARS, {"functions": [entry]})
-    return root
-
-
-def test_json_has_the_latest_exemplar_of_each_bucket_over_all_runs(
-    traced: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    printed, _ = run_functions(capsys, "--json")
-    rows = objects(printed)
-    assert rows[CHECK.name]["exemplars"] == [
-        {
-            "bucket": place_of(value),
-            "value_ns": value,
-            "trace_id": trace_id,
-            "span_id": f"{2:016x}",
-            "time_ns": 2,
-        }
-        for value, trace_id in ((15_000, f"{9:032x}"), (3 * MILLISECOND, f"{2:032x}"))
-    ]
-    assert rows[DECIDE.name]["exemplars"] == []
-
-
-def test_slowest_adds_the_trace_of_the_slowest_bucket_that_has_an_exemplar(
-    traced: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plain, _ = run_functions(capsys)
-    printed, _ = run_functions(capsys, "--slowest")
-    assert "Slowest" not in plain
-    header, check, decide, _ = printed.splitlines()
-    assert header.endswith("Slowest")
-    assert check.endswith(f"{2:032x}")
-    assert decide.split()[0] == DECIDE.name
-    assert "0" * 20 not in decide
-    assert not decide.endswith("0")
 
 
 def test_json_has_no_number_where_there_is_none(

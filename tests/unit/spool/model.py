@@ -103,6 +103,10 @@ class SegmentModel:
             if data.startswith(frame.content, frame.offset)
         }
 
+    @property
+    def closed(self) -> bool:
+        return self._content()[_STATE : _STATE + 1] == b"\1"
+
     def _content(self) -> bytes:
         """Where a reader has set it aside, too: it may have been wrong to."""
         try:
@@ -178,6 +182,23 @@ class SpoolModel:
     def on_disk(self) -> set[Key]:
         """Records that any reader has to find, whatever happened to others."""
         return {key for model in self.segments.values() for key in model.intact()}
+
+    def open_segment(self, writer: str, lane: int) -> SegmentModel | None:
+        """The one that a writer appends to now."""
+        found = [
+            model
+            for model in self.segments.values()
+            if (model.writer, model.lane) == (writer, lane) and not model.closed
+        ]
+        return max(found, key=lambda model: model.path.stem.rpartition("-")[2], default=None)
+
+    def unwritten(self, living: set[str]) -> list[Path]:
+        """Segments to which nobody will write: closed, or of a dead writer."""
+        return sorted(
+            model.path
+            for model in self.segments.values()
+            if model.path.exists() and (model.writer not in living or model.closed)
+        )
 
     def remove(self, names: set[str]) -> None:
         for name in names:
