@@ -13,7 +13,6 @@ import os
 import random
 import shutil
 import tempfile
-from collections import Counter
 from itertools import cycle
 from pathlib import Path
 from types import ModuleType
@@ -200,7 +199,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def accept(self, save: bool) -> None:
         assert self.held is not None
         (batch, ahead), self.held = self.held, None
-        found = self._keys(batch)
+        found = self.model.keys_of(batch)
         assert self.model.read.isdisjoint(found)
         self.model.read |= set(found)
         self.source.accept(ahead)
@@ -237,18 +236,6 @@ class SpoolMachine(RuleBasedStateMachine):
         for name in self.source.finished:
             (self.folder / name).unlink(missing_ok=True)
         self.model.remove(set(self.source.finished))
-
-    def _keys(self, batch: Batch[bytes]) -> list[Key]:
-        """Whose records these are; fails for one that nobody recorded, and for one read twice."""
-        found = []
-        for part in batch.slices:
-            for payload in part.records:
-                key = self.model.by_payload.get(payload)
-                assert key is not None, "this was never recorded"
-                assert key[:2] == (part.origin.writer, part.origin.lane)
-                found.append(key)
-        assert Counter(found).total() == len(set(found))
-        return found
 
     # ── the world ───────────────────────────────────────────────────────────────────────────────
 
@@ -349,14 +336,14 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule(kept=st.lists(st.booleans(), min_size=1, max_size=16))
     def crash_machine(self, kept: list[bool]) -> None:
         """Everybody dies; of what was not flushed, any pages are there."""
-        pages = {name: self._page(name) for name in self.model.writers}
+        pages = {name: self.model.page(name) for name in self.model.writers}
         for writer in self.alive:
             writer.locks.abandon()
         self.alive.clear()
         self.damages += 1
         self.files.crash(self.folder, cycle(kept).__next__)
         for name, page in pages.items():
-            self.model.writers[name].page_whole &= self._page(name) == page
+            self.model.writers[name].page_whole &= self.model.page(name) == page
         gone = {name for name, model in self.model.segments.items() if not model.path.exists()}
         gone -= {path.name.removesuffix(".damaged") for path in self.folder.glob("*.damaged")}
         self._forget(gone)
@@ -373,10 +360,6 @@ class SpoolMachine(RuleBasedStateMachine):
             self.model.writers[self.model.segments[name].writer].hidden = True
         self.model.remove(names)
 
-    def _page(self, writer: str) -> bytes:
-        path = self.folder / f"{writer}.page"
-        return path.read_bytes() if path.exists() else b""
-
     # ── what holds after each step ──────────────────────────────────────────────────────────────
 
     @invariant()
@@ -386,7 +369,7 @@ class SpoolMachine(RuleBasedStateMachine):
             before = self.files.calls["read"]
             found: list[Key] = []
             while (given := fresh.next_batch()) is not None:
-                found += self._keys(given[0])
+                found += self.model.keys_of(given[0])
                 fresh.accept(given[1])
             reads = self.files.calls["read"] - before
             fresh.close()
@@ -406,7 +389,7 @@ class SpoolMachine(RuleBasedStateMachine):
         for writer in self.model.writers.values():
             told_of, lost = self.model.lost(writer, found)
             most += lost
-            if not (writer.page_whole and self._page(writer.identity)):
+            if not (writer.page_whole and self.model.page(writer.identity)):
                 # What was in its memory is known to nobody, and counts as lost where it has to.
                 most += sum(map(sum, writer.kept))
             elif not writer.hidden:

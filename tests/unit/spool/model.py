@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from tradespan.core.delivery import Batch
 from tradespan.spool.folder import DAMAGED
 
 _HEADER_SIZE = 96
@@ -183,6 +184,23 @@ class SpoolModel:
     def recorded(self, key: Key) -> bytes | None:
         writer = self.writers.get(key.writer)
         return None if writer is None else writer.acknowledged[key.lane].get(key.sequence)
+
+    def keys_of(self, batch: Batch[bytes]) -> list[Key]:
+        """Whose records these are; fails for one that nobody recorded, and for one read twice."""
+        found = []
+        for part in batch.slices:
+            for payload in part.records:
+                key = self.by_payload.get(payload)
+                assert key is not None, "this was never recorded"
+                assert key[:2] == (part.origin.writer, part.origin.lane)
+                found.append(key)
+        assert len(found) == len(set(found))
+        return found
+
+    def page(self, writer: str) -> bytes:
+        """A writer's counter page; empty if there is none."""
+        path = self.folder / f"{writer}.page"
+        return path.read_bytes() if path.exists() else b""
 
     def on_disk(self) -> set[Key]:
         """Records that any reader has to find, whatever happened to others."""
