@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ from tests.unit.spool.known import bot, check, files, segments, spans_in
 from tradespan.core.records import Kind
 from tradespan.forward.books import SinkBook, add_up
 from tradespan.spool.folder import RunFolder
-from tradespan.spool.layout import END_SIZE, HEADER_SIZE, SegmentName, frame_size, pack_frame
+from tradespan.spool.layout import END_SIZE, HEADER_SIZE, frame_size, pack_frame
 from tradespan.wire.codec import encode_record
 
 __all__ = ["bot", "files"]
@@ -186,18 +187,19 @@ def test_segment_is_deleted_between_listing_and_opening(bot: Bot) -> None:
     first, *_ = segments(bot)
     lost = spans_in(first)
 
-    class DeletingFolder(RunFolder):
-        def segments(self) -> list[SegmentName]:
-            names = super().segments()
-            first.unlink(missing_ok=True)
-            return names
+    class Deleting(FaultyFiles):
+        def open(self, path: Any, flags: int, mode: int = 0o777, **others: Any) -> int:
+            if Path(path) == first:
+                first.unlink(missing_ok=True)
+            return super().open(path, flags, mode, **others)
 
-    source = make_source(DeletingFolder(bot.folder.path))
-    given = source.next_batch()
-    assert given is not None
-    source.accept(given[1])
-    books = add_up(bot.folder, {"list": source.cursor})
-    assert books.sinks["list"] == SinkBook(120 - lost, 0, 0, lost)
+    files = Deleting()
+    files.install()
+    try:
+        check(bot, delivered=list(range(lost + 1, 121)), unaccounted=lost)
+    finally:
+        files.remove()
+    assert not first.exists()
 
 
 @pytest.mark.xfail(
