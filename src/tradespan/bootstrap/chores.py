@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tradespan.config import Config
 from tradespan.forward.agent import Chore
+from tradespan.forward.prepare import Preparer
 
 
 def build_chores(config: Config, *, beside: bool) -> tuple[Chore, ...]:
@@ -11,4 +12,4 @@ def build_chores(config: Config, *, beside: bool) -> tuple[Chore, ...]:
 
     `beside`: whether the agent is a process of its own, which may do what would hold up the bot.
     """
-    return ()
+    return (Preparer(config.spool.segment_last, prepares=beside),)

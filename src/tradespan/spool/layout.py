@@ -25,6 +25,7 @@ _HEADER = struct.Struct("<8sHHBBBB16sIIQQQQ20x")
 _FRAME = struct.Struct("<IIQ")
 _U32 = struct.Struct("<I")
 _NAME = re.compile(r"([0-9]{19})-([0-9a-f]{32})-([oe])-([0-9]{6,10})\.seg")
+_PREPARED = re.compile(r"\.([0-9a-f]{32}-[oe])\.(?:next|part)\.seg")
 _LANES = "oe"
 
 unpack_frame_header = _FRAME.unpack_from
@@ -72,6 +73,22 @@ class SegmentName(NamedTuple):
         created, writer, lane, ordinal = match.groups()
         parsed = cls(int(created), writer, _LANES.index(lane), int(ordinal))
         return parsed if str(parsed) == name else None
+
+
+def prepared_name(row: str) -> str:
+    """File of zeros that a row's next segment may be made of. (With a dot: readers pass over.)"""
+    return f".{row}.next.seg"
+
+
+def making_name(row: str) -> str:
+    """The same while it is written."""
+    return f".{row}.part.seg"
+
+
+def prepared_row(name: str) -> str | None:
+    """The row for which a file was prepared, or is; None if it is another file."""
+    match = _PREPARED.fullmatch(name)
+    return None if match is None else match[1]
 
 
 def pack_header(header: SegmentHeader) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tradespan.core import native
-from tradespan.pages.files import make_file
+from tradespan.pages.files import Prepared, make_file
 from tradespan.pages.locks import LockKeeper
 from tradespan.spool.layout import (
     CLOSED,
@@ -24,6 +24,7 @@ from tradespan.spool.layout import (
     frame_size,
     pack_end,
     pack_header,
+    prepared_name,
     unpack_frame_header,
 )
 
@@ -75,17 +76,26 @@ class OpenSegment:
     __slots__ = ("_lane", "_lock", "_locks", "_map", "append", "appends", "path", "place")
 
     def __init__(
-        self, folder: Path, header: SegmentHeader, first_frame: bytes, locks: LockKeeper
+        self,
+        folder: Path,
+        header: SegmentHeader,
+        first_frame: bytes,
+        locks: LockKeeper,
+        largest: int = 0,
     ) -> None:
         """Create the file: allocated, locked, described, and only then named.
+
+        `largest`: bytes that it may have if one was prepared (FORMAT.md, rule 13).
 
         Raises:
             OSError: No space, no permission, no folder.
         """
-        name = str(SegmentName(header.created, header.writer.hex(), header.lane, header.ordinal))
-        self.path = folder / name
+        name = SegmentName(header.created, header.writer.hex(), header.lane, header.ordinal)
+        self.path = folder / str(name)
         self._locks = locks
-        with make_file(self.path, header.capacity, locks) as (descriptor, lock):
+        prepared = Prepared(folder / prepared_name(name.row), header.capacity, largest)
+        with make_file(self.path, header.capacity, locks, prepared) as (descriptor, lock):
+            header = header._replace(capacity=os.fstat(descriptor).st_size)
             # Without the room that closing needs: the last frame always has a place.
             self._map = mmap.mmap(descriptor, header.capacity - END_SIZE)
             self._map.write(pack_header(header) + first_frame)

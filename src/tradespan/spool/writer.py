@@ -181,9 +181,10 @@ class SpoolWriter:
 
     def _make_segment(self, header: SegmentHeader) -> OpenSegment:
         first = pack_frame(0, Kind.RESOURCE, header.lane, self.description)
+        largest = max(self.limits.largest_segment, header.capacity)
         if self.counters.attached:
             try:
-                return OpenSegment(self.folder, header, first, self.locks)
+                return OpenSegment(self.folder, header, first, self.locks, largest)
             except FileNotFoundError:
                 # Somebody deleted the folder. What other lanes write goes to files without a name.
                 for lane in self.lanes.values():
@@ -194,7 +195,7 @@ class SpoolWriter:
             self._attach_counters()
         finally:
             self._settling = False
-        return OpenSegment(self.folder, header, first, self.locks)
+        return OpenSegment(self.folder, header, first, self.locks, largest)
 
     def _attach_counters(self) -> None:
         path = self.folder / f"{self.identity.hex()}.page"
