@@ -150,6 +150,7 @@ typedef struct {
     PyObject *encode;   /* fall-back encoder: tuple → bytes */
     PyObject *slow;     /* (site, frame): whatever it takes until the frame is safe */
     PyObject *too_long; /* the exception for over 1 MiB */
+    Checksum checksum;  /* of its frames */
     unsigned char lane;
 } Lane;
 
@@ -163,12 +164,16 @@ acknowledge(Lane *self, uint64_t word)
 static PyObject *
 lane_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"lane", "counter", "encode", "slow", "too_long", NULL};
-    unsigned char lane;
+    static char *names[] = {"lane", "counter", "encode", "slow", "too_long", "checksum", NULL};
+    unsigned char lane, checksum = 1;
     PyObject *counter, *encode, *slow, *too_long;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "bOOOO", names, &lane, &counter, &encode, &slow,
-                                     &too_long))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "bOOOO|b", names, &lane, &counter, &encode, &slow,
+                                     &too_long, &checksum))
         return NULL;
+    if (checksum != 1 && checksum != 2) {
+        PyErr_Format(PyExc_ValueError, "there is no checksum %d", checksum);
+        return NULL;
+    }
     Lane *self = (Lane *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
@@ -177,6 +182,7 @@ lane_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     self->lane = lane;
+    self->checksum = checksum == 1 ? crc32_of : crc32c_of;
     self->word = SEQUENCE_STEP | lane;
     self->encode = Py_NewRef(encode);
     self->slow = Py_NewRef(slow);
@@ -203,7 +209,8 @@ write_draft(Lane *self, long kind, PyObject *site, Draft *draft)
     uint64_t word = self->word | (uint64_t)kind << 8;
     self->word += SEQUENCE_STEP;
     uint32_t length = (uint32_t)size;
-    uint32_t checksum = crc32_of(frame + FRAME_HEADER, (size_t)size, (uint32_t)(word ^ word >> 32));
+    uint32_t seed = (uint32_t)(word ^ word >> 32);
+    uint32_t checksum = self->checksum(frame + FRAME_HEADER, (size_t)size, seed);
     memcpy(frame, &length, 4);
     memcpy(frame + 4, &checksum, 4);
     memcpy(frame + 8, &word, 8);
@@ -570,7 +577,7 @@ static PyMethodDef lane_methods[] = {
 };
 
 static PyType_Slot lane_slots[] = {
-    {Py_tp_doc, "Lane(lane, counter, encode, slow, too_long)\n\nThe fast way of one lane's records."},
+    {Py_tp_doc, "Lane(lane, counter, encode, slow, too_long, checksum=1)\n\nThe fast way of one lane's records."},
     {Py_tp_new, lane_new},
     {Py_tp_dealloc, lane_dealloc},
     {Py_tp_traverse, lane_traverse},

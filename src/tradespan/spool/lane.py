@@ -14,6 +14,7 @@ from zlib import crc32
 import msgspec
 
 from tradespan.core import native
+from tradespan.spool.checksums import CRC32
 from tradespan.spool.layout import PayloadTooLong, frame_packers, make_packer
 from tradespan.spool.segment import Append, Place
 
@@ -139,11 +140,13 @@ class PureLane:
         self._acknowledged = counter
 
 
-def make_lane(lane: int, counter: memoryview, slow: Slow) -> FastLane:
-    """The native one, where there is one."""
+def make_lane(
+    lane: int, counter: memoryview, slow: Slow, checksum: int = CRC32
+) -> FastLane:
+    """The native one, where there is one; the other knows no checksum but CRC-32."""
     if native.module is None:
         return PureLane(lane, counter, slow)
-    made: FastLane = native.module.Lane(lane, counter, _encode, slow, PayloadTooLong)
+    made: FastLane = native.module.Lane(lane, counter, _encode, slow, PayloadTooLong, checksum)
     return made
 
 

@@ -8,8 +8,11 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tradespan.spool.checksums import CRC32, checksums
+
 MAGIC = b"tspan\r\n\x1a"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The highest that is read; what a version 1 could read is written as one."""
 HEADER_SIZE = 96
 FRAME_HEADER_SIZE = 16
 MAX_PAYLOAD = 1 << 20
@@ -19,7 +22,6 @@ END_SIZE = FRAME_HEADER_SIZE + 8
 
 STATE_OFFSET = 12
 OPEN, CLOSED = 0, 1
-CHECKSUM_CRC32 = 1
 
 _HEADER = struct.Struct("<8sHHBBBB16sIIQQQQ20x")
 _FRAME = struct.Struct("<IIQ")
@@ -46,6 +48,8 @@ class SegmentHeader(NamedTuple):
     capacity: int
     """Bytes allocated for the file."""
     closed: bool = False
+    checksum: int = CRC32
+    """Of the frames: `spool.checksums`."""
 
 
 class SegmentName(NamedTuple):
@@ -95,11 +99,11 @@ def pack_header(header: SegmentHeader) -> bytes:
     """The header's bytes."""
     body = _HEADER.pack(
         MAGIC,
-        FORMAT_VERSION,
+        1 if header.checksum == CRC32 else 2,
         HEADER_SIZE,
         0,  # the state is not part of the checksum
         header.lane,
-        CHECKSUM_CRC32,
+        header.checksum,
         0,
         header.writer,
         header.ordinal,
@@ -127,10 +131,10 @@ def unpack_header(data: bytes) -> SegmentHeader | str:
     if not _is_whole(data):
         return "the header's checksum does not match"
     _, version, size, state, lane, checksum, _, *facts = _HEADER.unpack_from(data)
-    known = version == FORMAT_VERSION and size == HEADER_SIZE and checksum == CHECKSUM_CRC32
-    if not known or lane >= len(_LANES):
+    known = checksum == CRC32 if version == 1 else version == 2 and checksum in checksums
+    if not known or size != HEADER_SIZE or lane >= len(_LANES):
         return "the header names a layout that this tradespan does not know"
-    return SegmentHeader._make((facts[0], lane, *facts[1:], state == CLOSED))
+    return SegmentHeader._make((facts[0], lane, *facts[1:], state == CLOSED, checksum))
 
 
 def _is_whole(data: bytes) -> bool:
@@ -173,7 +177,9 @@ def make_packer(size: int) -> Pack:
     return pack
 
 
-def pack_frame(sequence: int, kind: int, lane: int, payload: bytes) -> bytes:
+def pack_frame(
+    sequence: int, kind: int, lane: int, payload: bytes, checksum: int = CRC32
+) -> bytes:
     """One whole frame, padded: what a single `mmap.write` appends.
 
     Raises:
@@ -182,17 +188,17 @@ def pack_frame(sequence: int, kind: int, lane: int, payload: bytes) -> bytes:
     word = sequence << 16 | kind << 8 | lane
     size = len(payload)
     pack = frame_packers.get(size) or make_packer(size)
-    return pack(size, frame_checksum(payload, word), word, payload)
+    return pack(size, frame_checksum(payload, word, checksum), word, payload)
 
 
-def pack_end(offset: int, lane: int) -> bytes:
+def pack_end(offset: int, lane: int, checksum: int = CRC32) -> bytes:
     """The last frame of a closed segment: it names the offset at which it stands."""
-    return pack_frame(0, END_KIND, lane, offset.to_bytes(8, "little"))
+    return pack_frame(0, END_KIND, lane, offset.to_bytes(8, "little"), checksum)
 
 
-def frame_checksum(payload: bytes | memoryview, word: int) -> int:
-    """The CRC-32 that a frame with this payload and word has to carry."""
-    return zlib.crc32(payload, (word ^ word >> 32) & 0xFFFFFFFF)
+def frame_checksum(payload: bytes | memoryview, word: int, checksum: int = CRC32) -> int:
+    """What a frame with this payload and word has to carry."""
+    return checksums[checksum](payload, (word ^ word >> 32) & 0xFFFFFFFF)
 
 
 def frame_size(payload_size: int) -> int:

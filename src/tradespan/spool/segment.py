@@ -73,7 +73,17 @@ def _make_place(mapped: mmap.mmap) -> Place:
 class OpenSegment:
     """A segment that this process generation writes; `append` is its place's `write`."""
 
-    __slots__ = ("_lane", "_lock", "_locks", "_map", "append", "appends", "path", "place")
+    __slots__ = (
+        "_checksum",
+        "_lane",
+        "_lock",
+        "_locks",
+        "_map",
+        "append",
+        "appends",
+        "path",
+        "place",
+    )
 
     def __init__(
         self,
@@ -100,7 +110,7 @@ class OpenSegment:
             self._map = mmap.mmap(descriptor, header.capacity - END_SIZE)
             self._map.write(pack_header(header) + first_frame)
         self._lock = lock
-        self._lane = header.lane
+        self._lane, self._checksum = header.lane, header.checksum
         self.place = _make_place(self._map)
         self.append: Append = self.place.write
         self.appends: dict[int, Append] = {0: self.append}
@@ -125,7 +135,7 @@ class OpenSegment:
         # First of all: an open native place keeps the mapping from being closed.
         end = self._end_of_frames(self.place.close())
         try:
-            os.pwrite(self._lock, pack_end(end, self._lane), end)
+            os.pwrite(self._lock, pack_end(end, self._lane, self._checksum), end)
             os.ftruncate(self._lock, end + END_SIZE)
             self._map[STATE_OFFSET] = CLOSED
         finally:
@@ -147,7 +157,7 @@ class OpenSegment:
                 break
             start = position + FRAME_HEADER_SIZE
             payload = mapped[start : start + size]
-            if checksum != frame_checksum(payload, word):
+            if checksum != frame_checksum(payload, word, self._checksum):
                 break
             position = end
         return max(position, HEADER_SIZE)

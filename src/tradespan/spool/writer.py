@@ -23,6 +23,7 @@ from tradespan.core.process import process_start
 from tradespan.core.records import Kind, Lane, Resource, Site
 from tradespan.pages.counters import CounterPage, LaneCounters, PageOwner
 from tradespan.pages.locks import LockKeeper
+from tradespan.spool.checksums import best
 from tradespan.spool.lane import make_lane, reads_spans
 from tradespan.spool.layout import (
     END_SIZE,
@@ -77,6 +78,8 @@ class SpoolWriter:
         self._site_payload = site_payload
         self.clock: Clock = clock or SystemClock()
         self.limits = limits or SpoolLimits()
+        self.checksum = best()
+        """Of every frame of this process: some are made before their segment is."""
         self._begin()
         self.ordinary = LaneWriter(self, Lane.ORDINARY)
         self.errors = LaneWriter(self, Lane.ERROR)
@@ -168,6 +171,7 @@ class SpoolWriter:
                 created=self.clock.wall(),
                 created_monotonic=now,
                 capacity=capacity,
+                checksum=self.checksum,
             )
             try:
                 segment = self._make_segment(header)
@@ -180,7 +184,7 @@ class SpoolWriter:
         return None
 
     def _make_segment(self, header: SegmentHeader) -> OpenSegment:
-        first = pack_frame(0, Kind.RESOURCE, header.lane, self.description)
+        first = pack_frame(0, Kind.RESOURCE, header.lane, self.description, self.checksum)
         largest = max(self.limits.largest_segment, header.capacity)
         if self.counters.attached:
             try:
@@ -231,7 +235,7 @@ class LaneWriter:
         self._ordinal = 0
         counter = spool.counters.acknowledged(self.lane)
         # One for good: who took its methods before a fork has them in the child, too.
-        self._fast = make_lane(self.lane, counter, self._append_slowly)
+        self._fast = make_lane(self.lane, counter, self._append_slowly, spool.checksum)
         # Its methods and not ours around them, which would cost a call each.
         self.append: Callable[[int, int, bytes], None] = self._fast.append
         """`FastLane.append`: kind, site, payload. When it returns the record is in the page cache
@@ -286,7 +290,10 @@ class LaneWriter:
                 return False
 
     def _declaration(self, site: int) -> bytes:
-        return pack_frame(0, Kind.SITE, self.lane, self._spool.site_payload(site)) if site else b""
+        if not site:
+            return b""
+        spool = self._spool
+        return pack_frame(0, Kind.SITE, self.lane, spool.site_payload(site), spool.checksum)
 
     def _roll_over(self, frames: int) -> bool:
         """Begin the next segment, twice as large as the last, with room for so many bytes."""

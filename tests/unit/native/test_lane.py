@@ -28,6 +28,7 @@ from tests.unit.spool.builders import (
 )
 from tradespan.core import native
 from tradespan.core.records import Lane
+from tradespan.spool.checksums import CRC32, CRC32C
 from tradespan.spool.lane import PureLane, make_lane
 from tradespan.spool.layout import PayloadTooLong, frame_checksum, unpack_frame_header
 from tradespan.spool.segment import MapPlace
@@ -81,6 +82,8 @@ def test_both_ways_write_the_same_segment(tmp_path: Path, monkeypatch: pytest.Mo
         (path,) = segment_paths(folder)
         return path.read_bytes()
 
+    # With the instruction, the native way takes a checksum of its own (FORMAT.md, rule 15).
+    monkeypatch.setattr("tradespan.spool.writer.best", lambda: CRC32)
     chosen = write(tmp_path / "chosen")
     monkeypatch.setattr(native, "module", None)
     assert chosen == write(tmp_path / "pure")
@@ -349,3 +352,13 @@ def test_checksum_is_zlibs_for_every_length() -> None:
         lane.append(SPAN, 1, data[:size])
         length, checksum, word = unpack_frame_header(frames.pop())
         assert (length, checksum) == (size, frame_checksum(data[:size], word)), size
+
+
+def test_native_lane_writes_the_checksum_that_it_is_told(way: str) -> None:
+    frames: list[bytes] = []
+    lane = make_lane(1, counter(), lambda site, frame: frames.append(frame), CRC32C)
+    wanted = CRC32C if way == "native" else CRC32
+    for size in (1, 7, 8, 68, 767, 768, 2_000):
+        lane.append(SPAN, 1, b"x" * size)
+        length, checksum, word = unpack_frame_header(frames.pop())
+        assert (length, checksum) == (size, frame_checksum(b"x" * size, word, wanted)), size
