@@ -31,7 +31,7 @@ def make_file(
 ) -> Iterator[tuple[int, int]]:
     """A new file of so many bytes, to be mapped and described in the block.
 
-    It gets its name when the block has ended well; else it is gone. Yields two descriptors: of the
+    A size of 0 allocates nothing. It gets its name when the block has ended well; else it is gone. Yields two descriptors: of the
     file, for the block only, and the one that holds its lock.
 
     `prepared`: taken in its place if it fits; the file has that one's size then.
@@ -49,7 +49,7 @@ def make_file(
     lock = -1
     try:
         lock = locks.lock(unnamed)
-        if fresh:
+        if fresh and size:
             os.posix_fallocate(descriptor, 0, size)
         yield descriptor, lock
         os.rename(unnamed, path)

@@ -14,8 +14,11 @@ _UNTRUSTED = frozenset(
 """Their allocation is no promise (copy on write), or a server's. FUSE's is anybody's."""
 
 
+MMAP, WRITE = "mmap", "write"
+
+
 class Way(NamedTuple):
-    """`mmap` or `write`, and why."""
+    """One of the two, and why."""
 
     name: str
     why: str
@@ -24,18 +27,18 @@ class Way(NamedTuple):
 def choose_way(folder: Path, mounts: Path = _MOUNTS, platform: str = sys.platform) -> Way:
     """How to write into a folder that need not exist yet."""
     if platform != "linux":
-        return Way("write", f"allocation cannot be trusted on {platform}")
+        return Way(WRITE, f"allocation cannot be trusted on {platform}")
     kind = file_system(folder, mounts)
     if not kind:
-        return Way("write", "the file system is unknown")
+        return Way(WRITE, "the file system is unknown")
     if kind in _UNTRUSTED or kind.startswith("fuse"):
-        return Way("write", f"allocation cannot be trusted on {kind}")
-    return Way("mmap", f"{kind} allocates beforehand")
+        return Way(WRITE, f"allocation cannot be trusted on {kind}")
+    return Way(MMAP, f"{kind} allocates beforehand")
 
 
 def allocates(folder: Path) -> bool:
     """Whether bytes that were allocated in a folder are there to stay."""
-    return choose_way(folder).name == "mmap"
+    return choose_way(folder).name == MMAP
 
 
 def file_system(folder: Path, mounts: Path = _MOUNTS) -> str:

@@ -35,6 +35,7 @@ from tradespan.spool.layout import (
 )
 from tradespan.spool.segment import Append, OpenSegment
 from tradespan.spool.waiting import WaitingFrame, WaitingRing
+from tradespan.spool.ways import MMAP, choose_way
 from tradespan.wire.codec import encode_record
 
 _RETRY_AFTER = 1_000_000_000
@@ -98,6 +99,7 @@ class SpoolWriter:
         self._retry_at = 0
         self._failing = False
         self._settling = False
+        self._maps = True
         self._untold: list[tuple[str, Exception]] = []
         self.identity = os.urandom(16)
         self.process_start = process_start(os.getpid())
@@ -188,7 +190,9 @@ class SpoolWriter:
         largest = max(self.limits.largest_segment, header.capacity)
         if self.counters.attached:
             try:
-                return OpenSegment(self.folder, header, first, self.locks, largest)
+                return OpenSegment(
+                    self.folder, header, first, self.locks, largest, maps=self._maps
+                )
             except FileNotFoundError:
                 # Somebody deleted the folder. What other lanes write goes to files without a name.
                 for lane in self.lanes.values():
@@ -197,9 +201,10 @@ class SpoolWriter:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._attach_counters()
+            self._maps = choose_way(self.folder).name == MMAP
         finally:
             self._settling = False
-        return OpenSegment(self.folder, header, first, self.locks, largest)
+        return OpenSegment(self.folder, header, first, self.locks, largest, maps=self._maps)
 
     def _attach_counters(self) -> None:
         path = self.folder / f"{self.identity.hex()}.page"
