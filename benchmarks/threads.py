@@ -14,7 +14,7 @@ from benchmarks.timing import Call, Loop, Rounds, Subject, time_in_turns
 GROUP = "threads"
 COUNTS = (1, 2, 4, 8)
 _CALLS = 40
-"""Times as many as in other groups: starting the threads is no part of it, their first turns are."""
+"""Times as many as in other groups: the threads' first turns are a part of it."""
 
 
 def threaded(call: Call, threads: int) -> Loop:

@@ -15,7 +15,7 @@ from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import SegmentName
 
 _EVERY = 1.0
-"""Seconds between two looks. What was delivered and deleted meanwhile need not be written at all."""
+"""Seconds between two looks. What was deleted meanwhile need not be written at all."""
 
 Paths = list[Path]
 

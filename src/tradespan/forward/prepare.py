@@ -31,7 +31,7 @@ PIECE = 256 * 1024
 """Bytes of one write: the kernel keeps them together, and maps them together (Linux 6.16 on, ext4,
 XFS; elsewhere page by page). Larger ones make one fault longer, and more to write back for a bot
 that records little."""
-_STEP = 16 * PIECE
+STEP = 16 * PIECE
 """Bytes written in one step: a millisecond or two."""
 _MOST = 256 * 1024 * 1024
 """Bytes of all prepared files together."""
@@ -106,7 +106,7 @@ class Preparer:
             if sweeping or changed != watched.changed:
                 watched.changed = changed
                 self._look(folder, watched)
-        left = _STEP if self._prepares else 0
+        left = STEP if self._prepares else 0
         for path, watched in self._watched.items():
             for name, row in watched.rows.items():
                 left -= self._advance(path, name, row, left)
@@ -132,7 +132,7 @@ class Preparer:
             row_name = prepared_row(entry) or ""
             if row_name and row_name not in watched.rows:
                 with suppress(OSError):
-                    os.unlink(folder.path / entry)
+                    (folder.path / entry).unlink()
 
     def _learn(self, folder: Path, watched: _Watched, name: SegmentName) -> None:
         """A row has another newest segment than before."""
@@ -171,7 +171,7 @@ class Preparer:
                 os.close(making.descriptor)
                 row.making = None
                 # Finished, and from here on the writer's: nothing of ours touches it again.
-                os.rename(folder / making_name(name), folder / prepared_name(name))
+                (folder / making_name(name)).rename(folder / prepared_name(name))
                 row.ready = making.size
         except OSError:  # no space, or the folder is gone: the writer makes its own
             _discard(folder, name, row)
@@ -187,8 +187,7 @@ class Preparer:
             if held + size > _MOST or disk.f_bavail * disk.f_frsize < _SPARE * size:
                 return None
             path = folder / making_name(name)
-            with suppress(FileNotFoundError):  # an agent that was killed has left it
-                os.unlink(path)
+            path.unlink(missing_ok=True)  # an agent that was killed has left it
             descriptor = os.open(path, _FLAGS, 0o600)
         except OSError:
             return None
@@ -197,7 +196,7 @@ class Preparer:
         except OSError:
             os.close(descriptor)
             with suppress(OSError):
-                os.unlink(path)
+                path.unlink()
             return None
         return _Making(descriptor, size)
 
@@ -209,12 +208,12 @@ def _discard(folder: Path, name: str, row: _Row) -> None:
     row.making, row.ready = None, 0
     for entry in (making_name(name), prepared_name(name)):
         with suppress(OSError):
-            os.unlink(folder / entry)
+            (folder / entry).unlink()
 
 
 def _entries(folder: Path) -> Iterator[str]:
     with suppress(OSError):
-        yield from os.listdir(folder)
+        yield from [path.name for path in folder.iterdir()]
 
 
 def _capacity(path: Path) -> int:

@@ -31,8 +31,8 @@ def make_file(
 ) -> Iterator[tuple[int, int]]:
     """A new file of so many bytes, to be mapped and described in the block.
 
-    A size of 0 allocates nothing. It gets its name when the block has ended well; else it is gone. Yields two descriptors: of the
-    file, for the block only, and the one that holds its lock.
+    A size of 0 allocates nothing. The file gets its name when the block has ended well; else it is
+    gone. Yields two descriptors: of the file, for the block only, and the one that holds its lock.
 
     `prepared`: taken in its place if it fits; the file has that one's size then.
 

@@ -140,9 +140,7 @@ class PureLane:
         self._acknowledged = counter
 
 
-def make_lane(
-    lane: int, counter: memoryview, slow: Slow, checksum: int = CRC32
-) -> FastLane:
+def make_lane(lane: int, counter: memoryview, slow: Slow, checksum: int = CRC32) -> FastLane:
     """The native one, where there is one; the other knows no checksum but CRC-32."""
     if native.module is None:
         return PureLane(lane, counter, slow)

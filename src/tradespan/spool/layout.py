@@ -80,7 +80,7 @@ class SegmentName(NamedTuple):
 
 
 def prepared_name(row: str) -> str:
-    """File of zeros that a row's next segment may be made of. (With a dot: readers pass over.)"""
+    """A file of zeros to make a row's next segment of; readers pass over it, for its dot."""
     return f".{row}.next.seg"
 
 
@@ -177,9 +177,7 @@ def make_packer(size: int) -> Pack:
     return pack
 
 
-def pack_frame(
-    sequence: int, kind: int, lane: int, payload: bytes, checksum: int = CRC32
-) -> bytes:
+def pack_frame(sequence: int, kind: int, lane: int, payload: bytes, checksum: int = CRC32) -> bytes:
     """One whole frame, padded: what a single `mmap.write` appends.
 
     Raises:

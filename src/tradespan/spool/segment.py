@@ -87,15 +87,17 @@ class FilePlace:
             begun = self._position
             if len(frame) > self._room - begun:
                 raise ValueError("no room here, or closed")
-            self._position = begun + len(frame)
+            end = begun + len(frame)
             try:
+                self._position = end
                 write_all(self._descriptor, frame, begun)
-            except BaseException as error:
-                self._retire(begun, begun + len(frame))
-                if isinstance(error, OSError):
-                    # As if it were full: the frame goes to another segment, or waits in memory.
-                    raise ValueError(f"cannot be written: {error}") from error
-                raise  # the host's own interruption
+            except OSError as error:
+                self._retire(begun, end)
+                # As if it were full: the frame goes to another segment, or waits in memory.
+                raise ValueError(f"cannot be written: {error}") from error
+            except BaseException:  # the host's own interruption
+                self._retire(begun, end)
+                raise
         return len(frame)
 
     def _retire(self, begun: int, end: int) -> None:

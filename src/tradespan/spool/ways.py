@@ -65,6 +65,11 @@ def file_system(folder: Path, mounts: Path = _MOUNTS) -> str:
 
 def _plain(point: bytes) -> bytes:
     """A mount point without the escapes of spaces and the like."""
-    for escaped, char in ((rb"\040", b" "), (rb"\011", b"\t"), (rb"\012", b"\n"), (rb"\134", b"\\")):
+    for escaped, char in (
+        (rb"\040", b" "),
+        (rb"\011", b"\t"),
+        (rb"\012", b"\n"),
+        (rb"\134", b"\\"),
+    ):
         point = point.replace(escaped, char)
     return point

@@ -190,9 +190,7 @@ class SpoolWriter:
         largest = max(self.limits.largest_segment, header.capacity)
         if self.counters.attached:
             try:
-                return OpenSegment(
-                    self.folder, header, first, self.locks, largest, maps=self._maps
-                )
+                return OpenSegment(self.folder, header, first, self.locks, largest, maps=self._maps)
             except FileNotFoundError:
                 # Somebody deleted the folder. What other lanes write goes to files without a name.
                 for lane in self.lanes.values():

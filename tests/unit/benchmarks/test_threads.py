@@ -27,7 +27,11 @@ def test_threads_share_the_calls_and_are_all_there_before_the_first() -> None:
 
 
 def test_rows_say_what_a_thread_pays_and_what_all_pay_together() -> None:
-    costs = {f"{key} {count}": cost for count in COUNTS for key, cost in (("bare", 0.1), ("watched", 1.0))}
+    costs = {
+        f"{key} {count}": cost
+        for count in COUNTS
+        for key, cost in (("bare", 0.1), ("watched", 1.0))
+    }
     costs["watched 4"] = 1.5
     rows = {row.name.split(", ", 1)[1]: row for row in thread_rows(costs)}
     assert rows["4 threads: a record, to its thread"].cost == pytest.approx(6.0)

@@ -79,21 +79,25 @@ def test_next_segment_is_the_file_that_was_prepared(tmp_path: Path) -> None:
 
 
 def test_prepared_file_is_written_to_its_end_before_it_has_its_name(tmp_path: Path) -> None:
-    big = SpoolLimits(first_segment=2 * prepare._STEP, largest_segment=4 * prepare._STEP)
+    big = SpoolLimits(first_segment=2 * prepare.STEP, largest_segment=4 * prepare.STEP)
     writer, chore, folder = make_writer(tmp_path, limits=big), preparer(2**40), RunFolder(tmp_path)
     writer.ordinary.append(SPAN, 1, b"first")
     for _ in range(3):
         chore.work([folder])
-        assert hidden(tmp_path) == {".part.seg": 4 * prepare._STEP}
+        assert hidden(tmp_path) == {".part.seg": 4 * prepare.STEP}
     chore.work([folder])
-    assert hidden(tmp_path) == {".next.seg": 4 * prepare._STEP}
+    assert hidden(tmp_path) == {".next.seg": 4 * prepare.STEP}
     writer.close()
     chore.work([folder])
     assert hidden(tmp_path) == {}
 
 
 def test_size_is_learnt_from_a_writer_with_smaller_segments(tmp_path: Path) -> None:
-    writer, chore, folder = make_writer(tmp_path, limits=LIMITS), preparer(2**40), RunFolder(tmp_path)
+    writer, chore, folder = (
+        make_writer(tmp_path, limits=LIMITS),
+        preparer(2**40),
+        RunFolder(tmp_path),
+    )
     sizes = []
     for _ in range(5):
         fill(writer, tmp_path)

@@ -30,8 +30,8 @@ pytestmark = pytest.mark.usefixtures("way")
 MOUNTS = b"""\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 30 22 0:24 / /mnt/a\\040b rw - nfs4 server:/export rw,vers=4.2
-31 22 0:25 / /home rw shared:7 master:2 - btrfs /dev/vdb rw
-32 31 0:26 /sub /home/bot/cache rw - xfs /dev/vdc rw
+31 22 0:25 / /data rw shared:7 master:2 - btrfs /dev/vdb rw
+32 31 0:26 /sub /data/bot/cache rw - xfs /dev/vdc rw
 33 22 0:27 / /mnt/sshfs rw - fuse.sshfs host:/ rw
 34 22 0:28 / /over rw - ext4 /dev/vdd rw
 35 34 0:29 / /over rw - zfs pool rw
@@ -43,9 +43,9 @@ MOUNTS = b"""\
     [
         ("/var/lib/bot", "ext4", MMAP),
         ("/mnt/a b/spool", "nfs4", WRITE),
-        ("/home/bot/state", "btrfs", WRITE),
-        ("/homework", "ext4", MMAP),
-        ("/home/bot/cache", "xfs", MMAP),
+        ("/data/bot/state", "btrfs", WRITE),
+        ("/database", "ext4", MMAP),
+        ("/data/bot/cache", "xfs", MMAP),
         ("/mnt/sshfs/x", "fuse.sshfs", WRITE),
         ("/over/x", "zfs", WRITE),
     ],
@@ -77,7 +77,7 @@ def by_write(monkeypatch: pytest.MonkeyPatch) -> None:
     mapped = mmap.mmap
 
     def no_segment(descriptor: int, length: int, *rest: int) -> mmap.mmap:
-        assert not os.readlink(f"/proc/self/fd/{descriptor}").endswith(".seg")
+        assert not Path(f"/proc/self/fd/{descriptor}").readlink().name.endswith(".seg")
         return mapped(descriptor, length, *rest)
 
     monkeypatch.setattr(mmap, "mmap", no_segment)
