@@ -33,8 +33,7 @@ XFS; elsewhere page by page). Larger ones make one fault longer, and more to wri
 that records little."""
 STEP = 16 * PIECE
 """Bytes written in one step: a millisecond or two."""
-_MOST = 256 * 1024 * 1024
-"""Bytes of all prepared files together."""
+MOST = 256 * 1024 * 1024
 _SPARE = 16
 """So many times its size has to be free on the disk for a file to be prepared."""
 _SWEEP = 1.0
@@ -79,13 +78,21 @@ class Preparer:
     """A chore of the agent: see `forward.agent.Chore`."""
 
     def __init__(
-        self, largest: int, *, prepares: bool = True, now: Callable[[], float] = time.monotonic
+        self,
+        largest: int,
+        *,
+        most: int = MOST,
+        prepares: bool = True,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`largest`: bytes at which segments stop to grow, as far as the agent knows.
+
+        `most`: bytes of all prepared files together.
 
         `prepares`: else files that others have left are removed, and nothing is made.
         """
         self._largest = largest
+        self._most = most
         self._prepares = prepares
         self._now = now
         self._watched: dict[Path, _Watched] = {}
@@ -184,7 +191,7 @@ class Preparer:
         held = sum(max(row.ready, row.making.size if row.making else 0) for row in rows)
         try:
             disk = os.statvfs(folder)
-            if held + size > _MOST or disk.f_bavail * disk.f_frsize < _SPARE * size:
+            if held + size > self._most or disk.f_bavail * disk.f_frsize < _SPARE * size:
                 return None
             path = folder / making_name(name)
             path.unlink(missing_ok=True)  # an agent that was killed has left it

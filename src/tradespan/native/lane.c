@@ -145,8 +145,8 @@ typedef struct {
     PyObject_HEAD
     uint64_t word;      /* the next record's, without its kind */
     Py_buffer counter;  /* one cell of the counter page: the word of the latest record that is safe */
-    Place *place;       /* NULL: every record takes the slow way */
-    PyObject *declared; /* a dict whose keys are the sites declared in the place's segment */
+    Place *place;       /* NULL: no record goes into a mapping */
+    PyObject *declared; /* a dict: number of a site that is declared in the place's segment → append */
     PyObject *encode;   /* fall-back encoder: tuple → bytes */
     PyObject *slow;     /* (site, frame): whatever it takes until the frame is safe */
     PyObject *too_long; /* the exception for over 1 MiB */
@@ -190,6 +190,29 @@ lane_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
+/* Append where frames don't go through a mapping (`FilePlace` of spool/segment.py): by what `declared`
+ * holds for the site. 1: done; 0: the slow way is to be taken; -1: an exception is set. */
+static int
+append_in_python(Lane *self, PyObject *site, PyObject *frame)
+{
+    if (self->place != NULL || self->declared == NULL || !PyLong_CheckExact(site))
+        return 0;
+    PyObject *append = PyDict_GetItemWithError(self->declared, site);
+    if (append == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    Py_INCREF(append);
+    PyObject *result = PyObject_CallOneArg(append, frame);
+    Py_DECREF(append);
+    if (result == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_ValueError))
+            return -1;
+        PyErr_Clear(); /* full, or closed */
+        return 0;
+    }
+    Py_DECREF(result);
+    return 1;
+}
+
 /* Draw a number, finish the frame of a draft and get it to safety. -1: an exception is set. */
 static int
 write_draft(Lane *self, long kind, PyObject *site, Draft *draft)
@@ -222,12 +245,16 @@ write_draft(Lane *self, long kind, PyObject *site, Draft *draft)
     PyObject *bytes = PyBytes_FromStringAndSize((char *)frame, whole);
     if (bytes == NULL)
         return -1;
-    PyObject *arguments[] = {site, bytes};
-    PyObject *result = PyObject_Vectorcall(self->slow, arguments, 2, NULL);
+    int done = append_in_python(self, site, bytes);
+    if (done == 0) {
+        PyObject *arguments[] = {site, bytes};
+        PyObject *result = PyObject_Vectorcall(self->slow, arguments, 2, NULL);
+        done = result == NULL ? -1 : 1;
+        Py_XDECREF(result);
+    }
     Py_DECREF(bytes);
-    if (result == NULL)
+    if (done < 0)
         return -1;
-    Py_DECREF(result);
     acknowledge(self, word);
     return 0;
 }
@@ -469,7 +496,7 @@ lane_fail(Lane *self, PyObject *const *args, Py_ssize_t count)
 
 PyDoc_STRVAR(lane_use_doc,
              "use(place, declared)\n\nWrite to a place from now on, records of the sites that are keys "
-             "of `declared`; all others take the slow way, and all if `place` is None.");
+             "of `declared`; all others take the slow way. If it is no Place, by what `declared` holds.");
 
 static PyObject *
 lane_use(Lane *self, PyObject *const *args, Py_ssize_t count)
@@ -479,7 +506,8 @@ lane_use(Lane *self, PyObject *const *args, Py_ssize_t count)
         PyErr_SetString(PyExc_TypeError, "use() takes a place and a dict");
         return NULL;
     }
-    /* A segment made while the way in Python was chosen has another kind of place. */
+    /* What is not mapped has another kind of place, and a segment made while the way in Python was
+     * chosen: see append_in_python. */
     int ours = Py_TYPE(args[0]) == state->place_type;
     PyObject *place = (PyObject *)self->place, *declared = self->declared;
     self->place = ours ? (Place *)Py_NewRef(args[0]) : NULL;

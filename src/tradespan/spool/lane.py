@@ -50,7 +50,8 @@ class FastLane(Protocol):
     def use(self, place: Place | None, declared: dict[int, Append], /) -> None:
         """Write to a segment's place from now on, records of sites that were declared there.
 
-        All others take the slow way; all records do while `declared` is empty.
+        All others take the slow way; all records do while `declared` is empty. What it holds for a
+        site appends a whole frame, or raises ValueError: used where the place is no mapping's.
         """
         ...
 

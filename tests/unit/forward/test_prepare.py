@@ -168,6 +168,18 @@ def test_nothing_is_prepared_where_room_is_short(
     writer.close()
 
 
+def test_all_prepared_files_together_are_bounded(tmp_path: Path) -> None:
+    writers = [make_writer(tmp_path, limits=LIMITS) for _ in range(3)]
+    for writer in writers:
+        writer.ordinary.append(SPAN, 1, b"x")
+    chore = Preparer(64 * KIB, most=70 * KIB, now=Clock())
+    for _ in range(3):
+        chore.work([RunFolder(tmp_path)])
+    assert [path.stat().st_size // KIB for path in tmp_path.glob(".*.next.seg")] == [32, 32]
+    for writer in writers:
+        writer.close()
+
+
 def test_full_disk_while_preparing_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ from tradespan.core.records import Lane
 from tradespan.spool.checksums import CRC32, CRC32C
 from tradespan.spool.lane import PureLane, make_lane
 from tradespan.spool.layout import PayloadTooLong, frame_checksum, unpack_frame_header
-from tradespan.spool.segment import MapPlace
+from tradespan.spool.segment import FilePlace, MapPlace
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
 
 pytestmark = pytest.mark.usefixtures("way")
@@ -252,6 +252,39 @@ def test_many_records_keep_no_memory(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[0] - before < 16 * rounds
     finally:
         tracemalloc.stop()
+
+
+def test_place_that_is_not_mapped_is_written_by_what_its_sites_hold() -> None:
+    written: list[bytes] = []
+    slow: list[int] = []
+
+    def append(frame: bytes) -> int:
+        if len(written) == 2:
+            raise ValueError("full")
+        written.append(frame)
+        return len(frame)
+
+    cell = counter()
+    lane = make_lane(0, cell, lambda site, frame: slow.append(site))
+    place = FilePlace(-1, 0, 0)
+    lane.use(place, {0: append, 7: append})
+    for site in (0, 3, 7, 7):
+        lane.append(SPAN, site, b"payload")
+    assert [unpack_frame_header(frame)[2] >> 16 for frame in written] == [1, 3]
+    assert slow == [3, 7]
+    assert cell[0] >> 16 == 4
+
+
+def test_hosts_interruption_of_such_a_place_passes_and_is_not_acknowledged() -> None:
+    def interrupt(frame: bytes) -> int:
+        raise KeyboardInterrupt
+
+    cell = counter()
+    lane = make_lane(0, cell, lambda site, frame: None)
+    lane.use(FilePlace(-1, 0, 0), {1: interrupt})
+    with pytest.raises(KeyboardInterrupt):
+        lane.append(SPAN, 1, b"payload")
+    assert cell[0] == 0
 
 
 def test_refused_records_keep_no_memory() -> None:
