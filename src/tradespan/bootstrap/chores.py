@@ -5,10 +5,7 @@ from __future__ import annotations
 from tradespan.config import Config
 from tradespan.forward.agent import Chore
 from tradespan.forward.flush import Flusher
-from tradespan.forward.prepare import MOST, Preparer
-
-_SHARE = 8
-"""Part of the spool's bytes that prepared files may take beside it."""
+from tradespan.forward.prepare import Preparer
 
 
 def build_chores(config: Config, *, beside: bool) -> tuple[Chore, ...]:
@@ -16,13 +13,7 @@ def build_chores(config: Config, *, beside: bool) -> tuple[Chore, ...]:
 
     `beside`: whether the agent is a process of its own, which may do what would hold up the bot.
     """
-    chores: list[Chore] = [
-        Preparer(
-            config.spool.segment_last,
-            most=min(MOST, config.spool.bytes // _SHARE),
-            prepares=beside,
-        )
-    ]
+    chores: list[Chore] = [Preparer(config.spool.segment_last, prepares=beside)]
     if config.spool.fsync != "off":
         chores.append(Flusher(config.spool.fsync))
     return tuple(chores)
