@@ -16,8 +16,8 @@ __all__ = ["project", "receiver"]
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
 def test_all_three_signals_of_a_killed_process_are_delivered(
-    project: Project,  # noqa: F811 - the fixture
-    receiver: Receiver,  # noqa: F811 - the fixture
+    project: Project,
+    receiver: Receiver,
     protocol: str,
 ) -> None:
     aimed = {
