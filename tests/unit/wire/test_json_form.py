@@ -49,7 +49,7 @@ def decoded(body: bytes, request: Message) -> dict[str, Any]:
     return json_format.MessageToDict(request)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(builders.sites, max_size=2, unique_by=lambda site: site.number),
     st.lists(builders.spans(), max_size=3),
@@ -64,7 +64,7 @@ def test_traces_in_json_say_what_they_say_in_protobuf(
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(builders.sites, max_size=2, unique_by=lambda site: site.number),
     st.lists(builders.logs, max_size=3),
@@ -78,7 +78,7 @@ def test_logs_in_json_say_what_they_say_in_protobuf(
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(measured.readings, max_size=3))
 def test_metrics_in_json_say_what_they_say_in_protobuf(readings: list[MetricReading]) -> None:
     batch = batch_of(*readings, kind=Kind.METRIC)
