@@ -171,10 +171,13 @@ class Courier(Generic[T]):
         """`by_time`: how batches are cut where a request's span of time counts; None: by count."""
         self.sink = sink
         self.state = CourierState()
+        self.kind = kind
+        """Kind of record that it delivers."""
+        self.has_delivered = False
+        """Whether it has met any since it began."""
         self.sending_since: float | None = None
         """Since when the sink has been busy with a piece, in monotonic seconds."""
         self._keeper = keeper
-        self._kind = kind
         self._decode = decode
         self._retry = retry or RetryPolicy()
         self._limits = limits
@@ -211,7 +214,7 @@ class Courier(Generic[T]):
         known = self._sources.get(key)
         if known is not None:
             return known
-        fresh = FolderSource(folder, self._kind, self._decode, self._keeper.load(key), self._limits)
+        fresh = FolderSource(folder, self.kind, self._decode, self._keeper.load(key), self._limits)
         # The agent's main thread asks as well: whoever comes first decides.
         return self._sources.setdefault(key, fresh)
 
@@ -260,6 +263,7 @@ class Courier(Generic[T]):
                 return False
         source.accept(held.ahead, unsaved=not self._save(key, held.ahead))
         del self._held[key]
+        self.has_delivered = True
         return True
 
     def _deliver_piece(self, held: _Held[T]) -> bool:
