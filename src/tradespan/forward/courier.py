@@ -248,13 +248,17 @@ class Courier(Generic[T]):
         except Exception as error:  # noqa: BLE001 - the sink's own place for cursors: later again
             self._wait(Retry(f"its cursor cannot be read: {error}"))
             return False
-        if source.unsaved:
+        tried = source.unsaved
+        if tried:
             source.unsaved = not self._save(key, source.cursor)
         held = self._held.get(key)
         if held is None:
             began = self._now()
             found = source.next_batch()
             if found is None:
+                if source.unsaved and not tried:
+                    # At once: what it passed over may be all that holds a segment, and a run's end.
+                    source.unsaved = not self._save(key, source.cursor)
                 self._caught_up[key] = began
                 return False
             held = self._held[key] = _Held(deque(self._cut(found[0])), found[1])
