@@ -284,8 +284,8 @@ class SegmentReader:
         """How many bytes behind the last valid frame ought to be valid."""
         if self._is_closed():
             last = os.pread(self._descriptor, END_SIZE, max(size - END_SIZE, 0))
-            end = pack_end(max(size - END_SIZE, 0), self._lane, self._checksum)
-            cut = 0 if last == end else END_SIZE
+            whole = pack_end(max(size - END_SIZE, 0), self._lane, self._checksum)
+            cut = 0 if last == whole else END_SIZE
             return max(size - offset, cut)
         # Half a frame is the call that never returned (FORMAT.md, rule 2).
         end = min(size, offset + SEARCH_BUDGET * _SCAN_SHARE)

@@ -1,4 +1,4 @@
-"""What exporters of all three signals wrote before their process was killed goes out by the agent."""
+"""What exporters of all three signals wrote before a kill goes out by the agent."""
 
 from __future__ import annotations
 
