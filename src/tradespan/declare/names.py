@@ -116,7 +116,7 @@ class TradespanLane:
     ORDINARY: Final = "ordinary"
     """Whatever is not in the other one."""
     ERROR: Final = "error"
-    """Spans that failed; delivered first, discarded last."""
+    """Spans that failed, log records from ERROR up; delivered first, discarded last."""
 
 
 class TradespanReason:

@@ -300,6 +300,7 @@ class Agent:
         name, state = post.courier.sink.name, post.courier.state
         return {
             "address": post.destination.address,
+            "state": state.waits_for.value,
             "failing": state.failing_since is not None,
             "last_error": state.last_error,
             "undelivered": self.backlogs.undelivered.get(name, 0),

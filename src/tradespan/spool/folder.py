@@ -25,6 +25,7 @@ from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.layout import SegmentName
 
 RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
+EXEMPLARS = "exemplars.json"
 RUNS = "runs"
 DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
@@ -210,7 +211,7 @@ def _is_passing(entry: str) -> bool:
     """Whether a file of a run's folder means nothing once the run is delivered."""
     if DiscardedSegment.parse(entry) is not None:
         return True
-    if entry in (RUN, ENDED, DRAINED, PROGRESS) or entry.endswith(".page"):
+    if entry in (RUN, ENDED, DRAINED, PROGRESS, EXEMPLARS) or entry.endswith(".page"):
         return True
     if _METRICS.fullmatch(entry):
         return True
