@@ -114,6 +114,7 @@ def test_disk_that_fills_up_lets_the_bot_run_on_with_one_warning(desk: Desk, bot
     # Without a floor: what it costs is tested in test_small_disk.py.
     run = f"TRADESPAN_SPOOL_FREE=0 {TRADESPAN} run --root {desk.root} --no-store"
     run += " --endpoint http://127.0.0.1:9"
+    run = f"TRADESPAN_QUEUE_WARNING_THRESHOLD=100000 {run}"
     ended = in_tmpfs(
         desk,
         "size=1m",
@@ -128,7 +129,7 @@ def test_disk_that_fills_up_lets_the_bot_run_on_with_one_warning(desk: Desk, bot
     assert "No space left on device" in warnings[0]
     assert "Traceback" not in ended.err
     rest = [line for line in ended.err.splitlines() if line not in warnings]
-    assert len(rest) == 1
+    assert len(rest) == 1, "\n".join(rest)
     assert "records wait for otlp-" in rest[0] or "nobody has closed the books" in rest[0]
 
 
