@@ -24,6 +24,7 @@ from typing import Any
 
 from tradespan.core.delivery import Cursor, LaneBook
 from tradespan.core.errors import SpoolError
+from tradespan.forward.amends import Amend, read_amends
 from tradespan.pages.counters import LaneCounters, Page
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import SegmentName
@@ -42,6 +43,8 @@ class SinkBook:
     parked: int
     on_disk: int
     unaccounted: int
+    purged: int = 0
+    """Records that somebody deleted with their dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Books:
                 "parked": sink.parked,
                 "on_disk": sink.on_disk,
                 "unaccounted": sink.unaccounted,
+                **({"purged": sink.purged} if sink.purged else {}),
             }
             for name, sink in self.sinks.items()
         }
@@ -169,7 +173,7 @@ class Bookkeeper:
                 after = {page.writer: page for page in self._folder.pages()}
                 looks += 1
                 if looks == _LOOKS or not _moved(before, after):
-                    return _sum_up(before, rests, cursors)
+                    return _sum_up(before, rests, cursors, read_amends(self._folder))
 
     def _read_rests(self, cursors: Mapping[str, Cursor]) -> dict[str, _Rest]:
         """What lies on disk behind each cursor. All see the segments as of the same moment."""
@@ -262,7 +266,10 @@ def _moved(before: Mapping[str, Page], after: Mapping[str, Page]) -> bool:
 
 
 def _sum_up(
-    pages: Mapping[str, Page], rests: Mapping[str, _Rest], cursors: Mapping[str, Cursor]
+    pages: Mapping[str, Page],
+    rests: Mapping[str, _Rest],
+    cursors: Mapping[str, Cursor],
+    amends: Mapping[str, Amend],
 ) -> Books:
     rows: dict[str, _Row] = {}
     for rest in rests.values():
@@ -281,7 +288,8 @@ def _sum_up(
     sinks = {}
     for name, cursor in cursors.items():
         on_disk = rests[name].records
-        told = cursor.accepted + cursor.parked + on_disk + total.in_memory + discarded
+        accepted, parked, purged = amends.get(name, Amend()).settle(cursor)
+        told = accepted + parked + purged + on_disk + total.in_memory + discarded
         unaccounted = max(total.recorded - told, 0)
-        sinks[name] = SinkBook(cursor.accepted, cursor.parked, on_disk, unaccounted)
+        sinks[name] = SinkBook(accepted, parked, on_disk, unaccounted, purged)
     return Books(total.recorded, total.in_memory, total.interrupted, total.discarded, sinks)

@@ -25,6 +25,8 @@ from tradespan.spool.layout import SegmentName
 
 RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
 RUNS = "runs"
+AMENDS = "amends.json"
+"""What became of dead letters by hand (`forward/amends.py`)."""
 DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
 _LOCK = "agent.lock"
@@ -193,7 +195,7 @@ class RunFolder:
 
 def _is_passing(entry: str) -> bool:
     """Whether a file of a run's folder means nothing once the run is delivered."""
-    if entry in (RUN, ENDED, DRAINED, PROGRESS) or entry.endswith(".page"):
+    if entry in (RUN, ENDED, DRAINED, PROGRESS, AMENDS) or entry.endswith(".page"):
         return True
     if _METRICS.fullmatch(entry):
         return True
@@ -235,6 +237,11 @@ class RootLock:
     def held(self) -> bool:
         """Whether we hold it."""
         return self._descriptor is not None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether anybody has ever held it."""
+        return self._path.exists()
 
     def try_acquire(self) -> bool:
         """Take the lock if nobody has it. Does not wait for who holds it.
@@ -282,6 +289,21 @@ class RootLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def abandon(self) -> None:
+        """In a forked child: close every copy of the parent's descriptors, or its lock would last
+        as long as the child; also of one that another thread was just about to lock.
+        """
+        self._descriptor = None
+        try:
+            mine = os.stat(self._path)
+            numbers = [int(entry) for entry in os.listdir("/proc/self/fd")]
+        except (OSError, ValueError):
+            return
+        for number in numbers:
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(number), mine):
+                    os.close(number)
 
 
 def _lock_exclusively(descriptor: int) -> bool:
