@@ -264,6 +264,22 @@ class RootLock:
         self._descriptor = descriptor
         return True
 
+    def adopt(self, descriptor: int) -> None:
+        """Go on with the lock of another process of ours, which gave us its descriptor."""
+        os.set_inheritable(descriptor, False)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def hand_over(self) -> int:
+        """The descriptor that holds the lock, for a process that goes on with it: ours no more.
+
+        Whoever asks has to close it, and holds the lock as long as he has not.
+        """
+        descriptor, self._descriptor = self._descriptor, None
+        assert descriptor is not None
+        return descriptor
+
     def is_free(self) -> bool:
         """Whether nobody holds it, without taking it."""
         try:
