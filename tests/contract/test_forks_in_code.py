@@ -126,8 +126,10 @@ def test_child_starts_an_agent_when_its_parent_was_killed(desk: Desk) -> None:
     program.process.kill()
     program.process.wait()
 
-    (agent,) = eventually(lambda: desk.agents(), "an agent")
-    assert agent.ppid() != child, "it is nobody's child: a `wait()` of the bot must not find it"
+    (agent,) = eventually(
+        lambda: [each for each in desk.agents() if each.ppid() != child],
+        "an agent that is nobody's child: a `wait()` of the bot must not find it",
+    )
     assert psutil.Process(child).children() == []
     eventually(lambda: desk.agent() == agent.pid, "the lock handed over")
     desk.write("stop", "")
@@ -203,7 +205,7 @@ with open("seconds", "w") as file:
     with Receiver(int(endpoint.rpartition(":")[2])) as receiver:
         assert desk.tradespan("agent", "--once", "root").status == 0
         assert len(set(ids(receiver.spans))) == len(receiver.spans) == 101
-    assert desk.stored_numbers() == [0, *range(101)]
+    assert desk.stored_numbers() == list(range(101))
 
 
 def test_processes_of_multiprocessing_that_fork_are_recorded(desk: Desk) -> None:

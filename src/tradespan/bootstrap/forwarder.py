@@ -24,6 +24,7 @@ from tradespan.config import Config
 from tradespan.core.errors import SpoolUnavailable, StoreError
 from tradespan.core.forks import after_fork_in_child, has_forked
 from tradespan.core.guard import guarded
+from tradespan.core.process import has_children
 from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Rhythm
 from tradespan.forward.books import Books
 from tradespan.forward.courier import Courier
@@ -193,9 +194,11 @@ class InProcessForwarder:
         return delivered
 
     def _is_needed_on(self) -> bool:
-        """Whether children of ours go on recording: they cannot forward."""
-        pages = self._folder.pages() if has_forked() else []
-        return any(page.alive and page.process_id != os.getpid() for page in pages)
+        """Whether children of ours go on, and may record: they cannot forward."""
+        if not has_forked():
+            return False
+        pages = self._folder.pages()
+        return has_children() or any(p.alive and p.process_id != os.getpid() for p in pages)
 
 
 def _hurry(agent: Agent, folder: RunFolder) -> bool:
