@@ -25,7 +25,7 @@ from tradespan.config.kinds import (
     PATTERNS,
     READABLE_FILE,
     TEXT,
-    URL,
+    URLS,
     Kind,
     choice,
     duration,
@@ -35,8 +35,8 @@ from tradespan.config.kinds import (
 )
 from tradespan.config.redaction import HIDDEN_PATTERNS, NAMES
 
-SIGNALS = ("traces",)
-"""Signals that have OTLP settings of their own; metrics and logs join here."""
+SIGNALS = ("traces", "logs", "metrics")
+"""Signals that have OTLP settings of their own."""
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -270,7 +270,7 @@ PROTOCOLS = choice("http/protobuf", "http/json", "grpc")
 # Name → kind, default, doc. Each exists for all signals (`otlp.timeout`,
 # OTEL_EXPORTER_OTLP_TIMEOUT) and for each one (`otlp.traces.timeout`, …_OTLP_TRACES_TIMEOUT).
 _EXPORTER: dict[str, tuple[Kind, Any, str]] = {
-    "endpoint": (URL, None, "Address of the OTLP receiver"),
+    "endpoint": (URLS, None, "Address of the OTLP receiver"),
     "protocol": (PROTOCOLS, "http/protobuf", "Transport and encoding"),
     "headers": (HEADERS, {}, "Headers of each request"),
     "timeout": (duration(0, zero_is_endless=True), 10.0, "Longest time of one request"),
@@ -304,7 +304,9 @@ def _exporter_settings() -> list[Setting]:
 
 
 _ENDING = {
-    ("endpoint", False): "; for HTTP, /v1/traces is added to its path",
+    ("endpoint", False): "; for HTTP, /v1/traces (logs, metrics) is added to its path. Several, "
+    "with blanks between or as a list: each gets everything, the first one "
+    "(and others on its host) the headers and the client's certificate",
     ("endpoint", True): " of this signal; used as it is",
 }
 

@@ -166,6 +166,13 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Denied:
+    """The sink takes nothing from us: a token has expired, or has no rights yet. They stay here."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Split:
     """The request is too large as a whole: halve it."""
 
@@ -181,7 +188,7 @@ class Parked:
     """How many records of the batch were refused; None: all."""
 
 
-Outcome = Accepted | Retry | Split | Parked
+Outcome = Accepted | Retry | Denied | Split | Parked
 
 
 class Sink(Protocol[T]):

@@ -18,7 +18,7 @@ from tradespan.core import guard
 from tradespan.core.clock import Clock, SystemClock, wall_offset
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.records import OPEN, Kind
-from tradespan.instrument.capture.cut import cut_to_fit
+from tradespan.wire.cut import cut_to_fit
 from tradespan.instrument.counting import FunctionMeters
 from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.span import (

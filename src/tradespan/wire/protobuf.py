@@ -60,6 +60,11 @@ def text(value: str) -> bytes:
         return value.encode("utf-8", "replace")
 
 
+def string(number: int, value: str) -> bytes:
+    """A string field that is left out when it is empty; `number` 1 to 15."""
+    return field(number, text(value)) if value else b""
+
+
 def count(number: int, value: int) -> bytes:
     """A uint32 field that is left out when it is 0; `number` 1 to 15."""
     return _BYTE[number << 3] + varint(min(value, 0xFFFF_FFFF)) if value > 0 else b""

@@ -18,7 +18,7 @@ from tests.unit.forward.builders import (
 )
 from tradespan.core.delivery import Accepted, Batch, Cursor, Outcome, Parked, Retry, Split
 from tradespan.core.records import Span
-from tradespan.forward.courier import halve
+from tradespan.forward.cutting import halve
 from tradespan.spool.folder import RunFolder, read_json
 from tradespan.spool.reader import SegmentReader
 from tradespan.wire.codec import decode_span

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.captured import Captured
 from tradespan.core.records import MAX_RECORD_BYTES
-from tradespan.instrument.capture.cut import MARK, cut_to_fit
+from tradespan.wire.cut import MARK, cut_to_fit
 from tradespan.wire.codec import decode_span
 
 MIB = 1 << 20
