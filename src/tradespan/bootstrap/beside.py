@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from tradespan.bootstrap.environment import agent_environment
-from tradespan.config import Config, OtlpHttp
+from tradespan.config import Config
+from tradespan.config.entries import Layer
 from tradespan.spool.folder import RootLock
 
 _LOG = "agent.log"
@@ -54,12 +55,10 @@ def start_agent(config: Config, lock: RootLock, *, wait: bool = True) -> None:
 
 
 def _environment(config: Config) -> dict[str, str]:
-    """The agent's variables; also what is secret about the receiver's address."""
-    environment = agent_environment(config, dict(os.environ), None)
-    target = config.otlp_traces
-    if isinstance(target, OtlpHttp) and target.url != target.shown:
-        environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = target.url
-    return environment
+    """The agent's variables; also the receivers' addresses that code gave, passwords and all."""
+    given = config.values["otlp.endpoint"]
+    endpoint = given.value if given.layer is Layer.ARGUMENT else None
+    return agent_environment(config, dict(os.environ), endpoint)
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from tradespan.bootstrap.couriers import build_courier
+from tradespan.bootstrap.receivers import sink_name
 from tradespan.config import Config
 from tradespan.core.delivery import Sink
-from tradespan.core.records import Kind
 from tradespan.forward.amends import Amender, Busy, amending
 from tradespan.forward.letters import Letter, read_letters
 from tradespan.forward.post import Destination
 from tradespan.forward.resend import Sent, resend
 from tradespan.spool.folder import RunFolder
-from tradespan.wire.codec import decode_span
+from tradespan.wire.signals import SIGNALS
 
-DECODERS = {Kind.SPAN: decode_span}
+DECODERS = {kind: signal.decode for kind, signal in SIGNALS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +79,13 @@ class Resender:
 
     def _find(self, folder: RunFolder, name: str) -> Sink[Any] | str:
         """The sink of this name among the run's destinations, or why there is none."""
-        problems = [f"the run names no destination {name} any more"]
         for pair in folder.description.get("destinations", []):
             kind, address = map(str, pair)
-            sink = self._sinks.get((kind, address)) or self._build(kind, address)
-            self._sinks[kind, address] = sink
-            if isinstance(sink, str):
-                if name.partition("-")[0] == kind:
-                    problems.insert(0, sink)
-            elif sink.name == name:
-                return sink
-        return problems[0]
+            if sink_name(kind, address) == name:
+                known = self._sinks.get((kind, address)) or self._build(kind, address)
+                self._sinks[kind, address] = known
+                return known
+        return f"the run names no destination {name}"
 
     def _build(self, kind: str, address: str) -> Sink[Any] | str:
         try:

@@ -44,23 +44,6 @@ class RunStatus:
     """Name of a file that was no segment → its bytes."""
 
     @property
-    def lanes(self) -> dict[str, int]:
-        """Lane → records that were given a number in it, by the writers' pages and by what sinks
-        have read of writers whose page is gone.
-        """
-        rows: dict[str, int] = {}
-        for page in self.pages:
-            for letter, lane in zip("oe", page.lanes, strict=True):
-                rows[f"{page.writer}-{letter}"] = lane.acknowledged
-        for cursor in self.cursors.values():
-            for row, book in cursor.books.items():
-                rows[row] = max(rows.get(row, 0), book.highest)
-        return {
-            name: sum(count for row, count in rows.items() if row.endswith(letter))
-            for name, letter in (("ordinary", "-o"), ("error", "-e"))
-        }
-
-    @property
     def unaccounted(self) -> int:
         """Records that are nowhere, by the sink that misses most."""
         sinks = self.books.sinks.values() if self.books else []
@@ -85,7 +68,6 @@ class RunStatus:
             ],
             "segments": self.segments,
             "bytes": self.size,
-            "lanes": self.lanes,
             "books": self.books.to_json() if self.books else None,
             "problem": self.problem,
             "unaccounted": self.unaccounted,

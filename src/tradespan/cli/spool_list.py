@@ -30,7 +30,7 @@ from tradespan.cli.spool_parts import counts, format_size, left, right, states
 from tradespan.config import Config
 from tradespan.core.delivery import Cursor
 from tradespan.core.errors import SpoolError, TradespanError
-from tradespan.core.records import Lane, Span
+from tradespan.core.records import Lane, LogRecord, MetricReading, Span
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import SegmentName
 from tradespan.spool.survey import Record, Survey, read_records, survey_segment
@@ -215,6 +215,12 @@ def _all_records(paths: list[Path]) -> Iterator[tuple[Path, Record]]:
 def describe(record: Record) -> str:
     """Name and ids of a record on one line."""
     content = record.content
+    if isinstance(content, LogRecord):
+        words = [content.event_name or content.severity_text, str(content.body or "")[:200]]
+        words += [content.trace_id.hex()] if content.trace_id else []
+        return "  ".join(filter(None, words))
+    if isinstance(content, MetricReading):
+        return f"{content.points:,} points"
     if not isinstance(content, Span):
         return f"#{record.raw.sequence}  {len(record.raw.payload):,} bytes"
     name = content.name or record.site.name or "(no name)"

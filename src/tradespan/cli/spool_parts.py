@@ -37,6 +37,7 @@ def states(title: str, cells: Sequence[str]) -> Column:
     return Column(title, [Text(cell, style=STATE_STYLES.get(cell, "")) for cell in cells])
 
 
-def counts(title: str, numbers: Sequence[int], style: str = "") -> list[Column]:
-    """A column of numbers; none if all are 0."""
-    return [right(title, [f"{each:,}" for each in numbers], style)] if any(numbers) else []
+def counts(title: str, numbers: Sequence[int | None], style: str = "") -> list[Column]:
+    """A column of numbers, some of them left out; no column if all are 0."""
+    cells = ["" if each is None else f"{each:,}" for each in numbers]
+    return [right(title, cells, style)] if any(numbers) else []

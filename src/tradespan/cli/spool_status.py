@@ -79,8 +79,7 @@ def build_columns(lines: list[Line], now: float) -> list[Column]:
     """The columns of the table; numbers that are 0 everywhere have none."""
     firsts = [line.run if line.first else None for line in lines]
     books = [line.run.books if line.first else None for line in lines]
-    shared = [line.run.books for line in lines]
-    errors = [run.lanes["error"] if run else 0 for run in firsts]
+    errors = [each.lanes["error"].recorded if each else None for each in books]
     return [
         left("Run", [run.folder.path.name if run else "" for run in firsts], flexible=True),
         states("State", [run.state if run else "" for run in firsts]),
@@ -89,12 +88,14 @@ def build_columns(lines: list[Line], now: float) -> list[Column]:
         *counts("Errors", errors),
         left("Sink", [line.sink for line in lines]),
         right("Accepted", [f"{line.book.accepted:,}" if line.book else "" for line in lines]),
-        *counts("Parked", [line.book.parked if line.book else 0 for line in lines], "yellow"),
+        *counts("Parked", [line.book.parked if line.book else None for line in lines], "yellow"),
         right("On disk", [f"{line.book.on_disk:,}" if line.book else "" for line in lines]),
-        *counts("In memory", [each.in_memory if each else 0 for each in shared], "yellow"),
+        *counts("In memory", [each.in_memory if each else None for each in books], "yellow"),
         *counts("Discarded", [_discarded(line) for line in lines], "yellow"),
         *counts(
-            "UNACCOUNTED", [line.book.unaccounted if line.book else 0 for line in lines], "bold red"
+            "UNACCOUNTED",
+            [line.book.unaccounted if line.book else None for line in lines],
+            "bold red",
         ),
         right("Oldest", [_oldest(line, now) for line in lines]),
         right("Size", [format_size(run.size) if run else "" for run in firsts]),
@@ -114,7 +115,7 @@ def _discarded(line: Line) -> int:
     books = line.run.books
     if books is None or line.book is None:
         return 0
-    return sum(books.discarded.values()) + line.book.purged
+    return sum(books.discarded.values()) + sum(line.book.discarded.values())
 
 
 def _oldest(line: Line, now: float) -> str:
@@ -152,9 +153,9 @@ def _say_of_books(run: RunStatus) -> Iterator[tuple[str, str]]:
                 f"run {name}: {count} unaccounted for at {sink}: recorded, and neither accepted nor"
                 " parked, discarded, in memory or on disk",
             )
-        if book.purged:
-            count = format_count(book.purged, "record")
-            yield "", f"run {name}: {count} of the dead letters of {sink} were deleted by hand"
+        for reason, number in book.discarded.items():
+            count = format_count(number, "record")
+            yield "yellow", f"run {name}: {count} discarded before {sink} took them: {reason}"
     for reason, number in run.books.discarded.items():
         yield "yellow", f"run {name}: {format_count(number, 'record')} discarded: {reason}"
 

@@ -11,7 +11,7 @@ from tradespan.core.delivery import Accepted, Batch, Parked, Sink, Slice, Split
 from tradespan.core.errors import SpoolError
 from tradespan.core.records import Kind
 from tradespan.forward.amends import Amender
-from tradespan.forward.courier import halve
+from tradespan.forward.cutting import halve
 from tradespan.forward.letters import Letter
 from tradespan.spool.folder import RunFolder, read_json, replace_json
 from tradespan.spool.reader import SegmentReader

@@ -8,20 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import msgspec
-
 from tradespan.core.errors import SpoolError
 from tradespan.core.process import is_alive
-from tradespan.core.records import Kind, Site, Span
+from tradespan.core.records import Kind, LogRecord, MetricReading, Site, Span
 from tradespan.spool.layout import SegmentName
 from tradespan.spool.reader import READ_BYTES, RawRecord, SegmentReader
-from tradespan.wire.codec import decode_span
+from tradespan.wire.codec import decode_log, decode_reading, decode_span
 
 State = Literal["open", "closed", "dead"]
 """Its writer lives and appends; its writer has sealed it; its writer is gone and left it open."""
 
-_TIME_AT = {int(Kind.LOG): 1, int(Kind.METRIC): 0}
-"""Where in a record's array its time stands."""
+_DECODE: dict[int, Callable[[bytes], Any]] = {
+    Kind.SPAN: decode_span,
+    Kind.LOG: decode_log,
+    Kind.METRIC: decode_reading,
+}
 
 
 class Record(NamedTuple):
@@ -30,7 +31,7 @@ class Record(NamedTuple):
     raw: RawRecord
     kind: str
     content: Any
-    """A `Span`; for other kinds whatever MessagePack says."""
+    """A `Span`, `LogRecord` or `MetricReading`; None: a kind of a later version."""
     site: Site
 
     @property
@@ -38,11 +39,9 @@ class Record(NamedTuple):
         """When it was made, in nanoseconds UTC; None where nothing says so."""
         if isinstance(self.content, Span):
             return self.content.end
-        at = _TIME_AT.get(self.raw.kind)
-        if at is None or not isinstance(self.content, list) or len(self.content) <= at:
-            return None
-        time = self.content[at]
-        return time if isinstance(time, int) and time > 0 else None
+        if isinstance(self.content, LogRecord):
+            return self.content.time or self.content.observed_time or None
+        return self.content.time if isinstance(self.content, MetricReading) else None
 
 
 @dataclass(slots=True)
@@ -181,14 +180,14 @@ def _walk(
 
 def _decode(reader: SegmentReader, raw: RawRecord) -> Record | None:
     """A record; None if its payload is nothing that can be decoded."""
+    decode = _DECODE.get(raw.kind)
+    if decode is None:
+        return Record(raw, name_kind(raw.kind), None, reader.sites[0])
     try:
-        if raw.kind == Kind.SPAN:
-            span = decode_span(raw.payload)
-            return Record(raw, "span", span, reader.sites[span.site])
-        content = msgspec.msgpack.decode(raw.payload)
+        content = decode(raw.payload)
     except Exception:  # noqa: BLE001 - bytes of a file may be anything: told as damage
         return None
-    return Record(raw, name_kind(raw.kind), content, reader.sites[0])
+    return Record(raw, name_kind(raw.kind), content, reader.sites[getattr(content, "site", 0)])
 
 
 def name_kind(kind: int) -> str:
