@@ -9,13 +9,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from tradespan.bootstrap.folders import destinations
 from tradespan.bootstrap.forwarder import build_agent
 from tradespan.bootstrap.notify import ServiceManager
 from tradespan.bootstrap.places import Place
+from tradespan.bootstrap.receivers import STORE
 from tradespan.bootstrap.ui import UiOnDemand
 from tradespan.config import Config, override_config
+from tradespan.config.entries import Layer
 from tradespan.core.guard import guarded
 from tradespan.forward.agent import Agent
+from tradespan.forward.directions import Directions
+from tradespan.forward.post import Destination
 from tradespan.spool.folder import RootLock, private_folder
 
 NICE = 10
@@ -121,7 +126,26 @@ def serve(
 
 def build_place_agent(config: Config, place: Place) -> Agent:
     """The agent of one root, or of one run below it."""
-    return build_agent(override_config(config, {"root": place.root}, "agent"), place.only)
+    config = override_config(config, {"root": place.root}, "agent")
+    agent = build_agent(config, place.only)
+    agent.directions = read_directions(config)
+    return agent
+
+
+def read_directions(config: Config) -> Directions | None:
+    """What the command line says of all runs: receivers are added to theirs, a store replaces it.
+
+    None if it says nothing; what other sources say is for runs that name no destinations.
+    """
+    endpoint, store = (
+        config.values[key].layer is Layer.ARGUMENT and config.origin(key) != "agent"
+        for key in ("otlp.endpoint", "store.path")
+    )
+    if not endpoint and not store:
+        return None
+    added = [Destination(*each) for each in destinations(config)]
+    added = [each for each in added if (store if each.kind == STORE else endpoint)]
+    return Directions(added, frozenset([STORE] if store else []))
 
 
 def waiting_records(agents: list[Agent]) -> int:

@@ -28,6 +28,7 @@ from tradespan.core.process import has_children
 from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Rhythm
 from tradespan.forward.books import Books
 from tradespan.forward.courier import Courier
+from tradespan.forward.directions import Directions
 from tradespan.forward.limits import SpaceKeeper
 from tradespan.forward.post import Destination
 from tradespan.spool.folder import RootLock, RunFolder, read_json
@@ -231,7 +232,22 @@ def _other_is_answered(config: Config, folder: RunFolder) -> bool:
     )
 
 
-def build_agent(config: Config, only: RunFolder | None = None, *, beside: bool = True) -> Agent:
+class DirectedAgent(Agent):
+    """An agent that may have been told where runs go, beside what they say themselves."""
+
+    directions: Directions | None = None
+
+    def wanted(self, folder: RunFolder) -> list[Destination]:
+        """A folder's destinations, each once."""
+        if self.directions is not None:
+            with guarded("destinations"):
+                self.directions.apply(folder)
+        return super().wanted(folder)
+
+
+def build_agent(
+    config: Config, only: RunFolder | None = None, *, beside: bool = True
+) -> DirectedAgent:
     """The agent of one root, with the settings' destinations for folders that name none.
 
     `beside`: whether it runs in a process of its own.
@@ -250,7 +266,7 @@ def build_agent(config: Config, only: RunFolder | None = None, *, beside: bool =
         return courier
 
     chores = build_chores(config, beside=beside)
-    agent = Agent(
+    agent = DirectedAgent(
         config.root,
         build,
         [Destination(*each) for each in destinations(config)],

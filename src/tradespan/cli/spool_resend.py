@@ -45,6 +45,8 @@ def run(namespace: argparse.Namespace, config: Config, place: Place) -> int:
         _print(namespace, results, dry=True)
         return OK
     results = _send(namespace, config, place, len(chosen))
+    if not results:  # somebody else has sent them meanwhile
+        return _say_nothing_to_send(namespace, place, [])
     _print(namespace, results, dry=False)
     return OK if all(each.sent.refused == 0 for each in results) else FAILED
 

@@ -26,6 +26,8 @@ from tradespan.spool.layout import SegmentName
 
 RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
 RUNS = "runs"
+DESTINATIONS = "destinations.json"
+"""Where a run goes, if an agent was told more than the run itself (`forward/directions.py`)."""
 AMENDS = "amends.json"
 """What became of dead letters by hand (`forward/amends.py`)."""
 DAMAGED = ".damaged"
@@ -116,12 +118,14 @@ class RunFolder:
     @property
     def description(self) -> dict[str, Any]:
         """`run.json`: who recorded and where it shall go; empty if there is none."""
-        return self._content(RUN) or {}
+        told = self._content(RUN) or {}
+        further = self._content(DESTINATIONS)
+        return told | further if further else told
 
     def describe(self, **facts: Any) -> None:
         """Add to `run.json`. Facts with a `pid` begin a run: what an earlier one left is over."""
         if "pid" in facts:
-            for name in (ENDED, DRAINED, PROGRESS):
+            for name in (ENDED, DRAINED, PROGRESS, DESTINATIONS):
                 (self.path / name).unlink(missing_ok=True)
         replace_json(self.path / RUN, self.description | facts)
 
@@ -212,7 +216,7 @@ def _is_passing(entry: str) -> bool:
     """Whether a file of a run's folder means nothing once the run is delivered."""
     if DiscardedSegment.parse(entry) is not None:
         return True
-    if entry in (RUN, ENDED, DRAINED, PROGRESS, AMENDS) or entry.endswith(".page"):
+    if entry in (RUN, ENDED, DRAINED, PROGRESS, DESTINATIONS, AMENDS) or entry.endswith(".page"):
         return True
     if _METRICS.fullmatch(entry):
         return True
