@@ -152,7 +152,8 @@ def check_runs(config: Config) -> Iterator[Finding]:
 def describe_books(books: Books) -> str:
     """One line of a run's books."""
     parts = [f"recorded {books.recorded:,}"]
-    for name, sink in books.sinks.items():
+    sinks = {name: sink for name, sink in books.sinks.items() if sink.says_something}
+    for name, sink in (sinks or books.sinks).items():
         line = f"{name}: delivered {sink.accepted:,}"
         for word, count in (
             ("parked", sink.parked),
