@@ -129,12 +129,13 @@ class GrpcReceiver:
             records = decode_signal(signal, body)
         except DecodeError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            raise
         with self._changed:
             self._taken[signal] += records
         return step.answer
 
 
-class _Handlers(grpc.GenericRpcHandler):
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpcio has no types
     def __init__(self, receiver: GrpcReceiver) -> None:
         self._receiver = receiver
 

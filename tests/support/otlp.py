@@ -13,7 +13,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
@@ -106,6 +109,14 @@ def decode_signal(signal: str, body: bytes, *, json: bool = False) -> list[Any]:
         return [record for scoped in groups for record in scoped.log_records]
     groups = [scoped for group in request.resource_metrics for scoped in group.scope_metrics]
     return [metric for scoped in groups for metric in scoped.metrics]
+
+
+def encode_partial_success(rejected: int, words: str) -> bytes:
+    """An answer that says so; the three signals' answers have the same fields."""
+    response = ExportTraceServiceResponse()
+    response.partial_success.rejected_spans = rejected
+    response.partial_success.error_message = words
+    return response.SerializeToString()
 
 
 def _read_ids_as_hex(message: Message) -> None:

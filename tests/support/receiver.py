@@ -36,7 +36,6 @@ from typing import Any, Self
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tests.support.faults import (
     JSON,
@@ -50,7 +49,7 @@ from tests.support.faults import (
     ResetAnswer,
     ResetRequest,
 )
-from tests.support.otlp import REQUESTS, ReceivedSpan, decode_signal
+from tests.support.otlp import REQUESTS, ReceivedSpan, decode_signal, encode_partial_success
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +308,7 @@ class _Handler(BaseHTTPRequestHandler):
         receiver, signal = self.server.receiver, self.path.rpartition("/")[2]
         if isinstance(fault, AcceptPartly):
             receiver.accept(spans[: max(len(spans) - fault.rejected, 0)], signal)
-            fault = _partial_success(fault)
+            fault = Answer(body=encode_partial_success(fault.rejected, fault.words))
         else:
             receiver.accept(spans, signal)
         if isinstance(fault, ResetAnswer):
@@ -370,13 +369,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing on the test's own output."""
-
-
-def _partial_success(fault: AcceptPartly) -> Answer:
-    response = ExportTraceServiceResponse()
-    response.partial_success.rejected_spans = fault.rejected
-    response.partial_success.error_message = fault.words
-    return Answer(body=response.SerializeToString())
 
 
 def _shown(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -147,9 +148,11 @@ def read_cursors(folder: RunFolder) -> dict[str, Cursor]:
     """
     cursors: dict[str, Cursor] = {}
     for kind, address in folder.description.get("destinations", []):
-        if read_kind(kind) is not None:
+        told = read_kind(kind)
+        if told is not None:
             name = sink_name(kind, address)
-            cursors[name] = FileCursors(name).load(str(folder.path))
+            cursor = FileCursors(name).load(str(folder.path))
+            cursors[name] = replace(cursor, kind=BY_NAME[told.signal].kind)
         elif kind == STORE and _is_made(Path(address)):
             with closing(Store.open(address, readonly=True)) as store:
                 cursors[kind] = store.load(str(folder.path))

@@ -158,6 +158,8 @@ def describe_books(books: Books) -> str:
         for word, count in (
             ("parked", sink.parked),
             ("on disk", sink.on_disk),
+            ("of other signals", sink.others),
+            *sorted((f"discarded ({reason})", n) for reason, n in sink.discarded.items()),
             ("UNACCOUNTED", sink.unaccounted),
         ):
             line += f", {word} {count:,}" if count else ""

@@ -271,6 +271,12 @@ def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
                 file=sys.stderr,
             )
     for name, sink in books["sinks"].items():
+        if discarded := sum(sink.get("discarded", {}).values()):
+            print(
+                f"tradespan: {discarded:,} records for {name} were discarded by the limits of the"
+                " spool (spool.bytes, spool.age, spool.free)",
+                file=sys.stderr,
+            )
         if sink["parked"]:
             print(
                 f"tradespan: {name} refused {sink['parked']:,} records; they are kept in"

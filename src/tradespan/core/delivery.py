@@ -79,13 +79,15 @@ class LaneBook:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> LaneBook:
         """From `asdict`, by way of JSON; unknown keys are ignored, missing ones are 0."""
-        book = cls(*(int(content.get(name, 0)) for name in _NUMBERS))
-        book.other = {int(kind): int(n) for kind, n in content.get("other", {}).items()}
-        book.discarded = {str(why): int(n) for why, n in content.get("discarded", {}).items()}
-        return book
-
-
-_NUMBERS = ("highest", "read", "damaged", "segments", "ordinal")
+        return cls(
+            int(content.get("highest", 0)),
+            int(content.get("read", 0)),
+            int(content.get("damaged", 0)),
+            int(content.get("segments", 0)),
+            int(content.get("ordinal", 0)),
+            {int(kind): int(count) for kind, count in content.get("other", {}).items()},
+            {str(reason): int(count) for reason, count in content.get("discarded", {}).items()},
+        )
 
 
 @dataclass(slots=True)

@@ -49,7 +49,7 @@ FAULTS = 2
 
 DENIALS = 3
 """One record that was denied so often, while the records beside it were taken, is parked."""
-MOST_PROBES = 4
+MOST_PROBES = 32
 """Single records of a batch that take turns in asking whether we are denied still."""
 
 
@@ -369,10 +369,11 @@ def _whole(batch: Batch[T]) -> list[Batch[T]]:
 def _change_turns(held: _Held[T]) -> None:
     """Denied: the next try is one record; another one than before, for it may be at fault."""
     held.was_denied, held.others_taken = True, False
-    piece = held.pieces.popleft()
-    if piece.count > 1 and len(held.pieces) < MOST_PROBES:
-        held.pieces.extendleft(reversed(take_first(piece)))
-        return
-    held.pieces.append(piece)
-    while held.pieces[0].count > 1 and any(each.count == 1 for each in held.pieces):
-        held.pieces.rotate(-1)
+    pieces = held.pieces
+    if pieces[0].count == 1:
+        pieces.rotate(-1)
+    if pieces[0].count > 1 and len(pieces) < MOST_PROBES:
+        pieces.extendleft(reversed(take_first(pieces.popleft())))
+    elif any(each.count == 1 for each in pieces):
+        while pieces[0].count > 1:
+            pieces.rotate(-1)

@@ -100,8 +100,9 @@ class OtlpGrpcSink(OtlpSink):
     def _leave_channel(self) -> None:
         """In a forked child."""
         self._lock = threading.Lock()
-        _kept_for_ever.append(self._channel)
-        self._channel = None
+        if self._channel is not None:
+            _kept_for_ever.append(self._channel)
+            self._channel = None
 
     def _send(self, body: bytes, *, bisect: bool) -> Outcome:
         try:
@@ -127,16 +128,15 @@ class OtlpGrpcSink(OtlpSink):
         words: str = error.details() or ""
         trailing = error.trailing_metadata() or ()
         details = next((value for key, value in trailing if key == DETAILS), b"")
-        outcome = read_status(code, words, details, bisect=bisect)
-        if isinstance(outcome, Retry):
-            self.close()
-        elif code == "UNIMPLEMENTED" and "ompress" in words and self._is_compressing():
+        if code == "UNIMPLEMENTED" and "ompress" in words and self._is_compressing():
             # Not the records' fault. All that follows goes as this receiver can read it.
             self._compression = grpc.Compression.NoCompression
             return Retry(f"{self._target} takes no gzip: sent without it from now on")
-        if isinstance(outcome, Parked) or not isinstance(outcome, Retry):
-            return outcome
-        return Retry(f"{self._target}: {outcome.reason}", outcome.after)
+        outcome = read_status(code, words, details, bisect=bisect)
+        if isinstance(outcome, Retry):
+            self.close()
+            return Retry(f"{self._target}: {outcome.reason}", outcome.after)
+        return outcome
 
     def _is_compressing(self) -> bool:
         return bool(self._compression != grpc.Compression.NoCompression)

@@ -44,6 +44,9 @@ SEARCH_BUDGET = 64 * 1024 * 1024
 """What the searches for the next whole frame may cost, per segment: bytes of checksums in vain,
 and a page for each search."""
 _SEARCH_COST = 4096
+_SCAN_SHARE = 8
+"""Bytes that are looked at in vain cost so much less than bytes of a checksum: of a hole of a
+terabyte, half a gibibyte is read."""
 MOST_SITES = 65_536
 MOST_SITE_BYTES = 8 * 1024 * 1024
 """Declarations of sites that are kept of one segment; the records of others have no facts."""
@@ -283,15 +286,16 @@ class SegmentReader:
             last = os.pread(self._descriptor, END_SIZE, max(size - END_SIZE, 0))
             cut = 0 if last == pack_end(max(size - END_SIZE, 0), self._lane) else END_SIZE
             return max(size - offset, cut)
-        written = self._length_of_rest(offset, size)
         # Half a frame is the call that never returned (FORMAT.md, rule 2).
+        end = min(size, offset + SEARCH_BUDGET * _SCAN_SHARE)
+        written = self._length_of_rest(offset, end)
         return 0 if written <= FRAME_HEADER_SIZE + MAX_PAYLOAD else written
 
-    def _length_of_rest(self, offset: int, size: int) -> int:
+    def _length_of_rest(self, offset: int, end: int) -> int:
         """Bytes from `offset` to the last one that is not zero: zeros were never written."""
         written, place = 0, offset
-        while place < size:
-            data = os.pread(self._descriptor, min(READ_BYTES, size - place), place)
+        while place < end:
+            data = os.pread(self._descriptor, min(READ_BYTES, end - place), place)
             if not data:
                 break
             if kept := len(data.rstrip(b"\0")):
@@ -305,6 +309,7 @@ class SegmentReader:
         self._searched += _SEARCH_COST
         while self._searched <= SEARCH_BUDGET:
             data = os.pread(self._descriptor, window, place)
+            self._searched += len(data) // _SCAN_SHARE
             usable = len(data) & ~7
             if usable < FRAME_HEADER_SIZE:
                 return None

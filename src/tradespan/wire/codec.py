@@ -20,7 +20,24 @@ T = TypeVar("T")
 Record = Span | LogRecord | MetricReading
 """What is delivered."""
 
-_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+
+def _as_known(value: Any) -> Any:
+    """What MessagePack has a form for, of a value of another type.
+
+    A subclass is what it is derived from: NumPy's `float64` is a float, and stays a number.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, Sequence) else str(value)
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_as_known).encode
 _span = msgspec.msgpack.Decoder(Span)
 _log = msgspec.msgpack.Decoder(LogRecord)
 _reading = msgspec.msgpack.Decoder(MetricReading)
@@ -31,8 +48,9 @@ _resource = msgspec.msgpack.Decoder(Resource)
 def encode_record(record: Record | Site | Resource) -> bytes:
     """A record's payload; the same bytes for the same record.
 
-    Values of a type that MessagePack has no form for are written as `str` shows them, and what
-    MessagePack cannot hold (a lone surrogate, an integer beyond 64 bits) as `mend` leaves it.
+    Values of a type that MessagePack has no form for are written as what they are derived from, or
+    as `str` shows them, and what MessagePack cannot hold (a lone surrogate, an integer beyond 64
+    bits) as `mend` leaves it.
     """
     fields = _shorten(record)
     try:

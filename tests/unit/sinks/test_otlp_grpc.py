@@ -17,7 +17,6 @@ import grpc
 import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.internal.encoder import _VarintBytes  # type: ignore[attr-defined]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tests.support.grpc_receiver import GrpcReceiver, Say, Silence, Take
@@ -30,6 +29,7 @@ from tradespan.sinks import otlp_grpc
 from tradespan.sinks.grpc_status import STATUSES, retry_delay
 from tradespan.sinks.otlp import TlsFiles
 from tradespan.sinks.otlp_grpc import OtlpGrpcSink
+from tradespan.wire.protobuf import varint
 
 MakeSink = Callable[..., OtlpGrpcSink]
 Code = grpc.StatusCode
@@ -60,12 +60,13 @@ def sink(make_sink: MakeSink) -> OtlpGrpcSink:
 
 def status_with(seconds: int, nanos: int = 0) -> bytes:
     """A google.rpc.Status with a RetryInfo in it, as a receiver packs it."""
-    duration = Duration(seconds=seconds, nanos=nanos).SerializeToString()
-    detail = AnyMessage(
+    duration: bytes = Duration(seconds=seconds, nanos=nanos).SerializeToString()
+    detail: bytes = AnyMessage(
         type_url="type.googleapis.com/google.rpc.RetryInfo",
-        value=b"\x0a" + _VarintBytes(len(duration)) + duration,
+        value=b"\x0a" + varint(len(duration)) + duration,
     ).SerializeToString()
-    return b"\x08\x0e\x12\x04busy\x1a" + _VarintBytes(len(detail)) + detail
+    head: bytes = b"\x08\x0e\x12\x04busy\x1a" + varint(len(detail))
+    return head + detail
 
 
 @pytest.mark.parametrize("made", BATCHES, ids=lambda made: made.signal.name)
@@ -98,6 +99,7 @@ def test_each_status_means_what_the_table_says(
     receiver.play(Say(Code[status.name], "because"))
     outcome = sink.deliver(make_batch(2))
     assert type(outcome) is status.outcome
+    assert not isinstance(outcome, Accepted)
     assert f"gRPC {status.name}: because" in outcome.reason
     assert sink.deliver(make_batch(2)) == Accepted()
 
@@ -204,6 +206,17 @@ def test_gzip_is_sent_where_it_is_asked_for(receiver: GrpcReceiver, make_sink: M
             sizes.append(sum(carried))
     assert sizes[1] < sizes[0] / 4
     assert len(receiver.taken()) == 1_000
+
+
+def test_a_receiver_that_takes_no_gzip_gets_none_from_then_on(
+    receiver: GrpcReceiver, make_sink: MakeSink
+) -> None:
+    words = 'grpc: Decompressor is not installed for grpc-encoding "gzip"'
+    receiver.play(Say(Code.UNIMPLEMENTED, words), Take(), Say(Code.UNIMPLEMENTED, words))
+    sink = make_sink(compress=True)
+    outcomes = [type(sink.deliver(make_batch())) for _ in range(3)]
+    # Said of what went without it, it is about something else.
+    assert outcomes == [Retry, Accepted, Parked]
 
 
 @contextmanager
@@ -331,6 +344,7 @@ import os, sys
 from tradespan.core.errors import DeliveryError
 from tradespan.core.delivery import Accepted
 from tradespan.sinks.otlp_grpc import OtlpGrpcSink
+from tradespan.wire.protobuf import varint
 from tests.unit.sinks.builders import make_batch
 
 sink = OtlpGrpcSink("parent", sys.argv[1], secure=False)

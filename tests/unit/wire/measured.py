@@ -44,7 +44,7 @@ labels = st.dictionaries(builders.texts, builders.plain_values, max_size=3).filt
 temporalities = st.integers(1, 2)
 
 
-def value_of(value: int | float) -> dict[str, Any]:
+def value_of(value: float) -> dict[str, Any]:
     return {"as_int": value} if isinstance(value, int) else {"as_double": value}
 
 

@@ -39,7 +39,7 @@ def with_base64_ids(value: Any) -> Any:
 
 
 def parsed(body: bytes, request: Message) -> dict[str, Any]:
-    """What the request says that a JSON body says. (All that is no number is the same "NaN".)"""
+    """What the request says that a JSON body says. Whatever is no number is the same "NaN"."""
     json_format.ParseDict(with_base64_ids(json.loads(body)), request)
     return json_format.MessageToDict(request)
 
@@ -49,7 +49,7 @@ def decoded(body: bytes, request: Message) -> dict[str, Any]:
     return json_format.MessageToDict(request)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(builders.sites, max_size=2, unique_by=lambda site: site.number),
     st.lists(builders.spans(), max_size=3),
@@ -64,7 +64,7 @@ def test_traces_in_json_say_what_they_say_in_protobuf(
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(builders.sites, max_size=2, unique_by=lambda site: site.number),
     st.lists(builders.logs, max_size=3),
@@ -78,7 +78,7 @@ def test_logs_in_json_say_what_they_say_in_protobuf(
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(measured.readings, max_size=3))
 def test_metrics_in_json_say_what_they_say_in_protobuf(readings: list[MetricReading]) -> None:
     batch = batch_of(*readings, kind=Kind.METRIC)

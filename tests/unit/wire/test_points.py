@@ -28,7 +28,7 @@ from tradespan.wire.points import Period, Spread, encode_histogram, encode_numbe
 NOW = Period(NOON, NOON + 1)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(measured.metrics(), max_size=3))
 def test_metrics_say_what_they_were_made_of(metrics: list[Said]) -> None:
     read = ScopeMetrics.FromString(b"".join(each.ours for each in metrics))
