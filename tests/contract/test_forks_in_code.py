@@ -130,9 +130,7 @@ def test_child_starts_an_agent_when_its_parent_was_killed(desk: Desk) -> None:
         lambda: [each for each in desk.agents() if each.ppid() != child],
         "an agent that is nobody's child: a `wait()` of the bot must not find it",
     )
-    eventually(
-        lambda: psutil.Process(child).children() == [], "the process between to be waited for"
-    )
+    eventually(lambda: psutil.Process(child).children() == [], "nobody to wait for")
     eventually(lambda: desk.agent() == agent.pid, "the lock handed over")
     desk.write("stop", "")
     eventually(lambda: desk.stored_numbers() == [0, 1, 2])
