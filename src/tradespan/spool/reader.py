@@ -123,7 +123,7 @@ class SegmentReader:
         self._descriptor = _open_file(path)
         try:
             self.header = self._read_header()
-            self._lane = self.header.lane
+            self._lane, self._checksum = self.header.lane, self.header.checksum
             resource = self._read_resource()
         except BaseException:
             os.close(self._descriptor)
@@ -221,7 +221,7 @@ class SegmentReader:
             return None, word, size
         start = place + FRAME_HEADER_SIZE
         payload = data[start : start + length]
-        if frame_checksum(payload, word) != checksum:
+        if frame_checksum(payload, word, self._checksum) != checksum:
             return None
         return payload, word, size
 
@@ -284,7 +284,8 @@ class SegmentReader:
         """How many bytes behind the last valid frame ought to be valid."""
         if self._is_closed():
             last = os.pread(self._descriptor, END_SIZE, max(size - END_SIZE, 0))
-            cut = 0 if last == pack_end(max(size - END_SIZE, 0), self._lane) else END_SIZE
+            whole = pack_end(max(size - END_SIZE, 0), self._lane, self._checksum)
+            cut = 0 if last == whole else END_SIZE
             return max(size - offset, cut)
         # Half a frame is the call that never returned (FORMAT.md, rule 2).
         end = min(size, offset + SEARCH_BUDGET * _SCAN_SHARE)
