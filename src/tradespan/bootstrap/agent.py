@@ -100,6 +100,7 @@ def serve(
         Occupied: Another agent serves one of the roots; nothing was begun then.
         SpoolUnavailable: A root cannot be used.
     """
+    parent = 0 if orphan else os.getppid()  # first of all: it may be killed at any moment
     locks = take_locks(places, inherited)
     if attached:
         make_modest()
@@ -113,7 +114,7 @@ def serve(
     for thread in threads:
         thread.start()
     if attached:
-        watch = threading.Thread(target=_leave_when_done, args=(agents, orphan), daemon=True)
+        watch = threading.Thread(target=_leave_when_done, args=(agents, parent), daemon=True)
         watch.start()
     manager.tell(f"READY=1\nSTATUS=forwarding for {len(agents)} root(s)")
     agents[0].run()
@@ -181,13 +182,12 @@ def _end_on_signals(agents: list[Agent], manager: ServiceManager) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
 
 
-def _leave_when_done(agents: list[Agent], orphan: bool) -> None:
+def _leave_when_done(agents: list[Agent], parent: int) -> None:
     """Nobody waits for us any more: go on as long as a bot lives, then deliver and leave."""
-    parent = os.getppid()
     before, still = -1, 0
     while not agents[0].stop.wait(_LOOK_AROUND):
         with guarded("end of an attached agent"):
-            if not orphan and os.getppid() == parent:
+            if os.getppid() == parent:
                 continue
             if any(agent.has_live_run() for agent in agents):
                 still = 0
