@@ -100,7 +100,7 @@ def serve(
         Occupied: Another agent serves one of the roots; nothing was begun then.
         SpoolUnavailable: A root cannot be used.
     """
-    parent = 0 if orphan else os.getppid()  # first of all: it may be killed at any moment
+    parent = -1 if orphan else os.getppid()  # first of all: it may be killed at any moment
     locks = take_locks(places, inherited)
     if attached:
         make_modest()
