@@ -46,7 +46,7 @@ class SegmentHeader(NamedTuple):
     """Nanoseconds, UTC."""
     created_monotonic: int
     capacity: int
-    """Bytes allocated for the file."""
+    """Bytes allocated for the file; 0 where it grows by what is written."""
     closed: bool = False
     checksum: int = CRC32
     """Of the frames: `spool.checksums`."""

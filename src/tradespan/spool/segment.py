@@ -186,7 +186,7 @@ class OpenSegment:
                 self.place = _make_place(self._map)
         else:
             with make_file(self.path, 0, locks) as (descriptor, lock):
-                begin = pack_header(header) + first_frame
+                begin = pack_header(header._replace(capacity=0)) + first_frame
                 write_all(descriptor, begin, 0)
                 self.place = FilePlace(lock, len(begin), header.capacity - END_SIZE)
         self._lock = lock

@@ -313,6 +313,7 @@ class LaneWriter:
                 self._ordinal -= 1
             return False
         full, self._open = self._open, fresh
+        self._spool.counters.raise_to(self.lane, "segments", ordinal)
         self.choose_way()
         self._seal(full)
         return True

@@ -307,9 +307,6 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule(which=any_one, size=st.integers(0, 9_000))
     def cut(self, which: int, size: int) -> None:
         if path := self._settle(which):
-            model = self.model.segments[path.name]
-            # `test_segment_that_was_never_closed_is_cut_between_two_frames`
-            self.model.writers[model.writer].hidden |= not model.closed
             os.truncate(path, size % (path.stat().st_size + 1))
 
     @rule(which=any_one, size=st.integers(1, 9_000), seed=st.integers(0, 99))
@@ -322,13 +319,13 @@ class SpoolMachine(RuleBasedStateMachine):
     def delete_segment(self, which: int) -> None:
         if path := self._settle(which):
             path.unlink()
-            self._forget({path.name})
+            self.model.remove({path.name})
 
     @precondition(lambda self: self.folder.exists())
     @rule()
     def delete_folder(self) -> None:
         shutil.rmtree(self.folder)
-        self._forget(set(self.model.segments))
+        self.model.remove(set(self.model.segments))
         for writer in self.alive:
             self.model.writers[writer.identity.hex()].folder_deleted = True
 
@@ -346,19 +343,9 @@ class SpoolMachine(RuleBasedStateMachine):
             self.model.writers[name].page_whole &= self.model.page(name) == page
         gone = {name for name, model in self.model.segments.items() if not model.path.exists()}
         gone -= {path.name.removesuffix(".damaged") for path in self.folder.glob("*.damaged")}
-        self._forget(gone)
+        self.model.remove(gone)
         self.model.settled |= set(self.model.segments)
         self.restart_agent()
-
-    def _forget(self, names: set[str]) -> None:
-        """Segments that were taken away, of which the reader may have begun some."""
-        begun = self.source.cursor.positions.keys() | self.saved[0].positions.keys()
-        if self.held is not None:
-            begun |= self.held[1].positions.keys()
-        # `test_reader_is_in_the_middle_of_a_segment_that_is_deleted`
-        for name in names & begun:
-            self.model.writers[self.model.segments[name].writer].hidden = True
-        self.model.remove(names)
 
     # ── what holds after each step ──────────────────────────────────────────────────────────────
 
@@ -387,11 +374,11 @@ class SpoolMachine(RuleBasedStateMachine):
         assert sink.accepted + sink.on_disk == len(found)
         least = most = 0
         for writer in self.model.writers.values():
-            told_of, lost = self.model.lost(writer, found)
+            lost = self.model.lost(writer, found)
             most += lost
-            if not (writer.page_whole and self.model.page(writer.identity)):
+            if writer.page_whole and self.model.page(writer.identity):
+                least += lost
+            else:
                 # What was in its memory is known to nobody, and counts as lost where it has to.
                 most += sum(map(sum, writer.kept))
-            elif not writer.hidden:
-                least += told_of
         assert least <= sink.unaccounted <= most, (least, most, books)

@@ -135,8 +135,6 @@ class WriterModel:
     """Whether the counter page on disk says what its writer counted."""
     folder_deleted: bool = False
     """While it wrote: what it appends may go to a file without a name."""
-    hidden: bool = False
-    """Whether something went that the books cannot tell from calls that never returned."""
     kept: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0), (0, 0)])
     """Lane → (in memory, dropped) as the page says, at the last look."""
 
@@ -232,15 +230,10 @@ class SpoolModel:
         for name in names:
             self.segments.pop(name, None)
 
-    def lost(self, writer: WriterModel, known: set[Key]) -> tuple[int, int]:
-        """Acknowledged records of a writer that are nowhere: (that the books have to tell, all)."""
-        told = everything = 0
+    def lost(self, writer: WriterModel, known: set[Key]) -> int:
+        """How many acknowledged records of a writer are nowhere."""
+        lost = 0
         for lane, row in writer.acknowledged.items():
-            found = [number for number in row if Key(writer.identity, lane, number) in known]
-            kept = sum(writer.kept[lane])
-            lost = len(row) - len(found) - kept
-            everything += lost
-            # `test_last_records_go_after_others_were_dropped_from_memory`
-            if not kept or len(row) - max(found, default=0) > kept:
-                told += lost
-        return told, everything
+            found = sum(Key(writer.identity, lane, number) in known for number in row)
+            lost += len(row) - found - sum(writer.kept[lane])
+        return lost
