@@ -123,7 +123,8 @@ class SegmentReader:
         self._descriptor = _open_file(path)
         try:
             self.header = self._read_header()
-            self._lane, self._checksum = self.header.lane, self.header.checksum
+            self._lane = self.header.lane
+            self._checked = self.header.checksum, self.header.seed
             resource = self._read_resource()
         except BaseException:
             os.close(self._descriptor)
@@ -221,7 +222,7 @@ class SegmentReader:
             return None, word, size
         start = place + FRAME_HEADER_SIZE
         payload = data[start : start + length]
-        if frame_checksum(payload, word, self._checksum) != checksum:
+        if frame_checksum(payload, word, *self._checked) != checksum:
             return None
         return payload, word, size
 
@@ -296,7 +297,7 @@ class SegmentReader:
         """Whether the last bytes of the file are a whole end frame."""
         offset = max(size - END_SIZE, 0)
         last = os.pread(self._descriptor, END_SIZE, offset)
-        return last == pack_end(offset, self._lane, self._checksum)
+        return last == pack_end(offset, self._lane, *self._checked)
 
     def _length_of_rest(self, offset: int, end: int) -> int:
         """Bytes from `offset` to the last one that is not zero: zeros were never written."""

@@ -19,6 +19,7 @@ from tradespan.spool.folder import DAMAGED
 _CHECKSUM_OFFSET = 14
 _HEADER_SIZE = 96
 _STATE = 12
+_SEED = 72
 _FRAME = struct.Struct("<IIQ")
 _RECORD_KIND = 16
 _SHORT = 200
@@ -62,7 +63,8 @@ def walk_frames(data: bytes, offset: int) -> Iterator[Frame]:
         if length == 0 or end > len(data):
             return
         check = crc32c if data[_CHECKSUM_OFFSET] == CRC32C else zlib.crc32
-        if check(payload, (word ^ word >> 32) & 0xFFFFFFFF) != checksum:
+        seed = int.from_bytes(data[_SEED : _SEED + 4], "little")
+        if check(payload, (word ^ word >> 32 ^ seed) & 0xFFFFFFFF) != checksum:
             return
         yield Frame(offset, word, data[offset:end])
         offset = end + 7 & ~7
