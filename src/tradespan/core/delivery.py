@@ -131,7 +131,7 @@ class Cursor:
             books,
             passed,
             Kind(content.get("kind", Kind.SPAN)),
-            set(content.get("unfinished", ())),
+            {str(name) for name in content.get("unfinished", ())},
         )
 
 

@@ -12,12 +12,12 @@ from the other terms: what does not add up is unaccounted. A number that was dra
 is nowhere is one of two things. It is *interrupted*, and not recorded, if its call never returned:
 the process died in it, or is in it now. It is *lost* if there is a sign of loss in its row (a
 writer's lane): bytes that did not validate, a segment of the row missing, or a later record
-acknowledged than any that was found. In a row with a sign of loss every such number counts as lost,
-also those that were interrupted.
+written than any that was found. In a row with a sign of loss every such number counts as lost, also
+those that were interrupted.
 
 What cannot be seen: a loss in a row whose counter page is gone too, behind the last record that
-some sink has read or that is still there. Where threads raced for the page's last store, as many
-records as there were threads may be missing from `recorded` then.
+some sink has read or that is still there; and what FORMAT.md's rule 4 names. Where threads raced for
+the page's last store, as many records as there were threads may be missing from `recorded` then.
 """
 
 from __future__ import annotations

@@ -102,7 +102,9 @@ def test_a_failed_call_took_as_long_in_its_span_as_in_its_histogram(
     assert total == sum(span.record.duration for span in captured.named(kind)) > 0
 
 
-@pytest.mark.parametrize("options", [{}, {"sample_rate": 0.0, "slow": 0.0}, {"objective": {"success": 0.9}}])
+@pytest.mark.parametrize(
+    "options", [{}, {"sample_rate": 0.0, "slow": 0.0}, {"objective": {"success": 0.9}}]
+)
 @pytest.mark.usefixtures("way")
 def test_a_call_took_as_long_in_its_span_as_in_its_histogram(
     captured: Captured, options: dict[str, Any]

@@ -137,6 +137,10 @@ class WriterModel:
     """Whether the counter page on disk says what its writer counted."""
     folder_deleted: bool = False
     """While it wrote: what it appends may go to a file without a name."""
+    hidden: bool = False
+    """Whether something may be gone of which nothing tells: FORMAT.md, rule 4."""
+    recovered: bool = False
+    """Whether records of it have waited in memory and were written."""
     kept: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0), (0, 0)])
     """Lane → (in memory, dropped) as the page says, at the last look."""
 
