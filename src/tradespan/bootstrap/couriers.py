@@ -151,12 +151,16 @@ def look_at_books(folder: RunFolder) -> tuple[Books, dict[str, Cursor]]:
         StoreError: The store cannot be read.
     """
     keeper, cursors = Bookkeeper(folder), read_cursors(folder)
-    for _ in range(_LOOKS):
+    looks = 0
+    while True:
         books, before = keeper.add_up(cursors), cursors
-        # Whoever forwards deletes a segment when he has kept his cursors, maybe since we read them.
-        if books.balanced or (cursors := read_cursors(folder)) == before:
+        looks += 1
+        if books.balanced or looks == _LOOKS:
             return books, before
-    return books, before
+        # Whoever forwards deletes a segment when he has kept his cursors, maybe since we read them.
+        cursors = read_cursors(folder)
+        if cursors == before:
+            return books, before
 
 
 def read_cursors(folder: RunFolder) -> dict[str, Cursor]:

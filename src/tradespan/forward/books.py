@@ -16,8 +16,8 @@ written than any that was found. In a row with a sign of loss every such number 
 those that were interrupted.
 
 What cannot be seen: a loss in a row whose counter page is gone too, behind the last record that
-some sink has read or that is still there; and what FORMAT.md's rule 4 names. Where threads raced for
-the page's last store, as many records as there were threads may be missing from `recorded` then.
+some sink has read or that is still there; and what FORMAT.md's rule 4 names. Where threads raced
+for the page's last store, as many records as there were threads may be missing from `recorded`.
 """
 
 from __future__ import annotations

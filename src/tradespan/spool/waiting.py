@@ -20,7 +20,7 @@ class WaitingFrame(NamedTuple):
     @property
     def sequence(self) -> int:
         """Its number."""
-        return unpack_frame_header(self.frame)[2] >> 16
+        return int(unpack_frame_header(self.frame)[2]) >> 16
 
 
 class WaitingRing:

@@ -96,7 +96,7 @@ def test_a_failed_call_took_as_long_in_its_span_as_in_its_histogram(
 ) -> None:
     call = fails(kind, sample_rate=rate)
     for _ in range(20):
-        with pytest.raises(ValueError, match="^$"):
+        with pytest.raises(ValueError, match=r"^$"):
             call()
     total = counted(captured)[kind].counts.total
     assert total == sum(span.record.duration for span in captured.named(kind)) > 0

@@ -30,7 +30,7 @@ from tradespan.core import native
 from tradespan.core.records import Lane
 from tradespan.spool.checksums import CRC32, CRC32C
 from tradespan.spool.lane import PureLane, make_lane
-from tradespan.spool.layout import PayloadTooLong, frame_checksum, pack_frame, unpack_frame_header
+from tradespan.spool.layout import PayloadTooLong, frame_checksum, unpack_frame_header
 from tradespan.spool.segment import FilePlace, MapPlace
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
 
@@ -395,15 +395,3 @@ def test_native_lane_writes_the_checksum_that_it_is_told(way: str) -> None:
         lane.append(SPAN, 1, b"x" * size)
         length, checksum, word = unpack_frame_header(frames.pop())
         assert (length, checksum) == (size, frame_checksum(b"x" * size, word, wanted)), size
-
-
-def test_checksum_begins_with_the_seed_of_the_process_generation() -> None:
-    frames: list[bytes] = []
-    lane = make_lane(0, counter(), lambda site, frame: frames.append(frame), CRC32, 0xF0E1D2C3)
-    lane.append(SPAN, 1, b"of the parent")
-    lane.restart(counter(), 0x01020304)
-    lane.append(SPAN, 1, b"of its child")
-    for seed, payload in ((0xF0E1D2C3, b"of the parent"), (0x01020304, b"of its child")):
-        frame = frames.pop(0)
-        assert frame == pack_frame(1, SPAN, 0, payload, CRC32, seed)
-        assert frame != pack_frame(1, SPAN, 0, payload)
