@@ -137,11 +137,10 @@ class SpanScope:
         recorder = tracer.slot.recorder
         if self.others is not None or recorder is None:
             return self._enter_otherwise(outer)
-        span = recorder.begin(tracer.site, 0, outer, None)
+        name = self.name if type(self.name) is str else as_text(self.name)
+        span = recorder.begin(tracer.site, 0, outer, None, name)
         if span is None:
             return self._enter_otherwise(outer)
-        name = self.name
-        span.name_set = name if type(name) is str else as_text(name)
         if self.attributes:
             give_attributes(span, self.attributes)
         self.span = span
@@ -241,13 +240,16 @@ class Tracer(ApiTracer):
         if recorder is None:
             return _NOOP.start_span(name, context, kind, attributes, links)
         flags = 0 if kind is _INTERNAL else kind_bits(kind)
-        span = recorder.begin(self.site, flags, _get_current(), None) if context is None else None
+        span, called = None, as_text(name)
+        if context is None:
+            span = recorder.begin(self.site, flags, _get_current(), None, called)
         if span is None:
             beginning = Beginning(name, context, kind, attributes, links)
             span, recorded, attributes = self._begin_otherwise(recorder, flags, beginning)
             if not recorded:
                 return NonRecordingSpan(span.identity())
-        span.name_set = as_text(name)
+            span.name_set = called
+            recorder.tell(span, get_current_span(context))
         if attributes:
             give_attributes(span, attributes)
         if links:
