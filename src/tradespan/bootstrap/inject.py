@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tradespan.bootstrap.environment import DIRECT, INJECTION, RUN_FOLDER
+from tradespan.bootstrap.lastwords import LAST_WORDS
 from tradespan.bootstrap.program import Program, load_module, load_script
 from tradespan.bootstrap.runtime import configure_from
 from tradespan.config import load_config
@@ -37,6 +38,8 @@ def arm(before: Iterable[str]) -> None:
             leave_descendants_alone(os.environ)
         if direct or config.follow:
             configure_from(config, injected=True)
+            # The bot's own exception goes by `launch`, which leaves `sys.excepthook` as it is.
+            LAST_WORDS.begin(Path(folder), chained=not direct)
             if not direct:
                 watch_spawned_main()
     _early = frozenset(sys.modules).difference(before) & sys.stdlib_module_names

@@ -21,6 +21,7 @@ from tradespan.bootstrap.folders import (
     open_run_folder,
     unsupported_receiver,
 )
+from tradespan.bootstrap.lastwords import LAST_WORDS
 from tradespan.bootstrap.resource import build_resource
 from tradespan.config import Config, load_config
 from tradespan.core import guard
@@ -89,7 +90,7 @@ class Runtime:
         configure_redaction(**self.config.redact._asdict())
         self._spool = build_spool(self.config, self.folder)
         self._page = MetricPage(self._spool) if self.config.metrics_enabled else None
-        self._table = FlightTable(self._spool)
+        self._table = FlightTable(self._spool, on_new_file=LAST_WORDS.follow)
         recorder = build_recorder(self.config, self._spool, self._page, self._table)
         parts = build_parts(self.config, self.brought)
         if parts:
@@ -102,6 +103,8 @@ class Runtime:
         self.watcher.apply(self.config)
         POOLS.start()
         make_room_for_wrappers()
+        if not self.injected:
+            LAST_WORDS.begin(self.folder.path, chained=True)
         if not self.injected and self.config.forwarder == "thread":
             # A bot under `tradespan run` never loads what forwards: store, HTTP client, SQLite.
             rooms = import_module("tradespan.bootstrap.forwarder")
@@ -143,6 +146,7 @@ class Runtime:
         SLOT.recorder = None
         self.watcher.remove()
         POOLS.stop()
+        LAST_WORDS.end()
         atexit.unregister(self._at_exit)
         return self._end(timeout)
 

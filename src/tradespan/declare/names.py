@@ -11,6 +11,8 @@ from typing import Final
 
 TRADESPAN_ARGS_TEMPLATE: Final = "tradespan.args"
 """A captured argument, by the parameter's name. Type: any."""
+TRADESPAN_DEATH_CAUSE: Final = "tradespan.death.cause"
+"""How the process ended that was in the call. Type: string."""
 TRADESPAN_ENDED_BY: Final = "tradespan.ended_by"
 """The class of what ended a call that neither returned nor failed. Type: string."""
 TRADESPAN_EXCEPTION_LOCALS: Final = "tradespan.exception.locals"

@@ -13,7 +13,7 @@ import stat
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -63,8 +63,12 @@ class DescribedWriter(PageWriter, Protocol):
 class FlightTable:
     """The writing side. Its file is made with the first call that wants a slot."""
 
-    def __init__(self, writer: DescribedWriter) -> None:
+    def __init__(
+        self, writer: DescribedWriter, on_new_file: Callable[[], object] | None = None
+    ) -> None:
+        """`on_new_file` is called once the file is made, in a forked child for its own, too."""
         self._writer = writer
+        self._on_new_file = on_new_file
         self.flights = make_flights(self._declare)
         self._begin()
         after_fork_in_child(self._after_fork)
@@ -137,6 +141,8 @@ class FlightTable:
             self._used = _DECLARATIONS
             self._add(RESOURCE, writer.description, 0)
         self.flights.use(mapped)
+        if self._on_new_file is not None:
+            self._on_new_file()
 
     def _add(self, kind: int, payload: bytes, site: int) -> None:
         """Add a declaration, if there is room; a reader sees it once its end is stored."""
@@ -223,6 +229,19 @@ class InFlight(NamedTuple):
     """Encoded; empty if it is not whole."""
     sites: dict[int, bytes]
     """Number → encoded."""
+
+
+def is_held(path: Path) -> bool:
+    """Whether the process lives whose table this is, as far as its lock tells.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        return is_locked(descriptor) is True
+    finally:
+        os.close(descriptor)
 
 
 def read_table(path: Path) -> InFlight | None:

@@ -29,7 +29,11 @@ DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
 _LOCK = "agent.lock"
 _LARGEST_JSON = 16 * 1024 * 1024
-_BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|metrics(\.[0-9]+)?)$")
+_BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|inflight|metrics(\.[0-9]+)?)$")
+_OF_DEATHS = re.compile(
+    r"death-[0-9a-z]+\.json|exception-[0-9]+\.json|[0-9]+\.fault|[0-9a-f]{32}\.inflight(\.closed)?"
+)
+"""What tells of processes that died, or run still: FORMAT.md."""
 _METRICS = re.compile(r"[0-9a-f]{32}\.metrics(\.[0-9]+)?")
 _LOOKS_TAKE = 0.5
 """Seconds after which somebody who seems to look at a lock only is believed to hold it."""
@@ -150,6 +154,11 @@ class RunFolder:
         """The books at the end, once the agent has closed them."""
         return self._content(DRAINED)
 
+    def deaths(self) -> list[dict[str, Any]]:
+        """What was written of processes that died here, the earliest first; all may be missing."""
+        found = (read_json(path) for path in self.path.glob("death-*.json"))
+        return sorted(filter(None, found), key=lambda note: float(note.get("time") or 0.0))
+
     @property
     def changed(self) -> int:
         """When a file came or went, in nanoseconds; 0 if the folder is gone."""
@@ -195,7 +204,7 @@ def _is_passing(entry: str) -> bool:
     """Whether a file of a run's folder means nothing once the run is delivered."""
     if entry in (RUN, ENDED, DRAINED, PROGRESS) or entry.endswith(".page"):
         return True
-    if _METRICS.fullmatch(entry):
+    if _METRICS.fullmatch(entry) or _OF_DEATHS.fullmatch(entry):
         return True
     begun = entry.startswith(".") and _BEGUN.search(entry) is not None
     return begun or (entry.startswith("cursor-") and entry.endswith(".json"))

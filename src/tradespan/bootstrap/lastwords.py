@@ -1,0 +1,138 @@
+"""What a process of the bot leaves for whoever tells of its death: a fault's traceback, an exception.
+
+faulthandler writes the first, into `<pid>.fault` of the run's folder, unless the program uses it
+itself; whoever enables it later has it for himself. The second is written when Python would print
+it, into `exception-<pid>.json`. Neither changes how the process ends.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tradespan.core import guard
+from tradespan.core.forks import after_fork_in_child
+from tradespan.instrument.capture.failure import capture_failure
+from tradespan.spool.folder import replace_json
+
+MOST_FRAMES = 40
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+
+Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
+
+
+class LastWords:
+    """One process's. Its descriptor is faulthandler's for good: what it names can be exchanged."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._descriptor = -1
+        self._told: BaseException | None = None
+        self._previous: Hook | None = None
+        self._hook: Hook = self._on_exception
+        self._threads_previous: Callable[[Any], Any] | None = None
+        self._threads_hook: Callable[[Any], Any] = self._on_thread_exception
+        after_fork_in_child(self._after_fork)
+
+    def begin(self, folder: Path, *, chained: bool) -> None:
+        """Leave words in a run's folder from now on. `chained`: by `sys.excepthook`, too."""
+        self._folder = folder
+        with guard.guarded("fault handler"):
+            if self._descriptor >= 0 or not faulthandler.is_enabled():
+                self.use_file()
+        if chained and sys.excepthook is not self._hook:
+            self._previous, sys.excepthook = sys.excepthook, self._hook
+        if threading.excepthook is not self._threads_hook:
+            self._threads_previous = threading.excepthook
+            threading.excepthook = self._threads_hook
+
+    def end(self) -> None:
+        """Leave none any more; hooks that others have put before ours stay, and find us silent."""
+        self._folder = None
+        if sys.excepthook is self._hook and self._previous is not None:
+            sys.excepthook = self._previous
+        if threading.excepthook is self._threads_hook and self._threads_previous is not None:
+            threading.excepthook = self._threads_previous
+
+    def use_file(self) -> None:
+        """Let faulthandler's descriptor name this process's file.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        if self._folder is None:
+            return
+        fresh = os.open(self._folder / f"{os.getpid()}.fault", _FLAGS, 0o600)
+        if self._descriptor < 0:
+            self._descriptor = fresh
+            faulthandler.enable(file=fresh, all_threads=True)
+        else:
+            self._exchange(fresh)
+
+    def follow(self) -> None:
+        """A forked child has begun to record: it has a file of its own from now on."""
+        with guard.guarded("fault handler"):
+            if self._descriptor >= 0:
+                self.use_file()
+
+    def record(self, error: BaseException, thread: str = "") -> None:
+        """Write down an exception that nobody caught. `thread`: where; empty: the main one."""
+        folder = self._folder
+        if folder is None or error is self._told or isinstance(error, KeyboardInterrupt):
+            return
+        self._told = error
+        with guard.guarded("last words"):
+            kind, message, frames, *_ = capture_failure(error)
+            content = {
+                "pid": os.getpid(),
+                "time": time.time(),
+                "thread": thread,
+                "type": kind,
+                "message": message,
+                "frames": _whole(frames)[-MOST_FRAMES:],
+            }
+            replace_json(folder / f"exception-{os.getpid()}.json", content)
+
+    def _exchange(self, fresh: int) -> None:
+        try:
+            os.dup2(fresh, self._descriptor, inheritable=False)
+        finally:
+            os.close(fresh)
+
+    def _after_fork(self) -> None:
+        # The parent's file is not ours; our own is made when there is something to tell.
+        if self._descriptor >= 0:
+            self._exchange(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC))
+
+    def _on_exception(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        self.record(error)
+        if self._previous is not None:
+            self._previous(kind, error, trace)
+
+    def _on_thread_exception(self, told: Any) -> None:
+        error, thread = told.exc_value, told.thread
+        if error is not None:
+            self.record(error, "" if thread is None else thread.name)
+        if self._threads_previous is not None:
+            self._threads_previous(told)
+
+
+def _whole(frames: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """(file, line, function) of each; one without a file is in that of the frame before."""
+    whole: list[list[Any]] = []
+    for file, line, name, *_ in frames:
+        whole.append([file or (whole[-1][0] if whole else ""), line, name])
+    return whole
+
+
+LAST_WORDS = LastWords()
+"""The process's own."""
