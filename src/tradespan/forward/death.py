@@ -93,6 +93,8 @@ class DeathWatch:
             return
         sites = {**left.sites, **_known_sites(table)}
         used = {span.site for span in spans}
+        for unfinished in hidden_segments(folder, closing_writer(table.writer)):
+            (folder.path / f".{unfinished}").unlink(missing_ok=True)
         write_segment(
             folder.path,
             SegmentName(end, closing_writer(table.writer), Lane.ERROR, 1),
@@ -191,7 +193,7 @@ def closing_writer(writer: str) -> str:
 
 def closing_spans(table: InFlight, left: Left, cause: Cause, end: int) -> list[Span]:
     """The records that close what was open: of its slots, and of starts that had none."""
-    attributes = {TRADESPAN_DEATH_CAUSE: cause.text}
+    attributes: dict[str, Any] = {TRADESPAN_DEATH_CAUSE: cause.text}
     if cause.exit_code is not None:
         attributes["process.exit.code"] = cause.exit_code
     spans = {}

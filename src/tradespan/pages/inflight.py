@@ -299,7 +299,7 @@ def _calls(data: bytes) -> Iterator[RunningCall]:
         span_id, *facts, durable, size, name = SLOT.unpack_from(data, at)
         if span_id:
             text = name[: min(size, len(name))].decode("utf-8", "ignore")
-            yield RunningCall(span_id, *facts, bool(durable), text)
+            yield RunningCall._make((span_id, *facts, bool(durable), text))
 
 
 def _declarations(data: bytes, end: int) -> Iterator[tuple[int, int, bytes]]:
