@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tradespan.spool.deaths import DIED, ENDED, STOPPED
 from tradespan.spool.folder import RunFolder, read_json
 
 UNKNOWN = "ended without a word"
@@ -36,6 +37,8 @@ class Cause:
     """How a process ended."""
 
     text: str
+    cleanly: bool
+    """It said itself that it ends."""
     signal: str = ""
     exit_code: int | None = None
     out_of_memory: bool = False
@@ -57,9 +60,11 @@ class Cause:
         return self.exception is not None
 
     @property
-    def is_stop(self) -> bool:
-        """Whether somebody asked it to end."""
-        return self.signal in _STOPS
+    def how(self) -> str:
+        """In a word, as a note keeps it."""
+        if self.signal in _STOPS:
+            return STOPPED
+        return ENDED if self.cleanly and not self.is_death else DIED
 
 
 def find_cause(folder: RunFolder, process: int, *, cleanly: bool, now: float) -> Cause:
@@ -81,6 +86,7 @@ def find_cause(folder: RunFolder, process: int, *, cleanly: bool, now: float) ->
         text = "ended" if cleanly else UNKNOWN
     return Cause(
         text=text,
+        cleanly=cleanly,
         signal=signal,
         exit_code=code,
         out_of_memory=out_of_memory,

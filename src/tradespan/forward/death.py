@@ -172,7 +172,7 @@ def describe_death(folder: RunFolder, process: int, cause: Cause, end: int) -> d
         "service": str(folder.description.get("service", "")),
         "time": end / 1e9,
         "cause": cause.text,
-        "stopped": cause.is_stop,
+        "how": cause.how,
         "signal": cause.signal,
         "exit_code": cause.exit_code,
         "out_of_memory": cause.out_of_memory,

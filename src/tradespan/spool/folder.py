@@ -157,7 +157,8 @@ class RunFolder:
     def deaths(self) -> list[dict[str, Any]]:
         """What was written of processes that died here, the earliest first; all may be missing."""
         found = (read_json(path) for path in self.path.glob("death-*.json"))
-        return sorted(filter(None, found), key=lambda note: float(note.get("time") or 0.0))
+        notes = [note for note in found if note and isinstance(note.get("time"), int | float)]
+        return sorted(notes, key=lambda note: float(note["time"]))
 
     @property
     def changed(self) -> int:
