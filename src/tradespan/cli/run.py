@@ -283,7 +283,10 @@ def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
 
 def print_death(config: Config, folder: RunFolder) -> None:
     """Say of what the bot died, and in which calls; an exception has been printed by Python."""
+    began = folder.description.get("began", 0.0)
     for note in folder.deaths():
+        if note["time"] < began:  # of an earlier run in the same folder
+            continue
         if note.get("how") != DIED or note.get("exception") is not None:
             continue
         named = name_calls(note)
