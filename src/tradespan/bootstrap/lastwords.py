@@ -1,4 +1,4 @@
-"""What a process of the bot leaves for whoever tells of its death: a fault's traceback, an exception.
+"""What a process leaves for whoever tells of its death: a fault's traceback, an exception.
 
 faulthandler writes the first, into `<pid>.fault` of the run's folder, unless the program uses it
 itself; whoever enables it later has it for himself. The second is written when Python would print

@@ -14,6 +14,7 @@ from tradespan.spool.folder import run_folders
 _SHOWN_FAULT = 12
 """Lines of a fault handler's dump."""
 _SHOWN_FRAMES = 5
+_SHOWN_LOG = 5
 
 
 def add_parser(subparsers: Any) -> None:
@@ -45,15 +46,18 @@ def run(namespace: argparse.Namespace) -> int:
 
 def describe(note: dict[str, Any]) -> list[str]:
     """A death in a few lines."""
-    lines = [f"{note.get('service') or note.get('run')} (process {note.get('pid')}) {say_death(note)}"]
+    lines = [
+        f"{note.get('service') or note.get('run')} (process {note.get('pid')}) {say_death(note)}"
+    ]
     if named := name_calls(note):
         lines.append(f"  in: {named}")
-    for trace in dict.fromkeys(str(call.get("trace_id")) for call in open_calls(note)[:3]):
-        lines.append(f"  tradespan trace {trace}")
+    traces = dict.fromkeys(str(call.get("trace_id")) for call in open_calls(note)[:3])
+    lines += [f"  tradespan trace {trace}" for trace in traces]
     exception = note.get("exception")
     if isinstance(exception, dict):
         lines.append(f"  {exception.get('type')}: {exception.get('message')}")
         frames = exception.get("frames") or []
         lines += [f"    {frame[0]}:{frame[1]} in {frame[2]}" for frame in frames[-_SHOWN_FRAMES:]]
+    lines += [f"  {line}" for line in (note.get("log") or [])[-_SHOWN_LOG:]]
     lines += [f"  {line}" for line in (note.get("fault") or [])[:_SHOWN_FAULT] if line]
     return lines

@@ -290,7 +290,9 @@ def print_death(config: Config, folder: RunFolder) -> None:
         if note.get("how") != DIED or note.get("exception") is not None:
             continue
         named = name_calls(note)
-        root = "" if config.origin("root") == "default" else f" --root {shlex.quote(str(config.root))}"
+        root = (
+            "" if config.origin("root") == "default" else f" --root {shlex.quote(str(config.root))}"
+        )
         trace = trace_of(note)
         command = f"tradespan trace {trace[:16]}{root}" if trace else f"tradespan deaths{root}"
         print(

@@ -1,4 +1,4 @@
-"""The bot's death is told: what ran then is closed as failed, once, and how it died is written down.
+"""The bot's death is told: what ran is closed as failed, once, and how it died is written down.
 
 A process that ends as it should takes its in-flight table away. One that is there, and whose lock
 is free, was left by a process that died, or that ended with calls under way. For each call in it a
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,7 +30,7 @@ from tradespan.core.process import is_alive
 from tradespan.core.records import Kind, Lane, Resource, Site, Span
 from tradespan.declare.names import TRADESPAN_DEATH_CAUSE
 from tradespan.forward.causes import Cause, find_cause
-from tradespan.forward.traces_left import SLACK, Left, read_left
+from tradespan.forward.traces_left import SLACK, Left, last_log_lines, read_left
 from tradespan.pages.inflight import SUFFIX, InFlight, RunningCall, is_held, read_table
 from tradespan.spool.folder import RunFolder, replace_json
 from tradespan.spool.layout import MAX_PAYLOAD, SegmentName
@@ -108,9 +107,10 @@ class DeathWatch:
         table = read_table(path)
         if table is not None:
             for name in hidden_segments(folder, closing_writer(table.writer)):
-                os.rename(folder.path / f".{name}", folder.path / str(name))
+                (folder.path / f".{name}").rename(folder.path / str(name))
             cause = self._cause(folder, table)
-            if table.calls or (_is_main(folder, table.process_id) and cause.is_death):
+            told_of = bool(cause.fault) or _is_main(folder, table.process_id)
+            if table.calls or (cause.is_death and told_of):
                 self._write_note(folder, table, cause)
             for leftover in (f"{table.process_id}.fault", f"exception-{table.process_id}.json"):
                 (folder.path / leftover).unlink(missing_ok=True)
@@ -135,6 +135,7 @@ class DeathWatch:
         ]
         note = describe_death(folder, table.process_id, cause, end)
         note |= {"writer": table.writer, "open": listed, "open_count": len(table.calls)}
+        note["log"] = last_log_lines(folder, table.writer)
         self._tell(folder, f"death-{table.writer}.json", note)
 
     def _judge_run(self, folder: RunFolder) -> None:
@@ -165,7 +166,7 @@ class DeathWatch:
 
 
 def describe_death(folder: RunFolder, process: int, cause: Cause, end: int) -> dict[str, Any]:
-    """What a note says of any death. (The orders that were open will stand here, too.)"""
+    """What a note says of any death."""
     return {
         "pid": process,
         "run": folder.path.name,
@@ -270,7 +271,7 @@ def end_of(folder: RunFolder, table: InFlight, cause: Cause) -> int:
         return max(int(cause.time * 1e9), *starts, 0) if starts else int(cause.time * 1e9)
     signs = [table.created, *starts]
     signs += [table.last] if table.last < time.time_ns() + int(SLACK * 1e9) else []
-    for entry in os.listdir(folder.path):
+    for entry in folder.entries():
         name = SegmentName.parse(entry)
         own = entry.startswith((table.writer, f"{table.process_id}.fault"))
         if own or (name is not None and name.writer == table.writer):
@@ -285,20 +286,16 @@ def end_of(folder: RunFolder, table: InFlight, cause: Cause) -> int:
 
 def tables(folder: RunFolder) -> list[Path]:
     """The folder's in-flight tables, those of the living too."""
-    try:
-        entries = sorted(os.listdir(folder.path))
-    except OSError:
-        return []
     return [
         folder.path / entry
-        for entry in entries
+        for entry in folder.entries()
         if entry.endswith((SUFFIX, SUFFIX + CLOSED)) and not entry.startswith(".")
     ]
 
 
 def hidden_segments(folder: RunFolder, writer: str) -> list[SegmentName]:
     """Segments of a writer that were made and not published."""
-    names = (SegmentName.parse(entry[1:]) for entry in os.listdir(folder.path) if entry[:1] == ".")
+    names = (SegmentName.parse(entry[1:]) for entry in folder.entries() if entry[:1] == ".")
     return [name for name in names if name is not None and name.writer == writer]
 
 
@@ -344,6 +341,4 @@ def _is_awaited(folder: RunFolder, path: Path) -> bool:
     if folder.ended is not None or not isinstance(supervisor, int) or not isinstance(start, int):
         return False
     table = read_table(path)
-    return (
-        table is not None and table.process_id == told.get("pid") and is_alive(supervisor, start)
-    )
+    return table is not None and table.process_id == told.get("pid") and is_alive(supervisor, start)

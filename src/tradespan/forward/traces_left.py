@@ -13,7 +13,7 @@ from tradespan.core.records import Kind, Resource, Site, Span
 from tradespan.pages.inflight import InFlight
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import SegmentName
-from tradespan.spool.reader import SegmentReader
+from tradespan.spool.reader import RawRecord, SegmentReader
 from tradespan.wire.codec import decode_span
 
 logger = logging.getLogger("tradespan")
@@ -24,6 +24,24 @@ _LAST = 2
 """Segments of a lane in which the end of a call may stand that left its slot no more."""
 _MOST_SEARCHED = 16
 """Calls up to which a segment is searched for their ids, before it is read record by record."""
+
+MOST_LOG_LINES = 20
+MOST_TEXT = 500
+"""Characters of a log line."""
+
+
+class _LogLine(msgspec.Struct, frozen=True, array_like=True):
+    """What is needed of a log record: its first fields."""
+
+    site: int
+    time: int
+    observed_time: int = 0
+    severity_number: int = 0
+    severity_text: str = ""
+    body: object = None
+
+
+_log_line = msgspec.msgpack.Decoder(_LogLine).decode
 
 Key = tuple[bytes, int]
 """(trace id, span id)."""
@@ -53,6 +71,44 @@ def read_left(folder: RunFolder, table: InFlight) -> Left:
     return left
 
 
+def last_log_lines(folder: RunFolder, writer: str) -> list[str]:
+    """The last log lines that a process recorded, the latest last: `severity body`."""
+    found: list[tuple[int, str]] = []
+    own = [name for name in folder.segments() if name.writer == writer]
+    for name in own[-2 * _LAST :]:
+        try:
+            reader = SegmentReader(folder.path / str(name), learn_sites=False)
+        except (OSError, SpoolError):
+            continue
+        try:
+            found += _log_lines(reader)
+        except OSError:
+            continue
+        finally:
+            reader.close()
+    return [line for _, line in sorted(found)[-MOST_LOG_LINES:]]
+
+
+def _log_lines(reader: SegmentReader) -> Iterator[tuple[int, str]]:
+    for raw in _records(reader):
+        if raw.kind == Kind.LOG:
+            try:
+                line = _log_line(raw.payload)
+            except msgspec.DecodeError:
+                continue
+            text = f"{line.severity_text} {line.body}".strip()[:MOST_TEXT]
+            yield line.time, "".join(each if each.isprintable() else " " for each in text)
+
+
+def _records(reader: SegmentReader) -> Iterator[RawRecord]:
+    offset, finished = 0, False
+    while not finished:
+        stretch = reader.read(offset)
+        yield from stretch.records
+        finished = stretch.finished or stretch.end <= offset
+        offset = stretch.end
+
+
 def relevant_segments(folder: RunFolder, table: InFlight) -> Iterator[SegmentName]:
     """The last ones of each lane, and those in which a durable call began."""
     own = [name for name in folder.segments() if name.writer == table.writer]
@@ -78,21 +134,16 @@ def _read_segment(
     try:
         left.resource = left.resource or reader.origin.resource
         marks = [] if everything or len(wanted) > _MOST_SEARCHED else [*map(_as_written, wanted)]
-        offset, finished = 0, False
-        while not finished:
-            stretch = reader.read(offset)
-            for raw in stretch.records:
-                if raw.kind != Kind.SPAN or not (
-                    everything or not marks or any(mark in raw.payload for mark in marks)
-                ):
-                    continue
-                try:
-                    span = decode_span(raw.payload)
-                except msgspec.DecodeError:
-                    continue
-                _take(span, wanted, left, everything=everything)
-            finished = stretch.finished or stretch.end <= offset
-            offset = stretch.end
+        for raw in _records(reader):
+            if raw.kind != Kind.SPAN or not (
+                not marks or any(mark in raw.payload for mark in marks)
+            ):
+                continue
+            try:
+                span = decode_span(raw.payload)
+            except msgspec.DecodeError:
+                continue
+            _take(span, wanted, left, everything=everything)
         left.sites.update(reader.sites)
     finally:
         reader.close()

@@ -154,9 +154,9 @@ class Recorder:
 
     def tell(self, span: Span, parent: Any) -> None:
         """A span runs that has begun otherwise than by `begin`, under whatever parent."""
-        if self.flights is not None and (
-            type(parent) is not Span or parent.recorder is not self
-        ):
+        if self.flights is None or (type(parent) is Span and parent.recorder is self):
+            return
+        if span.extras is None or not span.extras.unwritten:
             self.flights.enter(span, False)
 
     def announce(self, span: Span) -> None:

@@ -104,9 +104,7 @@ class PureStarter:
         span.ended = span.held = span.arguments = span.result = span.extras = span.flights = None
         span.name_set = name
         span.began = began
-        if self.flights is not None and (
-            parent is None or parent.recorder is not self._recorder
-        ):
+        if self.flights is not None and (parent is None or parent.recorder is not self._recorder):
             self.flights.enter(span, False)
         return span
 

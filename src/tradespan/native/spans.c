@@ -28,6 +28,7 @@ static PyMemberDef state_members[] = {
     {"arguments", T_OBJECT, offsetof(SpanState, arguments), 0, NULL},
     {"result", T_OBJECT, offsetof(SpanState, result), 0, NULL},
     {"extras", T_OBJECT, offsetof(SpanState, extras), 0, NULL},
+    {"flights", T_OBJECT, offsetof(SpanState, flights), 0, NULL},
     {"span_id", T_ULONGLONG, offsetof(SpanState, span_id), 0, NULL},
     {"parent_id", T_ULONGLONG, offsetof(SpanState, parent_id), 0, NULL},
     {"offset", T_LONGLONG, offsetof(SpanState, offset), 0, NULL},
@@ -60,25 +61,8 @@ state_set_ended(SpanState *self, PyObject *value, void *Py_UNUSED(closure))
     return 0;
 }
 
-static PyObject *
-state_get_flights(SpanState *self, void *Py_UNUSED(closure))
-{
-    return Py_NewRef(self->flights == NULL ? Py_None : self->flights);
-}
-
-/* Of the way in Python: a Flights of ours sets it by itself. */
-static int
-state_set_flights(SpanState *self, PyObject *value, void *Py_UNUSED(closure))
-{
-    if (self->flights != NULL)
-        leave_flight(self);
-    Py_XSETREF(self->flights, value == NULL || value == Py_None ? NULL : Py_NewRef(value));
-    return 0;
-}
-
 static PyGetSetDef state_properties[] = {
     {"ended", (getter)state_get_ended, (setter)state_set_ended, NULL, NULL},
-    {"flights", (getter)state_get_flights, (setter)state_set_flights, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

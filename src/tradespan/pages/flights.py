@@ -1,4 +1,4 @@
-"""Which calls of a process run now: slots of a mapped file, taken at a call's start, freed at its end.
+"""Which calls of a process run now: slots of a mapped file, taken at the start, freed at the end.
 
 Two of the same: `Flights` of `native/inflight.c`, and the one here. `pages/inflight.py` makes the
 file, FORMAT.md describes its bytes.
@@ -143,8 +143,8 @@ class PureFlights:
     def leave(self, span: Any, /) -> None:
         if span.flights is not self:
             return
-        span.flights = None
         place = self._place_of(span)
+        span.flights = None
         if place >= 0 and self._map is not None and self._words is not None:
             if span.ended is not None:
                 self._words[LAST] = (span.ended + span.offset) & _MASK

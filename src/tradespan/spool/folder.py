@@ -123,13 +123,16 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
         replace_json(self.path / RUN, self.description | facts)
 
-    def segments(self) -> list[SegmentName]:
-        """The segments, oldest first."""
+    def entries(self) -> list[str]:
+        """Names of all that is in it, sorted; none if it is gone."""
         try:
-            entries = os.listdir(self.path)
+            return sorted(os.listdir(self.path))
         except OSError:
             return []
-        return sorted(name for entry in entries if (name := SegmentName.parse(entry)))
+
+    def segments(self) -> list[SegmentName]:
+        """The segments, oldest first."""
+        return sorted(name for entry in self.entries() if (name := SegmentName.parse(entry)))
 
     def pages(self) -> list[Page]:
         """The counters of the folder's writers."""
@@ -138,11 +141,7 @@ class RunFolder:
 
     def metric_pages(self) -> list[Path]:
         """The files of its writers' metric pages; `pages.readings` reads them."""
-        try:
-            entries = sorted(os.listdir(self.path))
-        except OSError:
-            return []
-        return [self.path / entry for entry in entries if _METRICS.fullmatch(entry)]
+        return [self.path / entry for entry in self.entries() if _METRICS.fullmatch(entry)]
 
     @property
     def ended(self) -> dict[str, Any] | None:
