@@ -34,9 +34,7 @@ def cause_of(folder: Path, *, cleanly: bool = False, **ended: Any) -> Cause:
         ({"signal": "\x1b[31mSIG", "exit_code": "x"}, True, "ended", "ended"),
     ],
 )
-def test_cause(
-    tmp_path: Path, ended: dict[str, Any], cleanly: bool, text: str, how: str
-) -> None:
+def test_cause(tmp_path: Path, ended: dict[str, Any], cleanly: bool, text: str, how: str) -> None:
     cause = cause_of(tmp_path, cleanly=cleanly, **ended)
     assert (cause.text, cause.how) == (text, how)
 

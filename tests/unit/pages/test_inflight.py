@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.pages.builders import Writer
+from tradespan.core import native
 from tradespan.pages.inflight import SIZE, FlightTable, is_held, read_table
 
 
@@ -43,8 +44,6 @@ class Call:
 
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlightTable:
-    from tradespan.core import native
-
     monkeypatch.setattr(native, "module", None)
     return FlightTable(Described(tmp_path))
 
@@ -95,9 +94,7 @@ def test_links_pipes_and_other_files_are_no_tables(tmp_path: Path) -> None:
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.data())
-def test_scrambled_table_costs_no_more_than_a_look(
-    table: FlightTable, data: st.DataObject
-) -> None:
+def test_scrambled_table_costs_no_more_than_a_look(table: FlightTable, data: st.DataObject) -> None:
     if not table.path.exists():
         table.flights.enter(Call(5, name_set="x"), True)
     whole = bytearray(table.path.read_bytes())
