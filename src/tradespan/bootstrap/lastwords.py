@@ -34,6 +34,8 @@ class LastWords:
     def __init__(self) -> None:
         self._folder: Path | None = None
         self._descriptor = -1
+        self._named: tuple[int, int] = (0, 0)
+        """Device and inode of what the descriptor names."""
         self._told: BaseException | None = None
         self._previous: Hook | None = None
         self._hook: Hook = self._on_exception
@@ -71,7 +73,7 @@ class LastWords:
             return
         fresh = os.open(self._folder / f"{os.getpid()}.fault", _FLAGS, 0o600)
         if self._descriptor < 0:
-            self._descriptor = fresh
+            self._descriptor, self._named = fresh, _identify(fresh)
             faulthandler.enable(file=fresh, all_threads=True)
         else:
             self._exchange(fresh)
@@ -102,7 +104,12 @@ class LastWords:
 
     def _exchange(self, fresh: int) -> None:
         try:
-            os.dup2(fresh, self._descriptor, inheritable=False)
+            # Who becomes a daemon closes all descriptors: the number may be somebody else's now.
+            if _identify(self._descriptor) == self._named:
+                os.dup2(fresh, self._descriptor, inheritable=False)
+                self._named = _identify(fresh)
+            else:
+                self._descriptor = -1
         finally:
             os.close(fresh)
 
@@ -124,6 +131,14 @@ class LastWords:
             self.record(error, "" if thread is None else thread.name)
         if self._threads_previous is not None:
             self._threads_previous(told)
+
+
+def _identify(descriptor: int) -> tuple[int, int]:
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return -1, -1
+    return status.st_dev, status.st_ino
 
 
 def _whole(frames: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -17,7 +17,7 @@ from tradespan.core.guard import guarded
 from tradespan.forward.agent import Agent
 from tradespan.forward.backlog import Backlog
 from tradespan.forward.death import LATEST
-from tradespan.spool.deaths import DIED, name_calls, say_death, trace_of
+from tradespan.spool.deaths import is_alarming, name_calls, say_death, trace_of
 from tradespan.spool.folder import read_json
 from tradespan.store.store import Store
 
@@ -176,7 +176,7 @@ class AgentStatus:
     def _latest_death(self, *, alive: bool) -> dict[str, Any] | None:
         """What is to be said of the last death: for a day, or for minutes if a bot runs again."""
         note = read_json(self._agent.root / LATEST)
-        if note is None or note.get("how") != DIED or not isinstance(note.get("time"), float):
+        if note is None or not is_alarming(note) or not isinstance(note.get("time"), float):
             return None
         age = time.time() - float(note["time"])
         return note if age < (DEATH_BESIDE_LIFE if alive else DEATH_SHOWN) else None

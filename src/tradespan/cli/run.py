@@ -21,7 +21,7 @@ from tradespan.cli.exits import USAGE
 from tradespan.config import Config, load_config
 from tradespan.config.entries import find_near
 from tradespan.core.errors import SpoolUnavailable, TargetNotFound
-from tradespan.spool.deaths import DIED, name_calls, say_death, trace_of
+from tradespan.spool.deaths import is_alarming, name_calls, say_death, trace_of
 from tradespan.spool.folder import RunFolder
 from tradespan.supervise import RunEnd, RunPlan, Supervisor
 
@@ -285,9 +285,8 @@ def print_death(config: Config, folder: RunFolder) -> None:
     """Say of what the bot died, and in which calls; an exception has been printed by Python."""
     began = folder.description.get("began", 0.0)
     for note in folder.deaths():
-        if note["time"] < began:  # of an earlier run in the same folder
-            continue
-        if note.get("how") != DIED or note.get("exception") is not None:
+        # Those of an earlier run in the same folder have been said.
+        if note["time"] < began or not is_alarming(note) or note.get("exception") is not None:
             continue
         named = name_calls(note)
         root = (

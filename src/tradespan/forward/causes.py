@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tradespan.spool.deaths import DIED, ENDED, STOPPED
+from tradespan.spool.deaths import DIED, ENDED, STOPPED, printable
 from tradespan.spool.folder import RunFolder, read_json
 
 UNKNOWN = "ended without a word"
@@ -112,7 +112,7 @@ def read_fault(path: Path) -> list[str]:
         return []
     finally:
         os.close(descriptor)
-    return [_printable(line) for line in text.splitlines()[:MOST_LINES]]
+    return [printable(line) for line in text.splitlines()[:MOST_LINES]]
 
 
 def _signal_of(word: dict[str, Any], fault: list[str]) -> str:
@@ -134,21 +134,16 @@ def _read_exception(path: Path, now: float) -> dict[str, Any] | None:
         return None  # the process lived on without that thread
     frames = content.get("frames")
     return {
-        "type": _printable(str(content.get("type"))),
-        "message": _printable(str(content.get("message"))),
-        "thread": _printable(thread),
+        "type": printable(str(content.get("type"))),
+        "message": printable(str(content.get("message"))),
+        "thread": printable(thread),
         "time": at,
         "frames": [
-            [_printable(str(part)) for part in frame[:3]]
+            [printable(str(part)) for part in frame[:3]]
             for frame in (frames if isinstance(frames, list) else [])[:MOST_LINES]
             if isinstance(frame, list)
         ],
     }
-
-
-def _printable(text: str) -> str:
-    """A file's text for a terminal: bounded, and without control characters."""
-    return "".join(each if each.isprintable() else " " for each in text[:MOST_TEXT])
 
 
 def _number(value: object) -> int | None:

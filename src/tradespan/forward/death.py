@@ -32,6 +32,7 @@ from tradespan.declare.names import TRADESPAN_DEATH_CAUSE
 from tradespan.forward.causes import Cause, find_cause
 from tradespan.forward.traces_left import SLACK, Left, last_log_lines, read_left
 from tradespan.pages.inflight import SUFFIX, InFlight, RunningCall, is_held, read_table
+from tradespan.spool.deaths import is_alarming
 from tradespan.spool.folder import RunFolder, replace_json
 from tradespan.spool.layout import MAX_PAYLOAD, SegmentName
 from tradespan.spool.whole import write_segment
@@ -43,6 +44,8 @@ STATUS_MESSAGE = "process ended while running"
 CLOSED = ".closed"
 LATEST = "death.json"
 """In the root: the death that was told last."""
+RETRY_AFTER = 5.0
+"""Seconds between two tries where the disk does not take what is to be told."""
 MOST_LISTED = 20
 """Open calls that a note names; it counts all."""
 _ERROR = 2
@@ -59,16 +62,26 @@ class DeathWatch:
         self._now = now
         self._judged: set[str] = set()
         """Folders whose main process's end has been looked at."""
+        self._again: dict[Path, float] = {}
+        """When to try again what could not be closed: monotonic seconds."""
 
     def look(self, folder: RunFolder) -> None:
         """Look through a folder; costs little where nobody died."""
+        left = False
         for path in tables(folder):
+            if time.monotonic() < self._again.get(path, 0.0):
+                left = True
+                continue
             with guarded("a dead process's calls"):
+                self._again[path] = time.monotonic() + RETRY_AFTER
                 if path.name.endswith(CLOSED):
                     self._finish(folder, path)
                 elif not is_held(path) and not _is_awaited(folder, path):
                     self._bury(folder, path)
-        self._judge_run(folder)
+                del self._again[path]
+            left = left or path in self._again
+        if not left:
+            self._judge_run(folder)
 
     def _bury(self, folder: RunFolder, path: Path) -> None:
         table = read_table(path)
@@ -161,7 +174,8 @@ class DeathWatch:
 
     def _tell(self, folder: RunFolder, name: str, note: dict[str, Any]) -> None:
         replace_json(folder.path / name, note)
-        replace_json(self._root / LATEST, note)
+        if is_alarming(note):
+            replace_json(self._root / LATEST, note)
         logger.info("%s: process %s died: %s", folder.path.name, note["pid"], note["cause"])
 
 
@@ -169,6 +183,7 @@ def describe_death(folder: RunFolder, process: int, cause: Cause, end: int) -> d
     """What a note says of any death."""
     return {
         "pid": process,
+        "main": _is_main(folder, process),
         "run": folder.path.name,
         "service": str(folder.description.get("service", "")),
         "time": end / 1e9,

@@ -11,6 +11,7 @@ import msgspec
 from tradespan.core.errors import SpoolError
 from tradespan.core.records import Kind, Resource, Site, Span
 from tradespan.pages.inflight import InFlight
+from tradespan.spool.deaths import printable
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import SegmentName
 from tradespan.spool.reader import RawRecord, SegmentReader
@@ -26,8 +27,6 @@ _MOST_SEARCHED = 16
 """Calls up to which a segment is searched for their ids, before it is read record by record."""
 
 MOST_LOG_LINES = 20
-MOST_TEXT = 500
-"""Characters of a log line."""
 
 
 class _LogLine(msgspec.Struct, frozen=True, array_like=True):
@@ -96,8 +95,7 @@ def _log_lines(reader: SegmentReader) -> Iterator[tuple[int, str]]:
                 line = _log_line(raw.payload)
             except msgspec.DecodeError:
                 continue
-            text = f"{line.severity_text} {line.body}".strip()[:MOST_TEXT]
-            yield line.time, "".join(each if each.isprintable() else " " for each in text)
+            yield line.time, printable(f"{line.severity_text} {line.body}".strip())
 
 
 def _records(reader: SegmentReader) -> Iterator[RawRecord]:

@@ -10,13 +10,26 @@ STOPPED, ENDED, DIED = "stopped", "ended", "died"
 _MOST_NAMES = 3
 
 
+def printable(text: str, most: int = 500) -> str:
+    """A file's text for a terminal: bounded, and without control characters."""
+    return "".join(each if each.isprintable() else " " for each in text[:most])
+
+
+def is_alarming(note: dict[str, Any]) -> bool:
+    """Whether a death is to be said unasked: the bot's own, or one by a signal.
+
+    Of children that just went nobody knows whether they were meant to: a pool's are terminated.
+    """
+    return note.get("how") == DIED and bool(note.get("main") or note.get("signal"))
+
+
 def say_death(note: dict[str, Any]) -> str:
     """`died 14:27:03 UTC, SIGSEGV, 2 calls open`; the note may hold anything."""
     seconds = note.get("time")
     known = isinstance(seconds, int | float) and 0 <= seconds < 1e11
     stamp = time.strftime("%H:%M:%S UTC", time.gmtime(seconds)) if known else "at some time"
     count = note.get("open_count")
-    parts = [f"{note.get('how') or DIED} {stamp}", str(note.get("cause", ""))]
+    parts = [f"{note.get('how') or DIED} {stamp}", printable(str(note.get("cause", "")))]
     if isinstance(count, int) and count > 0:
         parts.append(f"{count:,} call open" if count == 1 else f"{count:,} calls open")
     return ", ".join(filter(None, parts))
@@ -30,7 +43,7 @@ def open_calls(note: dict[str, Any]) -> list[dict[str, Any]]:
 
 def name_calls(note: dict[str, Any]) -> str:
     """The first of the open calls by name: `bot.main, bot.submit, …`."""
-    names = list(dict.fromkeys(str(each.get("name")) for each in open_calls(note)))
+    names = list(dict.fromkeys(printable(str(each.get("name"))) for each in open_calls(note)))
     more = ", …" if len(names) > _MOST_NAMES else ""
     return ", ".join(names[:_MOST_NAMES]) + more
 

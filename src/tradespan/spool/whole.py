@@ -62,6 +62,10 @@ def write_segment(
     hidden = folder / f".{name}"
     with suppress(FileNotFoundError):  # one that was interrupted has left it
         os.unlink(hidden)
-    with os.fdopen(os.open(hidden, _FLAGS, 0o600), "wb") as file:
-        file.write(body + pack_end(len(body), name.lane))
+    try:
+        with os.fdopen(os.open(hidden, _FLAGS, 0o600), "wb") as file:
+            file.write(body + pack_end(len(body), name.lane))
+    except BaseException:
+        hidden.unlink(missing_ok=True)
+        raise
     return hidden

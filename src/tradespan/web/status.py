@@ -140,6 +140,13 @@ def describe_metrics(status: Status) -> list[dict[str, Any]]:
     ]
 
 
+def describe_death(status: Status) -> dict[str, str] | None:
+    """What the trace list says of the last death; None: there is nothing to say."""
+    if not status.death:
+        return None
+    return {"text": status.death, "calls": status.death_title, "trace": status.death_trace}
+
+
 def describe_bot(status: Status, recent: Recent, now: int) -> Pill:
     if status.death:
         href = f"/trace/{status.death_trace}" if status.death_trace else ""
