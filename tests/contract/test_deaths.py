@@ -259,3 +259,35 @@ def test_bot_that_the_kernel_kills_for_memory_is_told_so(desk: Desk) -> None:
         desk.close()
         eventually(lambda: not (group / "cgroup.procs").read_text(), "an empty cgroup")
         group.rmdir()
+
+
+def test_processes_that_end_in_order_leave_no_files_of_theirs(desk: Desk) -> None:
+    bot = write_bot(
+        desk,
+        """
+        import os, subprocess, sys
+        def work():
+            if sys.argv[1:]:
+                return
+            subprocess.run([sys.executable, __file__, "child"], check=True)
+            if os.fork() == 0:
+                sys.exit(0)
+            os.wait()
+        work()
+        """,
+    )
+    assert desk.run("-i", r"bot\.work", bot).status == 0
+    coded = desk.write(
+        "coded.py",
+        """
+        import tradespan
+        tradespan.configure(service="bot", root="root", forwarder="external")
+        @tradespan.monitor
+        def work(): pass
+        work()
+        """,
+    )
+    assert desk.python(coded).status == 0
+    for folder in desk.folders():
+        kinds = {path.suffix for path in folder.path.iterdir()}
+        assert kinds <= {".json", ".page", ".metrics", ".seg"}

@@ -37,9 +37,10 @@ def arm(before: Iterable[str]) -> None:
         if not config.follow:
             leave_descendants_alone(os.environ)
         if direct or config.follow:
-            configure_from(config, injected=True)
-            # The bot's own exception goes by `launch`, which leaves `sys.excepthook` as it is.
-            LAST_WORDS.begin(Path(folder), chained=not direct)
+            runtime = configure_from(config, injected=True)
+            if runtime.enabled:
+                # The bot's own exception goes by `launch`: `sys.excepthook` stays as it is.
+                LAST_WORDS.begin(Path(folder), chained=not direct)
             if not direct:
                 watch_spawned_main()
     _early = frozenset(sys.modules).difference(before) & sys.stdlib_module_names

@@ -36,7 +36,8 @@ class LastWords:
         self._descriptor = -1
         self._named: tuple[int, int] = (0, 0)
         """Device and inode of what the descriptor names."""
-        self._told: BaseException | None = None
+        self._path: Path | None = None
+        self._tidies = True
         self._previous: Hook | None = None
         self._hook: Hook = self._on_exception
         self._threads_previous: Callable[[Any], Any] | None = None
@@ -44,8 +45,11 @@ class LastWords:
         after_fork_in_child(self._after_fork)
 
     def begin(self, folder: Path, *, chained: bool) -> None:
-        """Leave words in a run's folder from now on. `chained`: by `sys.excepthook`, too."""
-        self._folder = folder
+        """Leave words in a run's folder from now on.
+
+        `chained`: by `sys.excepthook`, too; and there is no supervisor who looks after the file.
+        """
+        self._folder, self._tidies = folder, chained
         with guard.guarded("fault handler"):
             if self._descriptor >= 0 or not faulthandler.is_enabled():
                 self.use_file()
@@ -54,6 +58,14 @@ class LastWords:
         if threading.excepthook is not self._threads_hook:
             self._threads_previous = threading.excepthook
             threading.excepthook = self._threads_hook
+
+    def tidy(self) -> None:
+        """The process ends in order: take an empty file away, unless somebody else does."""
+        path, self._path = self._path, None
+        if path is not None and self._tidies:
+            with guard.guarded("last words"):
+                if path.exists() and path.stat().st_size == 0:
+                    path.unlink()
 
     def end(self) -> None:
         """Leave none any more; hooks that others have put before ours stay, and find us silent."""
@@ -71,7 +83,9 @@ class LastWords:
         """
         if self._folder is None:
             return
-        fresh = os.open(self._folder / f"{os.getpid()}.fault", _FLAGS, 0o600)
+        path = self._folder / f"{os.getpid()}.fault"
+        fresh = os.open(path, _FLAGS, 0o600)
+        self._path = path
         if self._descriptor < 0:
             self._descriptor, self._named = fresh, _identify(fresh)
             faulthandler.enable(file=fresh, all_threads=True)
@@ -87,9 +101,8 @@ class LastWords:
     def record(self, error: BaseException, thread: str = "") -> None:
         """Write down an exception that nobody caught. `thread`: where; empty: the main one."""
         folder = self._folder
-        if folder is None or error is self._told or isinstance(error, KeyboardInterrupt):
+        if folder is None or isinstance(error, KeyboardInterrupt):
             return
-        self._told = error
         with guard.guarded("last words"):
             kind, message, frames, *_ = capture_failure(error)
             content = {
@@ -115,6 +128,7 @@ class LastWords:
 
     def _after_fork(self) -> None:
         # The parent's file is not ours; our own is made when there is something to tell.
+        self._path, self._tidies = None, True
         if self._descriptor >= 0:
             self._exchange(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC))
 

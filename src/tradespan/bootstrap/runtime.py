@@ -157,6 +157,7 @@ class Runtime:
             self._page.close()
         if self._table is not None:
             self._table.end()
+        LAST_WORDS.tidy()
         deadline = time.monotonic() + timeout
         delivered = self._forwarder is None or self._forwarder.end(timeout)
         self._forwarder = None
