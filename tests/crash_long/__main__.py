@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from tests.crash.matrix import BY_KEY
-from tests.crash_long import kills, matrix, page
+from tests.crash_long import chaos, kills, matrix, page
 from tests.crash_long.results import FILE, Found, load, replace
 
 Run = Callable[[argparse.Namespace], list[Found]]
@@ -19,6 +19,8 @@ Run = Callable[[argparse.Namespace], list[Found]]
 SECTIONS: dict[str, tuple[Run, tuple[str, ...]]] = {
     "matrix": (matrix.measure, ("row", "subject")),
     "kills": (kills.measure, ("way",)),
+    "chaos": (chaos.measure_chaos, ("faults",)),
+    "burst": (chaos.measure_burst, ("spans",)),
 }
 """What there is to run, and what names a measurement of it."""
 
