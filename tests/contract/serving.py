@@ -1,4 +1,4 @@
-"""A WSGI application whose every answer acknowledges a recorded call, and a client that keeps count."""
+"""A WSGI application whose answers acknowledge recorded calls, and a client that keeps count."""
 
 from __future__ import annotations
 
@@ -108,4 +108,3 @@ class Web:
     def _all_stored(self) -> list[int] | None:
         stored = self._desk.stored_numbers()
         return stored if self.answered.keys() <= set(stored) else None
-

@@ -100,9 +100,7 @@ def check(desk: Desk, receiver: Receiver) -> None:
     assert len(set().union(*instances.values())) == len(instances)
 
 
-def test_recycled_and_killed_workers_under_run_lose_nothing(
-    desk: Desk, receiver: Receiver
-) -> None:
+def test_recycled_and_killed_workers_under_run_lose_nothing(desk: Desk, receiver: Receiver) -> None:
     desk.write("tasks.py", TASKS.format(configure=""))
     words = ("--no-ui", "--endpoint", receiver.address, *WORKER, *QUIET)
     go_through_a_life(desk, desk.start_run(*words))

@@ -135,3 +135,50 @@ def test_dead_receiver_delays_the_exit_of_a_patched_program_little(
     receiver.start()
     assert desk.tradespan("agent", "--once", "root").status == 0
     check(desk, receiver, range(140))
+
+
+PATCHING = """
+    import os, tradespan
+    tradespan.configure(root="root", endpoint={url!r})
+
+    @tradespan.monitor
+    def work(number):
+        return number
+
+    def count_threads():
+        return len(os.listdir("/proc/self/task"))
+
+    before = count_threads()
+    from gevent import monkey
+    monkey.patch_all()
+    print(before > 1, count_threads())
+    work(1)
+    print(tradespan.flush(20.0))
+    """
+
+
+def test_threads_that_forward_end_before_gevent_patches_and_begin_as_greenlets(
+    desk: Desk, receiver: Receiver
+) -> None:
+    ended = desk.python(desk.write("bot.py", PATCHING.format(url=receiver.address)))
+    assert (ended.status, ended.out, ended.err) == (0, "True 1\nTrue\n", "")
+    assert len(receiver.spans) == 1
+
+
+SHUT_DOWN = """
+    import tradespan
+    tradespan.configure(root="root")
+    tradespan.shutdown()
+    from gevent import monkey
+    monkey.patch_all()
+    import gevent
+    from pathlib import Path
+    from tradespan.spool.folder import RootLock
+    gevent.sleep(0.2)
+    print(RootLock(Path("root")).is_free())
+    """
+
+
+def test_program_that_was_shut_down_forwards_no_more_when_gevent_patches(desk: Desk) -> None:
+    ended = desk.python(desk.write("bot.py", SHUT_DOWN))
+    assert (ended.status, ended.out, ended.err) == (0, "True\n", "")

@@ -86,9 +86,7 @@ def test_workers_that_configure_themselves_lose_nothing(
     assert set(ids(receiver.spans)) == set(ids(desk.stored()))
 
 
-def test_killed_master_and_workers_leave_what_they_answered(
-    desk: Desk, receiver: Receiver
-) -> None:
+def test_killed_master_and_workers_leave_what_they_answered(desk: Desk, receiver: Receiver) -> None:
     program = start_in_code(desk, receiver.address, "post_fork", "gthread")
     web = Web(desk, program)
     web.ask_until(2)

@@ -221,5 +221,3 @@ def burst(folder: Path, spans: int, threads: int = 4) -> BurstFound:
         )
     finally:
         lab.close()
-
-

@@ -4,8 +4,8 @@
 
 Each process has a ledger of its own, `<LEDGERS>-<number of the process>`: a mapped file of a
 little-endian u64 a worker (thread or task), how many of its calls have returned. A third of the
-calls raises, a fifth is durable: these go to the error lane. The one argument of a call says which
-it is, and by its length and content that it is whole.
+calls raises, an eighth is durable: these go to the error lane. The one argument of a call says
+which it is, and by its length and content that it is whole.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def read(text: str) -> tuple[int, int, int, int] | None:
         play, process, worker, number = (int(part) for part in text.split(".")[:4])
     except ValueError:
         return None
-    return (play, process, worker, number) if text == compose(play, process, worker, number) else None
+    return (
+        (play, process, worker, number) if text == compose(play, process, worker, number) else None
+    )
 
 
 @tradespan.monitor

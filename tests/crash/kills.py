@@ -135,7 +135,7 @@ class KillLoop:
         seen: set[str] = set()
         while len(seen) < wanted and program.process.poll() is None:
             # The agent deletes them meanwhile: those that were seen count.
-            seen.update(name for name in os.listdir(folder) if name.endswith(".seg"))
+            seen.update(path.name for path in folder.glob("*.seg"))
 
     def _start_agent(self) -> None:
         self._agent = self._desk.start(*self._agent_command(), environment=self._environment())

@@ -209,12 +209,16 @@ class Play:
         environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": self.receiver.address}
         if self.subject not in OURS:
             return environment
-        return environment | {
-            "PYTHONPATH": str(REPOSITORY / "src"),
-            "TRADESPAN_ROOT": str(self.desk.root),
-            "TRADESPAN_STORE": "none",
-            "TRADESPAN_RETRY_SCALE": str(self.timing.scale),
-        } | pass_on("TRADESPAN_PURE")
+        return (
+            environment
+            | {
+                "PYTHONPATH": str(REPOSITORY / "src"),
+                "TRADESPAN_ROOT": str(self.desk.root),
+                "TRADESPAN_STORE": "none",
+                "TRADESPAN_RETRY_SCALE": str(self.timing.scale),
+            }
+            | pass_on("TRADESPAN_PURE")
+        )
 
     def _wait_until(self, moment: float) -> None:
         """Let the time of a row pass: it is what the row is about."""
@@ -272,5 +276,3 @@ def parked_numbers(root: Path) -> set[int]:
         for folder in root.glob("runs/*/parked/*")
         for span in read_folder(folder)
     }
-
-

@@ -60,7 +60,7 @@ def sdk() -> Call:
 
 
 def logfire() -> Call:
-    """logfire as its users have it, its receiver replaced by ours."""
+    """Logfire as its users have it, its receiver replaced by ours."""
     library: Any = import_module("logfire")
     library.configure(
         token="pylf_v1_local_proof",

@@ -1,4 +1,4 @@
-"""docs/durability.md: its tables, from results.json, between marks; the words around are by hand."""
+"""docs/durability.md: its tables, from results.json, between marks. The words are by hand."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ def put_into(page: str, results: Mapping[str, list[Found]]) -> str:
         written = f"{render(found)}\n\n{source(found)}" if found else "Not run yet."
         head, foot = f"<!-- {section}: written by `make crash` -->", f"<!-- end of {section} -->"
         pattern = re.compile(f"{re.escape(head)}\n.*?{re.escape(foot)}", re.DOTALL)
-        page, times = pattern.subn(lambda _, text=f"{head}\n\n{written}\n\n{foot}": text, page)
-        if times != 1:
-            raise ValueError(f"the page has {times} places for {section}")
+        places = pattern.findall(page)
+        if len(places) != 1:
+            raise ValueError(f"the page has {len(places)} places for {section}")
+        page = page.replace(places[0], f"{head}\n\n{written}\n\n{foot}")
     return page
 
 

@@ -1,4 +1,4 @@
-"""An OTLP/HTTP receiver for crash runs: quick, counts what it refuses, keeps what it takes as it came.
+"""An OTLP/HTTP receiver for crash runs: quick, counts what it refuses, keeps what it takes.
 
     with FaultyReceiver(folder) as receiver:
         receiver.play(Refuse(503))
@@ -6,8 +6,8 @@
         receiver.recover()
         receiver.find("tradespan.args.number")
 
-`Receiver` (receiver.py) decodes each span before it answers; this one only makes sure that a request
-is one, and decodes when asked, so that it keeps up with a million spans.
+`Receiver` (receiver.py) decodes each span before it answers; this one only makes sure that a
+request is one, and decodes when asked, so that it keeps up with a million spans.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class FaultyReceiver:
         self._faults: Iterator[Fault | None] = itertools.repeat(None)
         self._script_changed = threading.Event()
         self._server: _Server | None = None
+        self._reserved: socket.socket | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -83,21 +84,28 @@ class FaultyReceiver:
         return self.met.total() - self.met[SERVED]
 
     def reserve(self) -> None:
-        """Draw the port that `start` will listen on, without listening."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", self.port))
-            self.port = probe.getsockname()[1]
+        """Take the port that `start` will listen on, without listening: who calls is refused."""
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", self.port))
+        self.port = self._reserved.getsockname()[1]
 
     def start(self) -> None:
         """Listen."""
         assert self._server is None, "it is running"
         self._server = _Server(("127.0.0.1", self.port), self)
         self.port = self._server.server_address[1]
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
         """Stop listening and cut every connection, as a killed process does."""
         server, self._server = self._server, None
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
         if server is not None:
             server.shutdown()
             server.server_close()
@@ -129,7 +137,7 @@ class FaultyReceiver:
             yield from itertools.islice(_spans_of(request), taken)
 
     def find(self, *keys: str) -> Counter[Any]:
-        """Values of an attribute (whichever of `keys` is there) of finished spans, and how often."""
+        """Values of an attribute (whichever of `keys` is there), and how often they came."""
         found: Counter[Any] = Counter()
         for span in self.spans():
             values = {pair.key: decode_value(pair.value) for pair in span.attributes}
@@ -231,7 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """logfire asks who its project is."""
+        """Logfire asks who its project is."""
         told = {"project_name": "proof", "project_url": "http://127.0.0.1"}
         self._say(Answer(200, json.dumps(told).encode(), {"content-type": "application/json"}))
 
