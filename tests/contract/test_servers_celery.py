@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 
-import psutil
 import pytest
 
 from tests.contract.desk import Desk, Program, eventually, ids, numbers_in
@@ -23,6 +22,7 @@ TASKS = """
     app.conf.update(
         broker_transport_options={{
             "data_folder_in": "queue", "data_folder_out": "queue", "control_folder": "control",
+            "polling_interval": 0.05,
         }},
         worker_max_tasks_per_child=5,
         worker_prefetch_multiplier=1,
@@ -77,9 +77,6 @@ def go_through_a_life(desk: Desk, program: Program) -> None:
     acknowledged = desk.folder / "acknowledged"
     # One that a dying process had taken along is celery's loss: its call may not have begun.
     eventually(lambda: len(numbers_in(acknowledged)) >= 36, "tasks done", within=60)
-    leader = psutil.Process(program.pid)
-    workers = [each for each in leader.children(recursive=True) if "celery" in each.cmdline()]
-    assert workers
     program.process.terminate()
     ended = program.end(60)
     assert ended.status == 0, ended.err

@@ -58,8 +58,11 @@ class InProcessForwarder:
         while not self._stop.is_set():
             with guarded("forwarder"):
                 if self._try_lock():
-                    self._agent = build_agent(self._config, beside=False)
-                    self._agent.run()
+                    agent = build_agent(self._config, beside=False)
+                    # One end for both: who ends us meanwhile must not leave it running.
+                    agent.stop = self._stop
+                    self._agent = agent
+                    agent.run()
                     return
             self._try_now.wait(self._config.agent.takeover_interval)
             self._try_now.clear()

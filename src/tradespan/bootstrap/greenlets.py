@@ -12,6 +12,8 @@ or patched, here.
 
 from __future__ import annotations
 
+import threading
+import time
 import weakref
 from importlib import import_module
 from typing import Any, Protocol
@@ -21,6 +23,8 @@ from tradespan.core.guard import guarded
 
 _WILL_PATCH = "GeventWillPatchAllEvent"
 _DID_PATCH = "GeventDidPatchAllEvent"
+_LONGEST_WAIT = 5.0
+"""Seconds. A thread that is still there is let go: it may then say `KeyError` on stderr."""
 _runtimes: weakref.WeakSet[Pausable] = weakref.WeakSet()
 _paused: list[Pausable] = []
 _listening = False
@@ -51,6 +55,14 @@ def follow_patching(runtime: Pausable) -> None:
         events.subscribers.append(_hear)
 
 
+def _wait_for_threads() -> None:
+    """Wait for threads that were asked to end: one that opens a store may take a while."""
+    end = time.monotonic() + _LONGEST_WAIT
+    for thread in threading.enumerate():
+        if thread.name.startswith("tradespan-"):
+            thread.join(max(end - time.monotonic(), 0.0))
+
+
 def _hear(event: object) -> None:
     """Told of every event in the process. An exception from here would end the patching."""
     told = type(event).__name__
@@ -59,6 +71,7 @@ def _hear(event: object) -> None:
             with guarded("gevent begins to patch"):
                 if runtime.pause_forwarding():
                     _paused.append(runtime)
+                    _wait_for_threads()
     elif told == _DID_PATCH:
         # In a child gevent's own handler counts the threads: ours begin after it.
         run_last()
