@@ -25,7 +25,7 @@ _WILL_PATCH = "GeventWillPatchAllEvent"
 _DID_PATCH = "GeventDidPatchAllEvent"
 _LONGEST_WAIT = 5.0
 """Seconds. A thread that is still there is let go: it may then say `KeyError` on stderr."""
-_runtimes: weakref.WeakSet[Pausable] = weakref.WeakSet()
+_followers: weakref.WeakSet[Pausable] = weakref.WeakSet()
 _paused: list[Pausable] = []
 _listening = False
 
@@ -33,23 +33,23 @@ _listening = False
 class Pausable(Protocol):
     """What has threads of its own in the program's process."""
 
-    def pause_forwarding(self) -> bool:
+    def pause(self) -> bool:
         """End them. Returns whether there were any."""
         ...
 
-    def resume_forwarding(self) -> None:
+    def resume(self) -> None:
         """Begin them anew."""
         ...
 
 
-def follow_patching(runtime: Pausable) -> None:
-    """Pause a runtime while gevent patches; nothing where gevent is not installed."""
+def follow_patching(follower: Pausable) -> None:
+    """Pause something while gevent patches; nothing where gevent is not installed."""
     global _listening  # noqa: PLW0603 - the process's one subscription
     try:
         events: Any = import_module("zope.event")
     except ImportError:
         return
-    _runtimes.add(runtime)
+    _followers.add(follower)
     if not _listening:
         _listening = True
         events.subscribers.append(_hear)
@@ -67,14 +67,14 @@ def _hear(event: object) -> None:
     """Told of every event in the process. An exception from here would end the patching."""
     told = type(event).__name__
     if told == _WILL_PATCH:
-        for runtime in list(_runtimes):
+        for follower in list(_followers):
             with guarded("gevent begins to patch"):
-                if runtime.pause_forwarding():
-                    _paused.append(runtime)
+                if follower.pause():
+                    _paused.append(follower)
                     _wait_for_threads()
     elif told == _DID_PATCH:
         # In a child gevent's own handler counts the threads: ours begin after it.
         run_last()
         while _paused:
             with guarded("gevent has patched"):
-                _paused.pop().resume_forwarding()
+                _paused.pop().resume()

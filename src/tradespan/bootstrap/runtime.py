@@ -101,29 +101,13 @@ class Runtime:
         POOLS.start()
         make_room_for_wrappers()
         if not self.injected and self.config.forwarder == "thread":
-            self.resume_forwarding()
-            follow_patching(self)
-        atexit.register(self._at_exit)
-
-    def resume_forwarding(self) -> None:
-        """Begin to forward in this process."""
-        if self._forwarder is None and self.folder is not None:
             # A bot under `tradespan run` never loads what forwards: store, HTTP client, SQLite.
             rooms = import_module("tradespan.bootstrap.forwarder")
             forwarder: InProcessForwarder = rooms.InProcessForwarder(self.config, self.folder)
             forwarder.start()
+            follow_patching(forwarder)
             self._forwarder = forwarder
-
-    def pause_forwarding(self) -> bool:
-        """End this process's own threads; what they had not delivered is on disk.
-
-        Returns:
-            Whether there were any.
-        """
-        forwarder, self._forwarder = self._forwarder, None
-        if forwarder is not None:
-            forwarder.end(0.0)
-        return forwarder is not None
+        atexit.register(self._at_exit)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until what is recorded so far has been delivered, and passed on by span processors.
