@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.receiver import Receiver
 from tests.unit.sinks.builders import make_batch
-from tradespan.core.delivery import Accepted, Retry
+from tradespan.core.delivery import Accepted, Denied, Retry
 from tradespan.sinks.otlp_http import OtlpHttpSink
 from tradespan.sinks.proxies import Proxy, find_proxy
 
@@ -99,7 +99,7 @@ def test_one_that_we_cannot_use_is_said_and_keeps_the_spans(
 ) -> None:
     monkeypatch.setenv("http_proxy", address)
     outcome = make_sink(f"http://{FAR}:4318/v1/traces").deliver(make_batch())
-    assert isinstance(outcome, Retry)
+    assert outcome == Denied("HTTP 407")
     assert "the proxy that http_proxy names is not of the form" in outcome.reason
     assert "s3cret" not in outcome.reason
 
@@ -134,7 +134,7 @@ def test_https_asks_the_proxy_for_a_tunnel_and_sends_it_no_token(
     asked = answer_once(listener, b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
     sink = make_sink(f"https://{FAR}/v1/traces", headers={"authorization": "Bearer s3cret"})
     outcome = sink.deliver(make_batch())
-    assert isinstance(outcome, Retry)
+    assert outcome == Denied("HTTP 407")
     assert "407" in outcome.reason
     (head,) = asked
     assert head.startswith(f"CONNECT {FAR}:443 HTTP/1.".encode())
@@ -148,4 +148,4 @@ def test_a_proxy_that_wants_another_password_keeps_the_spans(
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
     answer_once(listener, b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
     outcome = make_sink(f"http://{FAR}:4318/v1/traces").deliver(make_batch())
-    assert isinstance(outcome, Retry)
+    assert outcome == Denied("HTTP 407")
