@@ -22,6 +22,7 @@ COMMANDS = {
     "functions": "show how often watched functions are called, fail and how long they take",
     "ui": "look at recorded traces in a browser",
     "agent": "forward what programs recorded, as a service",
+    "spool": "show, check, send again or delete what lies on disk",
     "demo": "run a small trading system and look at it",
     "doctor": "print the settings in force and test each hop",
 }

@@ -22,11 +22,17 @@ _remove: Callable[[weakref.ref[Any]], Any] = _in_child.pop
 _generation = 0
 _turn = 0
 """Which registration with the interpreter counts: the last one."""
+_forked = False
 
 
 def process_generation() -> int:
     """How many forks lie between this process and the one that imported tradespan."""
     return _generation
+
+
+def has_forked() -> bool:
+    """Whether this process has forked, by Python's own means: children of it may record."""
+    return _forked
 
 
 def after_fork_in_child(method: Callable[[], Any]) -> None:
@@ -44,10 +50,11 @@ def run_last() -> None:
 
 
 def _run_in_child(turn: int) -> None:
-    global _generation  # noqa: PLW0603 - one number for the process, changed only here
+    global _generation, _forked  # noqa: PLW0603 - of the process, changed only here and below
     if turn != _turn:  # registered anew since
         return
     _generation += 1
+    _forked = False
     failed: list[BaseException] = []
     # A copy, made in one step: a list of pairs would be many objects, the collector might run, and
     # what it collects leaves the dict that is being walked.
@@ -62,5 +69,11 @@ def _run_in_child(turn: int) -> None:
         report("fork", each)
 
 
+def _note_in_parent() -> None:
+    global _forked  # noqa: PLW0603 - see above
+    _forked = True
+
+
 if hasattr(os, "register_at_fork"):
     run_last()
+    os.register_at_fork(after_in_parent=_note_in_parent)
