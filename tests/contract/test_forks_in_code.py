@@ -5,10 +5,10 @@ Whatever ends first, and however: all that was recorded arrives, once, and nobod
 
 from __future__ import annotations
 
-import os
 import socket
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import psutil
 import pytest
@@ -130,7 +130,7 @@ def test_child_starts_an_agent_when_its_parent_was_killed(desk: Desk) -> None:
         lambda: [each for each in desk.agents() if each.ppid() != child],
         "an agent that is nobody's child: a `wait()` of the bot must not find it",
     )
-    assert psutil.Process(child).children() == []
+    eventually(lambda: psutil.Process(child).children() == [], "nobody to wait for")
     eventually(lambda: desk.agent() == agent.pid, "the lock handed over")
     desk.write("stop", "")
     eventually(lambda: desk.stored_numbers() == [0, 1, 2])
@@ -229,20 +229,20 @@ print(process.exitcode)
 
 def test_forks_while_the_parents_agent_is_at_work_never_hang(desk: Desk) -> None:
     body = """
-for round in range(40):
+for turn in range(40):
     for number in range(25):
-        work(round * 100 + number)
+        work(turn * 100 + number)
     child = os.fork()
     if child == 0:
-        work(round * 100 + 50)
-        sys.exit() if round % 2 else os._exit(0)
+        work(turn * 100 + 50)
+        sys.exit() if turn % 2 else os._exit(0)
     _, status = os.waitpid(child, 0)
     assert status == 0, status
 """
     ended = desk.python(write_bot(desk, body))
     assert (ended.status, ended.err) == (0, "")
     assert desk.stored_numbers() == sorted(
-        round * 100 + number for round in range(40) for number in (*range(25), 50)
+        turn * 100 + number for turn in range(40) for number in (*range(25), 50)
     )
     assert is_whole(desk)
 
@@ -266,8 +266,8 @@ sys.stdin.read()
     held = [
         each.pid
         for each in psutil.Process(program.pid).children()
-        for link in os.scandir(f"/proc/{each.pid}/fd")
-        if os.readlink(link.path).endswith("agent.lock")
+        for link in Path(f"/proc/{each.pid}/fd").iterdir()
+        if link.readlink().name == "agent.lock"
     ]
     assert held == []
     desk.write("stop", "")

@@ -21,6 +21,7 @@ from tradespan.core.delivery import Accepted, Batch
 from tradespan.core.errors import TradespanError
 from tradespan.forward.books import Books
 from tradespan.spool.folder import private_folder, run_folders
+from tradespan.spool.ways import MMAP, choose_way
 from tradespan.store.store import Store
 
 _SHOWN_RUNS = 5
@@ -62,8 +63,10 @@ def check_spool(config: Config) -> Finding:
         return Finding("spool", False, f"{config.root} cannot be written: {error}")
     free = shutil.disk_usage(config.root).free
     says = f"{config.root} is writable, {free / 1e9:,.1f} GB free; "
-    says += f"records go by mmap, {native.describe()}"
-    facts = {"free_bytes": free, "way": "mmap", "hot_path": native.describe()}
+    way = choose_way(config.root)
+    by = way.name if way.name == MMAP else f"{way.name}, because {way.why}"
+    says += f"records go by {by}, {native.describe()}"
+    facts = {"free_bytes": free, "way": way.name, "why": way.why, "hot_path": native.describe()}
     return Finding("spool", True, says, facts)
 
 
@@ -152,7 +155,8 @@ def check_runs(config: Config) -> Iterator[Finding]:
 def describe_books(books: Books) -> str:
     """One line of a run's books."""
     parts = [f"recorded {books.recorded:,}"]
-    for name, sink in books.sinks.items():
+    sinks = {name: sink for name, sink in books.sinks.items() if sink.says_something}
+    for name, sink in (sinks or books.sinks).items():
         line = f"{name}: delivered {sink.accepted:,}"
         for word, count in (
             ("parked", sink.parked),

@@ -29,6 +29,7 @@ from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Rhythm
 from tradespan.forward.books import Books
 from tradespan.forward.courier import Courier
 from tradespan.forward.directions import Directions
+from tradespan.forward.exemplars import Exemplars
 from tradespan.forward.limits import SpaceKeeper
 from tradespan.forward.post import Destination
 from tradespan.spool.folder import RootLock, RunFolder, read_json
@@ -269,6 +270,7 @@ def build_agent(
     A destination that cannot be opened stands in its status, with the reason, under `problems`.
     """
     problems: dict[str, str] = {}
+    exemplars = Exemplars()
 
     def build(destination: Destination) -> Courier[Any] | None:
         try:
@@ -277,6 +279,8 @@ def build_agent(
             problems[destination.address] = str(error)
             raise
         problems.pop(destination.address, None)
+        if courier is not None:
+            courier.sink = exemplars.watch(courier.sink)
         return courier
 
     chores = build_chores(config, beside=beside)
@@ -287,7 +291,7 @@ def build_agent(
         rhythm=Rhythm(poll=config.agent.poll_interval),
         only=only,
         queue_warning_threshold=config.spool.queue_warning_threshold,
-        chores=chores,
+        chores=(exemplars, *chores),
     )
     agent.status["problems"] = problems
     agent.status["space"] = next(

@@ -16,6 +16,8 @@ from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent
 from tradespan.spool.folder import RunFolder, read_json
 
 _STEP = 0.02
+_TIDYING = 0.5
+"""Seconds in which delivered segments of runs that are over are deleted, and their books closed."""
 OnProgress = Callable[[int], None]
 """Told how many records wait, again and again."""
 
@@ -99,11 +101,12 @@ def _drain(agent: Agent, seconds: float, on_progress: OnProgress) -> None:
         on_progress(waiting)
         # What could not be opened has no line in the books.
         closed = any(len(agent.couriers(f)) < len(agent.wanted(f)) for f in folders)
-        if waiting == 0 and not closed:
-            agent.step()
-            return
         if waiting != before:
             before, moved = waiting, time.monotonic()
+        if waiting == 0 and not closed:
+            over = [folder for folder in folders if not agent.is_live(folder)]
+            if not over or time.monotonic() - moved > _TIDYING:
+                return
         failing = closed or any(
             courier.state.failing_since is not None
             for folder in folders

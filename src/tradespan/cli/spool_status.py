@@ -70,16 +70,11 @@ def _lines(status: RootStatus) -> Iterator[Line]:
     for run in status.runs:
         sinks = sorted(run.books.sinks.items(), reverse=True) if run.books else []
         # A receiver has a sink for each signal: one that nothing was recorded for says nothing.
-        sinks = [each for each in sinks if _says_something(each[1])] or sinks[:1]
+        sinks = [each for each in sinks if each[1].says_something] or sinks[:1]
         for place, (name, book) in enumerate(sinks):
             yield Line(run, name, book, place == 0)
         if not sinks:
             yield Line(run, "", None, first=True)
-
-
-def _says_something(book: SinkBook) -> bool:
-    told = (book.accepted, book.parked, book.on_disk, book.unaccounted, *book.discarded.values())
-    return any(told)
 
 
 def build_columns(lines: list[Line], now: float) -> list[Column]:

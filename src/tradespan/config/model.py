@@ -35,6 +35,8 @@ class SpoolConfig(NamedTuple):
     """Bytes of a process's first segment; each next one is twice as large."""
     segment_last: int
     """Bytes at which segments stop to grow; not under `segment_first`."""
+    fsync: Literal["closed", "interval", "off"]
+    """What the agent forces onto the disk."""
     memory_records: int
     queue_warning_threshold: int
 

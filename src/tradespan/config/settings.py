@@ -150,6 +150,10 @@ _PLACES: tuple[Setting, ...] = (
     Setting("spool.segment_last", size(64 * KIB), 16 * MIB,
             "Size at which segments stop to grow.",
             ("TRADESPAN_SEGMENT_LAST",), unit="B"),
+    Setting("spool.fsync", choice("closed", "interval", "off"), "closed",
+            "What the agent forces onto the disk: segments that are finished and not delivered "
+            "within a second; those that are written now, too, once a second; or nothing.",
+            ("TRADESPAN_FSYNC",)),
     Setting("spool.memory_records", integer(0), 50_000,
             "Most records kept in memory while the disk takes none.",
             ("TRADESPAN_MEMORY_RECORDS",), unit="{record}"),

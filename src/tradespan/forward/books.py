@@ -60,6 +60,12 @@ class SinkBook:
     discarded: dict[str, int] = field(default_factory=dict)
     """Reason → records of its kind that went with a segment before it had taken them."""
 
+    @property
+    def says_something(self) -> bool:
+        """Whether any record is, or should be, the sink's: a receiver has one for each signal."""
+        told = (self.accepted, self.parked, self.on_disk, self.unaccounted)
+        return any(told) or any(self.discarded.values())
+
 
 @dataclass(frozen=True, slots=True)
 class LaneSink:

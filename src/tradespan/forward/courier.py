@@ -171,10 +171,13 @@ class Courier(Generic[T]):
         """`by_time`: how batches are cut where a request's span of time counts; None: by count."""
         self.sink = sink
         self.state = CourierState()
+        self.kind = kind
+        """Kind of record that it delivers."""
+        self.has_delivered = False
+        """Whether it has met any since it began."""
         self.sending_since: float | None = None
         """Since when the sink has been busy with a piece, in monotonic seconds."""
         self._keeper = keeper
-        self._kind = kind
         self._decode = decode
         self._retry = retry or RetryPolicy()
         self._limits = limits
@@ -211,7 +214,7 @@ class Courier(Generic[T]):
         known = self._sources.get(key)
         if known is not None:
             return known
-        fresh = FolderSource(folder, self._kind, self._decode, self._keeper.load(key), self._limits)
+        fresh = FolderSource(folder, self.kind, self._decode, self._keeper.load(key), self._limits)
         # The agent's main thread asks as well: whoever comes first decides.
         return self._sources.setdefault(key, fresh)
 
@@ -245,13 +248,17 @@ class Courier(Generic[T]):
         except Exception as error:  # noqa: BLE001 - the sink's own place for cursors: later again
             self._wait(Retry(f"its cursor cannot be read: {error}"))
             return False
-        if source.unsaved:
+        tried = source.unsaved
+        if tried:
             source.unsaved = not self._save(key, source.cursor)
         held = self._held.get(key)
         if held is None:
             began = self._now()
             found = source.next_batch()
             if found is None:
+                if source.unsaved and not tried:
+                    # At once: what it passed over may be all that holds a segment, and a run's end.
+                    source.unsaved = not self._save(key, source.cursor)
                 self._caught_up[key] = began
                 return False
             held = self._held[key] = _Held(deque(self._cut(found[0])), found[1])
@@ -260,6 +267,7 @@ class Courier(Generic[T]):
                 return False
         source.accept(held.ahead, unsaved=not self._save(key, held.ahead))
         del self._held[key]
+        self.has_delivered = True
         return True
 
     def _deliver_piece(self, held: _Held[T]) -> bool:

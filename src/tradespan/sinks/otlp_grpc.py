@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tradespan.core.delivery import Outcome, Parked, Retry
+from tradespan.core.delivery import Outcome, Retry
 from tradespan.core.errors import DeliveryError
 from tradespan.core.forks import after_fork_in_child, process_generation
 from tradespan.core.version import __version__

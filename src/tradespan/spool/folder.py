@@ -25,6 +25,7 @@ from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.layout import SegmentName
 
 RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
+EXEMPLARS = "exemplars.json"
 RUNS = "runs"
 DESTINATIONS = "destinations.json"
 """Where a run goes, if an agent was told more than the run itself (`forward/directions.py`)."""
@@ -32,6 +33,7 @@ AMENDS = "amends.json"
 """What became of dead letters by hand (`forward/amends.py`)."""
 DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
+_SMALL_FILES = (RUN, ENDED, DRAINED, PROGRESS, EXEMPLARS, DESTINATIONS, AMENDS)
 _LOCK = "agent.lock"
 _LARGEST_JSON = 16 * 1024 * 1024
 _BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|metrics(\.[0-9]+)?)$")
@@ -216,7 +218,7 @@ def _is_passing(entry: str) -> bool:
     """Whether a file of a run's folder means nothing once the run is delivered."""
     if DiscardedSegment.parse(entry) is not None:
         return True
-    if entry in (RUN, ENDED, DRAINED, PROGRESS, DESTINATIONS, AMENDS) or entry.endswith(".page"):
+    if entry in _SMALL_FILES or entry.endswith(".page"):
         return True
     if _METRICS.fullmatch(entry):
         return True

@@ -44,6 +44,9 @@ SEARCH_BUDGET = 64 * 1024 * 1024
 """What the searches for the next whole frame may cost, per segment: bytes of checksums in vain,
 and a page for each search."""
 _SEARCH_COST = 4096
+_SCAN_SHARE = 8
+"""Bytes that are looked at in vain cost so much less than bytes of a checksum: of a hole of a
+terabyte, half a gibibyte is read."""
 MOST_SITES = 65_536
 MOST_SITE_BYTES = 8 * 1024 * 1024
 """Declarations of sites that are kept of one segment; the records of others have no facts."""
@@ -120,7 +123,7 @@ class SegmentReader:
         self._descriptor = _open_file(path)
         try:
             self.header = self._read_header()
-            self._lane = self.header.lane
+            self._lane, self._checksum = self.header.lane, self.header.checksum
             resource = self._read_resource()
         except BaseException:
             os.close(self._descriptor)
@@ -218,7 +221,7 @@ class SegmentReader:
             return None, word, size
         start = place + FRAME_HEADER_SIZE
         payload = data[start : start + length]
-        if frame_checksum(payload, word) != checksum:
+        if frame_checksum(payload, word, self._checksum) != checksum:
             return None
         return payload, word, size
 
@@ -281,17 +284,19 @@ class SegmentReader:
         """How many bytes behind the last valid frame ought to be valid."""
         if self._is_closed():
             last = os.pread(self._descriptor, END_SIZE, max(size - END_SIZE, 0))
-            cut = 0 if last == pack_end(max(size - END_SIZE, 0), self._lane) else END_SIZE
+            whole = pack_end(max(size - END_SIZE, 0), self._lane, self._checksum)
+            cut = 0 if last == whole else END_SIZE
             return max(size - offset, cut)
-        written = self._length_of_rest(offset, size)
         # Half a frame is the call that never returned (FORMAT.md, rule 2).
+        end = min(size, offset + SEARCH_BUDGET * _SCAN_SHARE)
+        written = self._length_of_rest(offset, end)
         return 0 if written <= FRAME_HEADER_SIZE + MAX_PAYLOAD else written
 
-    def _length_of_rest(self, offset: int, size: int) -> int:
+    def _length_of_rest(self, offset: int, end: int) -> int:
         """Bytes from `offset` to the last one that is not zero: zeros were never written."""
         written, place = 0, offset
-        while place < size:
-            data = os.pread(self._descriptor, min(READ_BYTES, size - place), place)
+        while place < end:
+            data = os.pread(self._descriptor, min(READ_BYTES, end - place), place)
             if not data:
                 break
             if kept := len(data.rstrip(b"\0")):
@@ -305,6 +310,7 @@ class SegmentReader:
         self._searched += _SEARCH_COST
         while self._searched <= SEARCH_BUDGET:
             data = os.pread(self._descriptor, window, place)
+            self._searched += len(data) // _SCAN_SHARE
             usable = len(data) & ~7
             if usable < FRAME_HEADER_SIZE:
                 return None

@@ -172,7 +172,7 @@ def deliver_to(config: Config, made: Made) -> None:
 def test_the_store_takes_spans_only(resolve: Callable[..., Config], tmp_path: Path) -> None:
     courier = build_courier(resolve(), Destination("store", str(tmp_path / "store.db")))
     assert courier is not None
-    assert courier._kind is Kind.SPAN  # noqa: SLF001
+    assert courier.kind is Kind.SPAN
     courier.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from tests.unit.forward.builders import (
     make_courier,
     parked_files,
 )
-from tests.unit.spool.builders import overwrite, read_segment, segment_paths
+from tests.unit.spool.builders import overwrite, python, read_segment, segment_paths
 from tradespan.core.delivery import Parked
 from tradespan.core.records import Lane, Span
 from tradespan.forward.books import LaneSink, SinkBook
@@ -200,7 +201,6 @@ def test_open_segment_of_a_living_writer_stays(bot: Bot, tmp_path: Path) -> None
 def test_segment_whose_records_a_sink_has_in_its_hands_stays(bot: Bot, tmp_path: Path) -> None:
     bot.record(600)
     bot.close()
-    answers = [Parked("never asked")]
     courier = make_courier(ListSink(), limits=ONE_AT_A_TIME)
     given = courier.source(bot.folder).next_batch()
     assert given is not None
@@ -215,7 +215,6 @@ def test_segment_whose_records_a_sink_has_in_its_hands_stays(bot: Bot, tmp_path:
     assert books.sinks["list"] == SinkBook(
         given[0].count, 0, 0, 0, 0, {"limit_bytes": 600 - given[0].count}
     )
-    assert len(answers) == 1
 
 
 def test_records_accepted_after_their_segment_was_discarded_are_not_counted_twice(
@@ -305,6 +304,59 @@ def test_cursor_that_was_not_kept_before_a_kill_counts_nothing_twice_and_misses_
     third = make_courier(ListSink(), cursors)
     deliver(third, bot.folder)
     assert add_up_for(bot.folder, third).sinks["list"].discarded == {"limit_bytes": 600 - kept}
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("step", ["rename", "truncate"])
+def test_agent_that_is_killed_while_it_discards_loses_no_count(
+    bot: Bot, tmp_path: Path, step: str, moment: str
+) -> None:
+    bot.record(300)
+    bot.close()
+    ahead, behind = make_courier(ListSink(name="ahead")), make_courier(ListSink(name="behind"))
+    deliver(ahead, bot.folder)
+    before = len(bot.folder.segments())
+    script = ("-m", "tests.unit.forward.discarding", str(bot.folder.path), step, moment)
+    with python(*script) as child:
+        child.communicate()
+        assert child.returncode == -signal.SIGKILL
+    gone = 1 if (step, moment) == ("rename", "before") else 2
+    assert len(bot.folder.segments()) == before - gone
+
+    def check() -> None:
+        left = records_in(bot.folder)
+        books = add_up_for(bot.folder, ahead, behind)
+        assert books.sinks["ahead"] == SinkBook(300, 0, 0, 0)
+        assert books.sinks["behind"] == SinkBook(0, 0, left, 0, 0, {"limit_bytes": 300 - left})
+
+    check()
+    Keeper(tmp_path, SpaceLimits(bytes=1, age=None)).look(bot.folder)
+    assert [(bot.folder.path / str(each)).stat().st_size for each in left_of(bot.folder)] == (
+        [0] * before
+    )
+    check()
+
+
+def test_disk_too_full_to_keep_a_cursor_is_freed_of_what_was_taken_at_no_loss(
+    bot: Bot, tmp_path: Path, quiet_guard: None
+) -> None:
+    bot.record(600)
+    bot.close()
+    cursors = MemoryCursors()
+    courier = make_courier(ListSink(), cursors)
+    cursors.fault = OSError(28, "No space left on device")
+    deliver(courier, bot.folder)
+    keeper = Keeper(tmp_path, SpaceLimits(age=None))
+    keeper.disk = lambda: Space(ENDLESS, 0)
+    keeper.look(bot.folder)
+    assert bytes_of(bot.folder) == 0
+    assert add_up_for(bot.folder, courier).sinks["list"] == SinkBook(600, 0, 0, 0)
+    cursors.fault = None
+    deliver(courier, bot.folder)
+    courier.work([bot.folder])
+    assert {str(each) for each in left_of(bot.folder)} == courier.finished(bot.folder)
+    again = make_courier(ListSink(), cursors)
+    assert add_up_for(bot.folder, again).sinks["list"] == SinkBook(600, 0, 0, 0)
 
 
 # ── age ─────────────────────────────────────────────────────────────────────────────────────────
