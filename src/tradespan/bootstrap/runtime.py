@@ -20,6 +20,7 @@ from tradespan.bootstrap.folders import (
     describe_run,
     open_run_folder,
 )
+from tradespan.bootstrap.greenlets import follow_patching
 from tradespan.bootstrap.lastwords import LAST_WORDS
 from tradespan.bootstrap.receivers import lacks_grpc
 from tradespan.bootstrap.resource import build_resource
@@ -110,6 +111,7 @@ class Runtime:
             rooms = import_module("tradespan.bootstrap.forwarder")
             forwarder: InProcessForwarder = rooms.InProcessForwarder(self.config, self.folder)
             forwarder.start()
+            follow_patching(forwarder)
             self._forwarder = forwarder
         atexit.register(self._at_exit)
 
