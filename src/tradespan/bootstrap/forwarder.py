@@ -20,6 +20,7 @@ from tradespan.core.guard import guarded
 from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Rhythm
 from tradespan.forward.books import Books
 from tradespan.forward.courier import Courier
+from tradespan.forward.limits import SpaceKeeper
 from tradespan.forward.post import Destination
 from tradespan.spool.folder import RootLock, RunFolder, read_json
 
@@ -178,6 +179,7 @@ def build_agent(config: Config, only: RunFolder | None = None, *, beside: bool =
         problems.pop(destination.address, None)
         return courier
 
+    chores = build_chores(config, beside=beside)
     agent = Agent(
         config.root,
         build,
@@ -185,7 +187,10 @@ def build_agent(config: Config, only: RunFolder | None = None, *, beside: bool =
         rhythm=Rhythm(poll=config.agent.poll_interval),
         only=only,
         queue_warning_threshold=config.spool.queue_warning_threshold,
-        chores=build_chores(config, beside=beside),
+        chores=chores,
     )
     agent.status["problems"] = problems
+    agent.status["space"] = next(
+        (chore.told for chore in chores if isinstance(chore, SpaceKeeper)), {}
+    )
     return agent

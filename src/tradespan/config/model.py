@@ -26,7 +26,11 @@ class SpoolConfig(NamedTuple):
     directory: Path | None
     """This run's folder; None: a new one below the root."""
     bytes: int
-    """Most bytes of all segments below the root."""
+    """Most bytes of all runs' files below the root."""
+    age: float | None
+    """Seconds that a record waits for its destinations; None: without end."""
+    free: int
+    """Bytes of free disk below which records are discarded; 0: no floor."""
     segment_first: int
     """Bytes of a process's first segment; each next one is twice as large."""
     segment_last: int

@@ -133,8 +133,17 @@ _PLACES: tuple[Setting, ...] = (
             "Folder of this run's segments; by default a new one below the root.",
             ("TRADESPAN_SPOOL",), "spool"),
     Setting("spool.bytes", size(64 * KIB), 2 * GIB,
-            "Most bytes that the segments below one root may take.",
+            "Most bytes that the files of all runs below one root may take; an eighth of it is "
+            "kept for errors. Beyond it the oldest ordinary records go, counted, and errors last.",
             ("TRADESPAN_SPOOL_BYTES",), unit="B"),
+    Setting("spool.age", duration(0, zero_is_endless=True), 604_800.0,
+            "How long records wait for a destination that does not take them; then they go, "
+            "counted. 0: without end.",
+            ("TRADESPAN_SPOOL_AGE",), unit="s"),
+    Setting("spool.free", size(0), 256 * MIB,
+            "Free disk below which the oldest ordinary records go, counted, and errors once half "
+            "of it is gone too; a twentieth of the file system if that is less. 0: no floor.",
+            ("TRADESPAN_SPOOL_FREE",), unit="B"),
     Setting("spool.segment_first", size(64 * KIB), 256 * KIB,
             "Size of a process's first segment; each next one is twice as large.",
             ("TRADESPAN_SEGMENT_FIRST",), unit="B"),

@@ -37,10 +37,16 @@ from tradespan.spool.layout import (
 from tradespan.wire.codec import decode_resource, decode_site
 
 READ_BYTES = 256 * 1024
+OTHER_KINDS = 0
+"""Stands in counts for all kinds of record of a later version."""
+_KNOWN_KINDS = frozenset(Kind)
 SEARCH_BUDGET = 64 * 1024 * 1024
 """What the searches for the next whole frame may cost, per segment: bytes of checksums in vain,
 and a page for each search."""
 _SEARCH_COST = 4096
+MOST_SITES = 65_536
+MOST_SITE_BYTES = 8 * 1024 * 1024
+"""Declarations of sites that are kept of one segment; the records of others have no facts."""
 _FIRST_WINDOW = 16 * 1024
 _ZEROS = bytes(READ_BYTES)
 _LENGTHS = struct.Struct("<I4x")
@@ -65,6 +71,14 @@ class Stretch:
     end: int = 0
     finished: bool = False
     """No byte will ever follow: the writer closed the segment, or is dead."""
+
+    def count_kinds(self) -> dict[int, int]:
+        """Kind → records; those of kinds that this version does not know are one, `OTHER_KINDS`."""
+        counts: dict[int, int] = {}
+        for raw in self.records:
+            kind = raw.kind if raw.kind in _KNOWN_KINDS else OTHER_KINDS
+            counts[kind] = counts.get(kind, 0) + 1
+        return counts
 
 
 class KnownSites(dict[int, Site]):
@@ -98,6 +112,7 @@ class SegmentReader:
         self.sites = KnownSites()
         self.queue_warning_threshold = 0
         """The smallest one of the sites so far; 0: none has one."""
+        self._site_bytes = 0
         self._searched = 0
         self._learns = learn_sites
         self._sites_known_to = HEADER_SIZE
@@ -212,17 +227,27 @@ class SegmentReader:
         if kind >= FIRST_RECORD_KIND:
             stretch.records.append(RawRecord(word >> 16, kind, payload))
         elif kind == Kind.SITE:
-            try:
-                site = decode_site(payload)
-            except Exception:  # noqa: BLE001 - bytes of a file may be anything: count them, go on
-                self.damaged_bytes += len(payload)
-            else:
-                self.sites[site.number] = site
-                self.queue_warning_threshold = smaller_threshold(
-                    self.queue_warning_threshold, site.queue_warning_threshold
-                )
+            self._learn_site(payload)
         elif kind not in (Kind.RESOURCE, END_KIND):
             self.unknown_frames += 1
+
+    def _learn_site(self, payload: bytes) -> None:
+        """Keep a declaration. The first one of a number stays: reading again adds nothing."""
+        try:
+            site = decode_site(payload)
+        except Exception:  # noqa: BLE001 - bytes of a file may be anything: count them, go on
+            self.damaged_bytes += len(payload)
+            return
+        if site.number in self.sites:
+            return
+        if len(self.sites) >= MOST_SITES or self._site_bytes + len(payload) > MOST_SITE_BYTES:
+            self.damaged_bytes += len(payload)
+            return
+        self._site_bytes += len(payload)
+        self.sites[site.number] = site
+        self.queue_warning_threshold = smaller_threshold(
+            self.queue_warning_threshold, site.queue_warning_threshold
+        )
 
     def _learn_sites(self, offset: int) -> None:
         """Pass over what lies before a cursor once, for the sites declared there."""
@@ -245,7 +270,11 @@ class SegmentReader:
             stretch = self._read_valid(following, limit)
             stretch.start = offset
             return stretch
-        self.damaged_bytes += self._damage_of_rest(offset, size)
+        damage = self._damage_of_rest(offset, size)
+        if os.fstat(self._descriptor).st_size < HEADER_SIZE:
+            # Discarded while it was being read: what it held is told by what is left of it.
+            return Stretch(start=offset, end=offset)
+        self.damaged_bytes += damage
         return Stretch(start=offset, end=max(offset, size), finished=True)
 
     def _damage_of_rest(self, offset: int, size: int) -> int:
