@@ -14,21 +14,25 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 from tradespan.core.delivery import Batch, Cursor, Slice
 from tradespan.core.records import Kind, Lane, Site, Span
 from tradespan.forward.source import BatchLimits, FolderSource
 from tradespan.spool.folder import RunFolder
+from tradespan.spool.layout import SegmentName
 from tradespan.wire.codec import decode_span
 
 T = TypeVar("T")
 
 MOST_TRACES = 200_000
 """Kept in mind at once, about 100 bytes each; with more the oldest are judged by what is known."""
-MOST_MARKS = 100_000
+MOST_MARKS = 10_000
+_AT_ONCE = 8
+"""Batches that the scout reads in one round: delivery takes turns with it."""
 _RANDOM_BITS = 56
 _ERROR = 2
 _ORDER = "trading.order."
@@ -63,6 +67,11 @@ class SamplingPolicy:
 
 def _is_of_order(attributes: Mapping[str, Any] | None) -> bool:
     return bool(attributes) and any(name.startswith(_ORDER) for name in attributes or ())
+
+
+def _is_of_errors(segment: str) -> bool:
+    name = SegmentName.parse(segment)
+    return name is not None and name.lane == Lane.ERROR
 
 
 class Verdicts:
@@ -128,19 +137,17 @@ class SampledSource(FolderSource[T]):
         self._scout = FolderSource(folder, Kind.SPAN, decode_span, ahead, limits)
         self._marks: deque[_Mark] = deque()
         self._known: dict[str, int | None] = {}
-        """How far records may be delivered."""
+        """How far records have a verdict."""
+        self._until = self._known
 
-    def next_batch(
-        self, until: Mapping[str, int | None] | None = None
-    ) -> tuple[Batch[T], Cursor] | None:
-        """As `FolderSource.next_batch`, of what has a verdict; `until` is not for others to give."""
+    def next_batch(self) -> tuple[Batch[T], Cursor] | None:
+        """As `FolderSource.next_batch`, of what has a verdict."""
         self._look_ahead()
-        while (found := super().next_batch(self._known)) is not None:
+        while (found := super().next_batch()) is not None:
             batch, ahead = found
-            kept = [self._keep(part) for part in batch.slices]
+            kept = [self._keep(part, ahead) for part in batch.slices]
             left = batch.count - sum(len(part.records) for part in kept)
             ahead.accepted -= left
-            ahead.sampled += left
             slices = [part for part in kept if part.records]
             if slices:
                 return Batch(batch.folder, batch.kind, slices, ahead), ahead
@@ -152,7 +159,7 @@ class SampledSource(FolderSource[T]):
         super().close()
         self._scout.close()
 
-    def _keep(self, part: Slice[T]) -> Slice[T]:
+    def _keep(self, part: Slice[T], ahead: Cursor) -> Slice[T]:
         if part.origin.lane == Lane.ERROR:
             return part
         records = [
@@ -163,21 +170,28 @@ class SampledSource(FolderSource[T]):
         ]
         if len(records) == len(part.records):
             return part
+        name = SegmentName.parse(part.segment)
+        if name is not None:  # the batch was made for us: the books of rows it read are copies
+            ahead.books[name.row].sampled += len(part.records) - len(records)
         return Slice(part.origin, part.sites, records, part.segment, part.end, part.highest)
 
     def _look_ahead(self) -> None:
         """Let the scout read what is new, then move on to where it stood long enough ago."""
-        while len(self._marks) < MOST_MARKS and (found := self._scout.next_batch()) is not None:
+        for looked in count():
+            found = self._scout.next_batch()
+            if found is None or (looked >= _AT_ONCE and not self._is_over()):
+                break
             self._verdicts.learn(found[0])
             self._scout.accept(found[1])
-        self._marks.append(_Mark(self._now(), self._standing()))
+        standing = self._standing()
+        self._marks.append(_Mark(self._now(), standing))
         least = self._now() - (0.0 if self._is_over() else self._policy.wait)
         reached: _Mark | None = None
         while self._marks and (self._marks[0].at <= least or len(self._marks) >= MOST_MARKS):
             reached = self._marks.popleft()
         if reached is not None:
-            self._known.update(reached.positions)
-        self._known.update(_errors(self._standing()))
+            self._until = self._known = dict(reached.positions)
+        self._known.update((name, end) for name, end in standing.items() if _is_of_errors(name))
 
     def _standing(self) -> dict[str, int | None]:
         scout = self._scout
