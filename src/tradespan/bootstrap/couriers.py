@@ -25,6 +25,8 @@ from tradespan.forward.courier import Courier, RetryPolicy
 from tradespan.forward.cursors import FileCursors
 from tradespan.forward.cutting import READINGS
 from tradespan.forward.post import Destination
+from tradespan.forward.ration import Ration
+from tradespan.forward.sampling import SamplingPolicy
 from tradespan.forward.source import BatchLimits
 from tradespan.sinks.otlp import OtlpSink, TlsFiles
 from tradespan.sinks.otlp_http import OtlpHttpSink
@@ -50,11 +52,15 @@ def build_courier(config: Config, destination: Destination) -> Courier[Any] | No
     Raises:
         DeliveryError, StoreError: It cannot be opened.
     """
-    retry = RetryPolicy(0.5 * config.agent.retry_scale, 30.0 * config.agent.retry_scale)
+    told_all: dict[str, Any] = {
+        "retry": RetryPolicy(0.5 * config.agent.retry_scale, 30.0 * config.agent.retry_scale),
+        "ration": Ration(config.agent.earlier_rate or None),
+        "sampling": SamplingPolicy(*config.sampling) if config.sampling.share < 1 else None,
+    }
     if destination.kind == STORE:
         # Spans only: logs and metrics have no tables yet.
         store = StoreSink(Store.open(Path(destination.address)))
-        return Courier(store, store, Kind.SPAN, decode_span, retry=retry)
+        return Courier(store, store, Kind.SPAN, decode_span, **told_all)
     told = read_kind(destination.kind)
     if told is None:
         return None
@@ -65,7 +71,7 @@ def build_courier(config: Config, destination: Destination) -> Courier[Any] | No
         FileCursors(sink.name),
         signal.kind,
         signal.decode,
-        retry=retry,
+        **told_all,
         limits=LIMITS[told.protocol],
         by_time=READINGS if signal.kind == Kind.METRIC else None,
     )

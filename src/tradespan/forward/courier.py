@@ -38,6 +38,8 @@ from tradespan.core.guard import report
 from tradespan.core.records import Kind
 from tradespan.forward.cutting import ByTime, halve, take_first
 from tradespan.forward.parking import park_batch
+from tradespan.forward.ration import Ration
+from tradespan.forward.sampling import SampledSource, SamplingPolicy
 from tradespan.forward.source import BatchLimits, FolderSource
 from tradespan.spool.folder import RunFolder
 
@@ -166,9 +168,15 @@ class Courier(Generic[T]):
         retry: RetryPolicy | None = None,
         limits: BatchLimits | None = None,
         by_time: ByTime[T] | None = None,
+        sampling: SamplingPolicy | None = None,
+        ration: Ration | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`by_time`: how batches are cut where a request's span of time counts; None: by count."""
+        """`by_time`: how batches are cut where a request's span of time counts; None: by count.
+
+        `sampling`: which traces are left out; None: none. `ration`: how fast what earlier runs left
+        is delivered; None: as fast as it goes.
+        """
         self.sink = sink
         self.state = CourierState()
         self.kind = kind
@@ -183,6 +191,8 @@ class Courier(Generic[T]):
         self._limits = limits
         self._cut: Callable[[Batch[T]], list[Batch[T]]] = by_time.cut if by_time else _whole
         self._halve = by_time.halve if by_time else halve
+        self._sampling = sampling
+        self._ration = ration or Ration(None)
         self._now = now
         self._sources: dict[str, FolderSource[T]] = {}
         self._held: dict[str, _Held[T]] = {}
@@ -199,6 +209,8 @@ class Courier(Generic[T]):
             return False
         delivered = False
         for folder in folders:
+            if self._ration.is_spent(folder):
+                continue
             delivered = self._deliver_next(folder) or delivered
             if self._now() < self.state.not_before:
                 break
@@ -207,6 +219,8 @@ class Courier(Generic[T]):
     def hurry(self) -> None:
         """Try once more now, whatever the back-off says; called by another thread."""
         self._hurried = True
+        for source in list(self._sources.values()):
+            source.hurry()
 
     def source(self, folder: RunFolder) -> FolderSource[T]:
         """The reading side for one folder, from the cursor on."""
@@ -214,7 +228,12 @@ class Courier(Generic[T]):
         known = self._sources.get(key)
         if known is not None:
             return known
-        fresh = FolderSource(folder, self.kind, self._decode, self._keeper.load(key), self._limits)
+        asked = (folder, self.kind, self._decode, self._keeper.load(key), self._limits)
+        fresh = (
+            FolderSource(*asked)
+            if self._sampling is None
+            else SampledSource(*asked, policy=self._sampling, now=self._now)
+        )
         # The agent's main thread asks as well: whoever comes first decides.
         return self._sources.setdefault(key, fresh)
 
@@ -262,6 +281,7 @@ class Courier(Generic[T]):
                 self._caught_up[key] = began
                 return False
             held = self._held[key] = _Held(deque(self._cut(found[0])), found[1])
+            self._ration.spend(folder, found[0].count)
         while held.pieces:
             if not self._deliver_piece(held):
                 return False

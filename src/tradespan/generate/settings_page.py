@@ -37,7 +37,6 @@ NOT_YET: Mapping[str, str] = {
     "otlp.protocol": "only http/protobuf is sent so far",
     "otlp.insecure": "there is no gRPC so far",
     "otlp.traces.protocol": "only http/protobuf is sent so far",
-    "otlp.traces.insecure": "there is no gRPC so far",
 }
 """Settings that are read and checked but change nothing so far, and what holds instead."""
 
@@ -50,6 +49,7 @@ TITLES: Mapping[str, str] = {
     "traces": "Traces",
     "limits": "Limits",
     "agent": "Agent",
+    "sampling": "Sampling",
     "otlp": "OTLP",
 }
 """Group of keys → the section's heading; keys without a group of their own stand in the first."""
