@@ -6,13 +6,13 @@ import argparse
 import json
 from collections.abc import Callable, Collection
 
-from benchmarks import calls, disabled, machine, memory, page, peers, tail, timing
+from benchmarks import calls, disabled, encode, machine, memory, page, peers, tail, threads, timing
 from benchmarks.processes import REPOSITORY, ProcessFailed
 from benchmarks.results import Report
 
 PAGE = REPOSITORY / "docs" / "performance.md"
-USUAL = (*calls.GROUPS, disabled.GROUP, tail.GROUP, peers.GROUP)
-GROUPS = (*USUAL, memory.GROUP)
+USUAL = (*calls.GROUPS, disabled.GROUP, threads.GROUP, tail.GROUP, peers.GROUP)
+GROUPS = (*USUAL, encode.GROUP, memory.GROUP)
 
 
 def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -42,8 +42,10 @@ def measure(groups: Collection[str], *, quick: bool) -> Report:
     report = Report(calls.measure_calls(groups, rounds))
     sections: dict[str, Callable[[], None]] = {
         disabled.GROUP: lambda: disabled.measure_disabled(rounds, report),
+        threads.GROUP: lambda: threads.measure_threads(rounds, report),
         tail.GROUP: lambda: tail.measure_tail(tail.QUICK if quick else tail.FULL, report),
         peers.GROUP: lambda: peers.measure_peers(rounds, report),
+        encode.GROUP: lambda: encode.measure_encoding(rounds, report),
         memory.GROUP: lambda: memory.measure_memory(memory.QUICK if quick else memory.FULL, report),
     }
     for name, section in sections.items():

@@ -118,8 +118,8 @@ def tail_rows(runs: Mapping[str, Sequence[Run]]) -> list[Row]:
                 statistics.median(bare),
                 statistics.median(our / their for our, their in zip(ours, bare, strict=True)),
                 1.5,
-                "three spans, pages of the file that are touched first, and what the agent takes"
-                " of the machine",
+                "three spans, a fault for each 256 KiB that the agent prepared, the change to the"
+                " next segment, and what the agent takes of the machine",
             )
         )
     return rows

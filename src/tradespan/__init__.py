@@ -13,6 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tradespan.bootstrap.exporters import SpoolLogExporter as SpoolLogExporter
+    from tradespan.bootstrap.exporters import SpoolMetricExporter as SpoolMetricExporter
+    from tradespan.bootstrap.exporters import SpoolSpanExporter as SpoolSpanExporter
     from tradespan.bootstrap.runtime import Runtime as Runtime
     from tradespan.bootstrap.runtime import configure as configure
     from tradespan.bootstrap.runtime import flush as flush
@@ -27,6 +30,9 @@ _HOMES = {
     "__version__": "tradespan.core.version",
     "Objective": "tradespan.instrument.options",
     "Runtime": "tradespan.bootstrap.runtime",
+    "SpoolLogExporter": "tradespan.bootstrap.exporters",
+    "SpoolMetricExporter": "tradespan.bootstrap.exporters",
+    "SpoolSpanExporter": "tradespan.bootstrap.exporters",
     "child_environment": "tradespan.instrument.propagation",
     "configure": "tradespan.bootstrap.runtime",
     "flush": "tradespan.bootstrap.runtime",
@@ -38,6 +44,9 @@ _HOMES = {
 __all__ = [
     "Objective",
     "Runtime",
+    "SpoolLogExporter",
+    "SpoolMetricExporter",
+    "SpoolSpanExporter",
     "__version__",
     "child_environment",
     "configure",

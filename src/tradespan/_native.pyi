@@ -5,6 +5,9 @@ from types import CodeType, TracebackType
 from typing import Any, final
 
 INTERFACE: int
+HAS_CRC32C: int
+
+def crc32c(data: bytes | memoryview, seed: int, /) -> int: ...  # spool/checksums.py
 
 @final
 class Place:  # spool/segment.py
@@ -21,6 +24,7 @@ class Lane:  # spool/lane.py
         encode: Callable[[tuple[Any, ...]], bytes],
         slow: Callable[[int, bytes], None],
         too_long: type[Exception],
+        checksum: int = ...,
     ) -> None: ...
     def append(self, kind: int, site: int, payload: bytes, /) -> None: ...
     def record(self, kind: int, site: int, fields: tuple[Any, ...], /) -> None: ...

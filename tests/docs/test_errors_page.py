@@ -39,7 +39,7 @@ def test_a_section_names_its_class(kind: type[TradespanError]) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        errors.UnsupportedFormat(Path("~/bot/spool/…-o-000001.seg"), 2, 1),
+        errors.UnsupportedFormat(Path("~/bot/spool/…-o-000001.seg"), 3, 2),
         errors.DeliveryError("http://collector:4318/v1/traces", "bad request", 400),
     ],
     ids=lambda error: error.slug,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)

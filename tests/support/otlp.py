@@ -1,12 +1,22 @@
-"""OTLP trace requests, decoded by OpenTelemetry's own protobuf classes into plain values."""
+"""OTLP requests, decoded by OpenTelemetry's own protobuf classes; spans into plain values."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
@@ -63,6 +73,13 @@ class ReceivedSpan:
     scope_schema_url: str
 
 
+REQUESTS: dict[str, type[Message]] = {
+    "traces": ExportTraceServiceRequest,
+    "logs": ExportLogsServiceRequest,
+    "metrics": ExportMetricsServiceRequest,
+}
+
+
 def decode_request(body: bytes) -> list[ReceivedSpan]:
     """The spans of an ExportTraceServiceRequest, in its order.
 
@@ -70,6 +87,46 @@ def decode_request(body: bytes) -> list[ReceivedSpan]:
         google.protobuf.message.DecodeError: The bytes are not one.
     """
     return list(_spans(ExportTraceServiceRequest.FromString(body)))
+
+
+def decode_signal(signal: str, body: bytes, *, json: bool = False) -> list[Any]:
+    """The records of a request, in its order: `ReceivedSpan`s, LogRecord or Metric messages.
+
+    Raises:
+        google.protobuf.message.DecodeError, google.protobuf.json_format.ParseError: The bytes are
+            none of this signal.
+    """
+    request: Any = REQUESTS[signal]()
+    if json:
+        json_format.Parse(body, request)
+        _read_ids_as_hex(request)
+    else:
+        request.ParseFromString(body)
+    if signal == "traces":
+        return list(_spans(request))
+    if signal == "logs":
+        groups = [scoped for group in request.resource_logs for scoped in group.scope_logs]
+        return [record for scoped in groups for record in scoped.log_records]
+    groups = [scoped for group in request.resource_metrics for scoped in group.scope_metrics]
+    return [metric for scoped in groups for metric in scoped.metrics]
+
+
+def encode_partial_success(rejected: int, words: str) -> bytes:
+    """An answer that says so; the three signals' answers have the same fields."""
+    response = ExportTraceServiceResponse()
+    response.partial_success.rejected_spans = rejected
+    response.partial_success.error_message = words
+    return response.SerializeToString()
+
+
+def _read_ids_as_hex(message: Message) -> None:
+    """OTLP's JSON has ids in hex, where ProtoJSON, which has been read here, has base64."""
+    for field, value in message.ListFields():
+        if field.name in ("trace_id", "span_id", "parent_span_id"):
+            setattr(message, field.name, bytes.fromhex(b64encode(value).decode()))
+        elif field.message_type is not None:
+            for inner in [value] if isinstance(value, Message) else value:
+                _read_ids_as_hex(inner)
 
 
 def _spans(request: ExportTraceServiceRequest) -> Iterator[ReceivedSpan]:

@@ -1,4 +1,4 @@
-"""A real OTLP/HTTP receiver on loopback, which can be told to misbehave.
+"""A real OTLP/HTTP receiver on loopback, for all signals, which can be told to misbehave.
 
     with Receiver() as receiver:
         receiver.play(Refuse(503), times=3)
@@ -34,10 +34,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+from google.protobuf import json_format
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tests.support.faults import (
+    JSON,
     PROTOBUF,
     AcceptPartly,
     Answer,
@@ -48,7 +49,7 @@ from tests.support.faults import (
     ResetAnswer,
     ResetRequest,
 )
-from tests.support.otlp import ReceivedSpan, decode_request
+from tests.support.otlp import REQUESTS, ReceivedSpan, decode_signal, encode_partial_success
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Receiver:
         self._out = out
         self._changed = threading.Condition()
         self._spans: list[ReceivedSpan] = []
+        self._others: dict[str, list[Any]] = {"logs": [], "metrics": []}
         self._requests: list[Request] = []
         self._script: list[tuple[Fault, int | None]] = []
         self._script_changed = threading.Event()
@@ -105,6 +107,15 @@ class Receiver:
         """Every span taken so far, in order of arrival; one that was sent twice stands twice."""
         with self._changed:
             return list(self._spans)
+
+    def url_of(self, signal: str) -> str:
+        """The complete address for a signal."""
+        return f"{self.address}/v1/{signal}"
+
+    def taken(self, signal: str) -> list[Any]:
+        """Every record of a signal taken so far: spans, LogRecord or Metric messages."""
+        with self._changed:
+            return list(self._spans if signal == "traces" else self._others[signal])
 
     @property
     def requests(self) -> list[Request]:
@@ -191,9 +202,13 @@ class Receiver:
             self._requests.append(request)
             self._changed.notify_all()
 
-    def accept(self, spans: list[ReceivedSpan]) -> None:
-        """Take spans."""
+    def accept(self, spans: list[Any], signal: str = "traces") -> None:
+        """Take records."""
         with self._changed:
+            if signal != "traces":
+                self._others[signal] += spans
+                self._changed.notify_all()
+                return
             if self._out is not None:
                 lines = "".join(json.dumps(asdict(span), default=_shown) + "\n" for span in spans)
                 with self._out.open("a") as file:
@@ -289,15 +304,13 @@ class _Handler(BaseHTTPRequestHandler):
             if spans is not None:
                 self._take(spans, fault, script_changed)
 
-    def _take(
-        self, spans: list[ReceivedSpan], fault: Fault | None, script_changed: threading.Event
-    ) -> None:
-        receiver = self.server.receiver
+    def _take(self, spans: list[Any], fault: Fault | None, script_changed: threading.Event) -> None:
+        receiver, signal = self.server.receiver, self.path.rpartition("/")[2]
         if isinstance(fault, AcceptPartly):
-            receiver.accept(spans[: max(len(spans) - fault.rejected, 0)])
-            fault = _partial_success(fault)
+            receiver.accept(spans[: max(len(spans) - fault.rejected, 0)], signal)
+            fault = Answer(body=encode_partial_success(fault.rejected, fault.words))
         else:
-            receiver.accept(spans)
+            receiver.accept(spans, signal)
         if isinstance(fault, ResetAnswer):
             self._say(200, {"content-type": PROTOBUF}, b"\x00" * 50, length=100)
             self._reset()
@@ -313,17 +326,20 @@ class _Handler(BaseHTTPRequestHandler):
             headers["retry-after"] = fault.retry_after
         self._say(fault.status, headers, fault.words.encode())
 
-    def _decode(self, headers: Mapping[str, str], body: bytes) -> list[ReceivedSpan] | None:
-        """The request's spans; None if it was refused for what it is."""
-        if not self.path.endswith("/v1/traces"):
+    def _decode(self, headers: Mapping[str, str], body: bytes) -> list[Any] | None:
+        """The request's records; None if it was refused for what it is."""
+        _, _, signal = self.path.rpartition("/v1/")
+        content = headers.get("content-type")
+        if signal not in REQUESTS:
             self._refuse(Refuse(404, words="404 page not found"))
-        elif headers.get("content-type") != PROTOBUF:
+        elif content not in (PROTOBUF, JSON):
             self._refuse(Refuse(415, words="unsupported content type"))
         else:
             try:
                 packed = headers.get("content-encoding") == "gzip"
-                return decode_request(gzip.decompress(body) if packed else body)
-            except (DecodeError, OSError, AssertionError) as error:
+                body = gzip.decompress(body) if packed else body
+                return decode_signal(signal, body, json=content == JSON)
+            except (DecodeError, json_format.ParseError, OSError, AssertionError) as error:
                 self._refuse(Refuse(400, words=str(error)))
         return None
 
@@ -353,13 +369,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing on the test's own output."""
-
-
-def _partial_success(fault: AcceptPartly) -> Answer:
-    response = ExportTraceServiceResponse()
-    response.partial_success.rejected_spans = fault.rejected
-    response.partial_success.error_message = fault.words
-    return Answer(body=response.SerializeToString())
 
 
 def _shown(value: object) -> object:

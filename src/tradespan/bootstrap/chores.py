@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tradespan.config import Config
 from tradespan.forward.agent import Chore
+from tradespan.forward.flush import Flusher
+from tradespan.forward.limits import SpaceKeeper, SpaceLimits
+from tradespan.forward.prepare import Preparer
 
 
 def build_chores(config: Config, *, beside: bool) -> tuple[Chore, ...]:
@@ -11,4 +14,11 @@ def build_chores(config: Config, *, beside: bool) -> tuple[Chore, ...]:
 
     `beside`: whether the agent is a process of its own, which may do what would hold up the bot.
     """
-    return ()
+    spool = config.spool
+    chores: list[Chore] = [
+        SpaceKeeper(config.root, SpaceLimits(spool.bytes, spool.age, spool.free)),
+        Preparer(spool.segment_last, prepares=beside),
+    ]
+    if spool.fsync != "off":
+        chores.append(Flusher(spool.fsync))
+    return tuple(chores)

@@ -2,62 +2,133 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from tradespan.bootstrap.receivers import (
+    STORE,
+    OtlpKind,
+    Protocol,
+    read_kind,
+    receiver_address,
+    sink_name,
+)
 from tradespan.config import Config, OtlpHttp
+from tradespan.config.model import OtlpDestination, OtlpGrpc
 from tradespan.core.delivery import Cursor
 from tradespan.core.records import Kind
 from tradespan.forward.books import Books, add_up
 from tradespan.forward.courier import Courier, RetryPolicy
 from tradespan.forward.cursors import FileCursors
+from tradespan.forward.cutting import READINGS
 from tradespan.forward.post import Destination
+from tradespan.forward.source import BatchLimits
+from tradespan.sinks.otlp import OtlpSink, TlsFiles
 from tradespan.sinks.otlp_http import OtlpHttpSink
 from tradespan.sinks.store import StoreSink
 from tradespan.spool.folder import RunFolder
 from tradespan.store.store import Store
 from tradespan.wire.codec import decode_span
+from tradespan.wire.signals import SIGNALS, Signal
+
+BY_NAME: dict[str, Signal[Any]] = {signal.name: signal for signal in SIGNALS.values()}
+LIMITS: dict[Protocol, BatchLimits] = {
+    "": BatchLimits(),
+    # Encoded, a record is some times as large as in the spool: a full batch stays below what a
+    # request of this protocol may hold, so that few have to be halved.
+    "json": BatchLimits(bytes=2 * 1024 * 1024),
+    "grpc": BatchLimits(bytes=1024 * 1024),
+}
 
 
 def build_courier(config: Config, destination: Destination) -> Courier[Any] | None:
-    """The courier of one destination; None for a kind that this version does not know."""
+    """The courier of one destination; None for a kind that this version does not know.
+
+    Raises:
+        DeliveryError, StoreError: It cannot be opened.
+    """
     retry = RetryPolicy(0.5 * config.agent.retry_scale, 30.0 * config.agent.retry_scale)
-    if destination.kind == "store":
-        sink = StoreSink(Store.open(Path(destination.address)))
-        return Courier(sink, sink, Kind.SPAN, decode_span, retry=retry)
-    if destination.kind == "otlp":
-        otlp = build_otlp_sink(config, destination.address)
-        return Courier(otlp, FileCursors(otlp.name), Kind.SPAN, decode_span, retry=retry)
-    return None
+    if destination.kind == STORE:
+        # Spans only: logs and metrics have no tables yet.
+        store = StoreSink(Store.open(Path(destination.address)))
+        return Courier(store, store, Kind.SPAN, decode_span, retry=retry)
+    told = read_kind(destination.kind)
+    if told is None:
+        return None
+    signal = BY_NAME[told.signal]
+    sink = build_otlp_sink(config, destination.kind, destination.address)
+    return Courier(
+        sink,
+        FileCursors(sink.name),
+        signal.kind,
+        signal.decode,
+        retry=retry,
+        limits=LIMITS[told.protocol],
+        by_time=READINGS if signal.kind == Kind.METRIC else None,
+    )
 
 
-def otlp_sink_name(address: str) -> str:
-    """A stable, short name for a receiver: it names the cursor's file."""
-    return f"otlp-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
-
-
-def build_otlp_sink(config: Config, address: str) -> OtlpHttpSink:
-    """The sender to one address.
+def build_otlp_sink(config: Config, kind: str, address: str, **given: Any) -> OtlpSink:
+    """The sender of one signal to one address.
 
     Headers and certificates are the settings' own, and for the settings' receiver only: a run that
-    named another must not get them.
+    named another must not get them. `given`: the sink's arguments that count more.
+
+    Raises:
+        DeliveryError: It is by gRPC, which is not installed or cannot be used in this process.
+        ValueError: The kind is none of a receiver.
     """
-    known = config.otlp_traces
-    if not isinstance(known, OtlpHttp) or urlsplit(known.shown)[:2] != urlsplit(address)[:2]:
-        return OtlpHttpSink(otlp_sink_name(address), address)
-    return OtlpHttpSink(
-        otlp_sink_name(address),
-        known.url if known.shown == address else address,
-        headers=known.headers,
-        timeout=known.timeout,
-        compress=known.compression == "gzip",
-        certificate=known.certificate,
-        client_certificate=known.client_certificate,
-        client_key=known.client_key,
-    )
+    told = read_kind(kind)
+    if told is None:
+        raise ValueError(f"{kind} is no receiver of OTLP")
+    name, signal = sink_name(kind, address), BY_NAME[told.signal]
+    known = _find_known(config, told, address)
+    options: dict[str, Any] = {}
+    if known is not None:
+        options = {
+            "headers": known.headers,
+            "timeout": known.timeout,
+            "compress": known.compression == "gzip",
+            "tls": TlsFiles(known.certificate, known.client_certificate, known.client_key),
+        }
+    options |= given
+    if told.protocol == "grpc":
+        from tradespan.sinks.otlp_grpc import OtlpGrpcSink  # optional extra: otlp-grpc
+
+        target, secure = _read_target(address)
+        if isinstance(known, OtlpGrpc):
+            secure = known.secure
+        return OtlpGrpcSink(name, target, signal, secure=secure, **options)
+    if isinstance(known, OtlpHttp) and known.shown == address:
+        address = known.url
+    encoding: Literal["protobuf", "json"] = "json" if told.protocol else "protobuf"
+    return OtlpHttpSink(name, address, signal, encoding=encoding, **options)
+
+
+def _find_known(config: Config, told: OtlpKind, address: str) -> OtlpDestination | None:
+    """The settings' receiver of a signal on the same host, at best at the same address."""
+    way = OtlpGrpc if told.protocol == "grpc" else OtlpHttp
+    known = [each for each in config.otlp[told.signal] if isinstance(each, way)]
+    same = [each for each in known if receiver_address(each) == address]
+    near = [each for each in known if _host(receiver_address(each)) == _host(address)]
+    return next(iter([*same, *near]), None)
+
+
+def _host(address: str) -> tuple[str, str]:
+    """Scheme and host with port; of gRPC's own forms all of it."""
+    parts = urlsplit(address)
+    return (parts.scheme, parts.netloc) if parts.netloc else ("", address)
+
+
+def _read_target(address: str) -> tuple[str, bool]:
+    """The target of gRPC, and whether it is secure."""
+    parts = urlsplit(address)
+    if parts.scheme in ("http", "https"):
+        return parts.netloc, parts.scheme == "https"
+    return address, True
 
 
 def read_books(folder: RunFolder) -> Books:
@@ -68,10 +139,12 @@ def read_books(folder: RunFolder) -> Books:
     """
     cursors: dict[str, Cursor] = {}
     for kind, address in folder.description.get("destinations", []):
-        if kind == "otlp":
-            name = otlp_sink_name(address)
-            cursors[name] = FileCursors(name).load(str(folder.path))
-        elif kind == "store" and _is_made(Path(address)):
+        told = read_kind(kind)
+        if told is not None:
+            name = sink_name(kind, address)
+            cursor = FileCursors(name).load(str(folder.path))
+            cursors[name] = replace(cursor, kind=BY_NAME[told.signal].kind)
+        elif kind == STORE and _is_made(Path(address)):
             with closing(Store.open(address, readonly=True)) as store:
                 cursors[kind] = store.load(str(folder.path))
     return add_up(folder, cursors)

@@ -6,19 +6,20 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-import urllib3
-
-from tradespan.bootstrap.couriers import read_books
-from tradespan.bootstrap.folders import choose_root, unsupported_receiver
-from tradespan.config import Config, OtlpHttp
+from tradespan.bootstrap.couriers import BY_NAME, build_otlp_sink, read_books
+from tradespan.bootstrap.folders import choose_root
+from tradespan.bootstrap.receivers import lacks_grpc, otlp_receivers, read_kind
+from tradespan.config import Config
 from tradespan.core import native
+from tradespan.core.delivery import Accepted, Batch
 from tradespan.core.errors import TradespanError
 from tradespan.forward.books import Books
 from tradespan.spool.folder import RootLock, private_folder, run_folders
+from tradespan.spool.ways import MMAP, choose_way
 from tradespan.store.store import Store
 
 _SHOWN_RUNS = 5
@@ -58,8 +59,10 @@ def check_spool(config: Config) -> Finding:
         return Finding("spool", False, f"{config.root} cannot be written: {error}")
     free = shutil.disk_usage(config.root).free
     says = f"{config.root} is writable, {free / 1e9:,.1f} GB free; "
-    says += f"records go by mmap, {native.describe()}"
-    facts = {"free_bytes": free, "way": "mmap", "hot_path": native.describe()}
+    way = choose_way(config.root)
+    by = way.name if way.name == MMAP else f"{way.name}, because {way.why}"
+    says += f"records go by {by}, {native.describe()}"
+    facts = {"free_bytes": free, "way": way.name, "why": way.why, "hot_path": native.describe()}
     return Finding("spool", True, says, facts)
 
 
@@ -91,24 +94,23 @@ def check_store(config: Config) -> Finding:
 
 
 def check_receiver(config: Config) -> Iterator[Finding]:
-    """Whether the OTLP receiver answers, by an empty request."""
-    target = config.otlp_traces
-    if target is None:
+    """Whether the OTLP receivers answer, each for each signal, by an empty request."""
+    if lacks_grpc(config):
+        yield Finding("receiver", False, lacks_grpc(config))
+        return
+    receivers = otlp_receivers(config)
+    if not receivers:
         yield Finding("receiver", True, "none (no endpoint is set)")
-        return
-    if not isinstance(target, OtlpHttp) or unsupported_receiver(config):
-        yield Finding("receiver", False, unsupported_receiver(config))
-        return
-    headers = {"content-type": "application/x-protobuf", **target.headers}
-    pool = urllib3.PoolManager(retries=False, timeout=_ANSWER_WITHIN)
-    try:
-        answer = pool.request("POST", target.url, body=b"", headers=headers, redirect=False)
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        host = urlsplit(target.shown).netloc
-        yield Finding("receiver", False, f"{target.shown} does not answer ({host}): {error}")
-        return
-    good = 200 <= answer.status < 300
-    yield Finding("receiver", good, f"{target.shown} answers {answer.status}")
+    for kind, address in receivers:
+        told = read_kind(kind)
+        assert told is not None
+        with closing(build_otlp_sink(config, kind, address, timeout=_ANSWER_WITHIN)) as sink:
+            outcome = sink.deliver(Batch("", BY_NAME[told.signal].kind, []))
+        good = isinstance(outcome, Accepted)
+        says = f"takes {told.signal}"
+        if not isinstance(outcome, Accepted):
+            says = f"does not take {told.signal}: {outcome.reason}"
+        yield Finding("receiver", good, f"{address} {says}")
 
 
 def check_runs(config: Config) -> Iterator[Finding]:
@@ -136,6 +138,8 @@ def describe_books(books: Books) -> str:
         for word, count in (
             ("parked", sink.parked),
             ("on disk", sink.on_disk),
+            ("of other signals", sink.others),
+            *sorted((f"discarded ({reason})", n) for reason, n in sink.discarded.items()),
             ("UNACCOUNTED", sink.unaccounted),
         ):
             line += f", {word} {count:,}" if count else ""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tradespan.config import Config, OtlpHttp, override_config
+from tradespan.bootstrap.receivers import otlp_receivers
+from tradespan.config import Config, override_config
 from tradespan.core.process import process_start
 from tradespan.spool.folder import RunFolder, private_folder, run_folders
 
@@ -41,24 +42,8 @@ def open_run_folder(config: Config) -> RunFolder:
 
 def destinations(config: Config) -> list[tuple[str, str]]:
     """Where the records shall go, as `run.json` keeps it: no secrets in it."""
-    found = []
-    if config.store_path is not None:
-        found.append(("store", str(config.store_path)))
-    if config.otlp_traces is not None and not unsupported_receiver(config):
-        found.append(("otlp", config.otlp_traces.shown))
-    return found
-
-
-def unsupported_receiver(config: Config) -> str:
-    """Why nothing goes to the OTLP receiver that the settings name; empty if it does."""
-    target = config.otlp_traces
-    if target is None or (isinstance(target, OtlpHttp) and target.encoding == "protobuf"):
-        return ""
-    way = "http/json" if isinstance(target, OtlpHttp) else "grpc"
-    return (
-        f"nothing is sent to {target.shown}: the protocol {way} ({target.origin}) is not supported"
-        " yet, use http/protobuf"
-    )
+    found = [] if config.store_path is None else [("store", str(config.store_path))]
+    return found + otlp_receivers(config)
 
 
 def source_roots(script: str | None = None) -> list[str]:

@@ -20,6 +20,8 @@ from tradespan.core.guard import guarded
 from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Rhythm
 from tradespan.forward.books import Books
 from tradespan.forward.courier import Courier
+from tradespan.forward.exemplars import Exemplars
+from tradespan.forward.limits import SpaceKeeper
 from tradespan.forward.post import Destination
 from tradespan.spool.folder import RootLock, RunFolder, read_json
 
@@ -168,6 +170,7 @@ def build_agent(config: Config, only: RunFolder | None = None, *, beside: bool =
     A destination that cannot be opened stands in its status, with the reason, under `problems`.
     """
     problems: dict[str, str] = {}
+    exemplars = Exemplars()
 
     def build(destination: Destination) -> Courier[Any] | None:
         try:
@@ -176,8 +179,11 @@ def build_agent(config: Config, only: RunFolder | None = None, *, beside: bool =
             problems[destination.address] = str(error)
             raise
         problems.pop(destination.address, None)
+        if courier is not None:
+            courier.sink = exemplars.watch(courier.sink)
         return courier
 
+    chores = build_chores(config, beside=beside)
     agent = Agent(
         config.root,
         build,
@@ -185,7 +191,10 @@ def build_agent(config: Config, only: RunFolder | None = None, *, beside: bool =
         rhythm=Rhythm(poll=config.agent.poll_interval),
         only=only,
         queue_warning_threshold=config.spool.queue_warning_threshold,
-        chores=build_chores(config, beside=beside),
+        chores=(exemplars, *chores),
     )
     agent.status["problems"] = problems
+    agent.status["space"] = next(
+        (chore.told for chore in chores if isinstance(chore, SpaceKeeper)), {}
+    )
     return agent

@@ -19,9 +19,9 @@ from tradespan.bootstrap.folders import (
     choose_root,
     describe_run,
     open_run_folder,
-    unsupported_receiver,
 )
 from tradespan.bootstrap.lastwords import LAST_WORDS
+from tradespan.bootstrap.receivers import lacks_grpc
 from tradespan.bootstrap.resource import build_resource
 from tradespan.config import Config, load_config
 from tradespan.core import guard
@@ -272,7 +272,7 @@ def configure_from(
         config = choose_root(config)
         folder = None if config.disabled else _begin_run(config, injected=injected)
         if folder is not None and not injected:
-            for sentence in filter(None, [*config.warnings, unsupported_receiver(config)]):
+            for sentence in filter(None, [*config.warnings, lacks_grpc(config)]):
                 guard.logger.warning("%s", sentence)
         runtime = Runtime(config, folder, injected=injected, brought=brought)
         _runtime = runtime

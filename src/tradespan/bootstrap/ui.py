@@ -170,6 +170,7 @@ class AgentStatus:
             backlogs=tuple(map(self._to_shown, agent.backlogs.standing)),
             undelivered=agent.backlogs.undelivered,
             warnings=agent.backlogs.warnings,
+            metrics=tuple(reading.to_json() for reading in agent.meter.readings),
         )
         return status
 

@@ -30,6 +30,14 @@ from tradespan.cli.render import (
     shorten_process,
 )
 from tradespan.config import load_config
+from tradespan.forward.exemplars import (
+    Buckets,
+    Exemplar,
+    FunctionKey,
+    key_of,
+    merge_exemplars,
+    read_exemplars,
+)
 from tradespan.pages.metrics import FunctionSeries
 from tradespan.pages.readings import FunctionTotal, merge, read_metric_pages
 from tradespan.spool.folder import run_folders
@@ -67,6 +75,11 @@ def add_parser(subparsers: Any) -> None:
     add("--name", metavar="REGEX", type=read_pattern, help="a function whose name this is found in")
     add("--group", metavar="NAME", help="a process group")
     add("--limit", metavar="N", type=read_limit, help="at most so many")
+    add(
+        "--slowest",
+        action="store_true",
+        help="the trace of a kept call in the slowest bucket that has one, for `tradespan trace`",
+    )
     add("--json", action="store_true", help="one JSON object a line, with all fields")
     add("--watch", action="store_true", help="look again every second, until Ctrl-C")
     add("--root", metavar="DIR", help="the root whose runs to look at")
@@ -98,6 +111,11 @@ class Look:
     now: int
     """Nanoseconds, UTC."""
     calls: dict[FunctionSeries, int] = field(default_factory=dict)
+    exemplars: dict[FunctionKey, Buckets] = field(default_factory=dict)
+
+    def buckets(self, total: FunctionTotal) -> Buckets:
+        """The latest kept call of each bucket."""
+        return self.exemplars.get(key_of(total.series), {})
 
 
 def run(namespace: argparse.Namespace, wait: Callable[[float], object] = time.sleep) -> int:
@@ -128,11 +146,9 @@ def run(namespace: argparse.Namespace, wait: Callable[[float], object] = time.sl
 def look(root: Path) -> Look:
     """Read all pages of a root's runs."""
     now = time.time_ns()
-    readings = [
-        reading
-        for folder in run_folders(root)
-        for reading in read_metric_pages(folder.metric_pages)
-    ]
+    folders = list(run_folders(root))
+    readings = [reading for folder in folders for reading in read_metric_pages(folder.metric_pages)]
+    exemplars = merge_exemplars([read_exemplars(folder.path) for folder in folders])
     totals = merge(function for reading in readings for function in reading.functions)
     notes = [problem for reading in readings for problem in reading.problems]
     if len(notes) > _NOTES:
@@ -149,7 +165,7 @@ def look(root: Path) -> Look:
             " be written when they were first called"
         )
     calls = {total.series: total.counts.calls for total in totals}
-    return Look(totals, notes, now, calls)
+    return Look(totals, notes, now, calls, exemplars)
 
 
 def show(
@@ -166,9 +182,13 @@ def show(
     rates = [rate_of(total, now, before) for total in shown]
     if namespace.json:
         for total, rate in zip(shown, rates, strict=True):
-            print(msgspec.json.encode(to_json(total, rate)).decode())
+            told = to_json(total, rate, now.buckets(total))
+            print(msgspec.json.encode(told).decode())
         return OK
-    print_columns(console, build_columns(shown, rates, console.width))
+    columns = build_columns(shown, rates, console.width)
+    if namespace.slowest:
+        columns.append(Column("Slowest", [Text(slowest(now.buckets(each))) for each in shown]))
+    print_columns(console, columns)
     if console.is_terminal:
         more = f"{len(shown):,} of " if len(shown) < len(chosen) else ""
         line = f"{more}{format_count(len(chosen), 'function')}; percentiles are interpolated"
@@ -219,7 +239,12 @@ def rate_of(total: FunctionTotal, now: Look, before: Look | None) -> float | Non
     return sum(rates) if rates else None
 
 
-def to_json(total: FunctionTotal, rate: float | None) -> dict[str, Any]:
+def slowest(buckets: Buckets) -> str:
+    """The trace of the exemplar in the slowest bucket that has one; empty if none has."""
+    return buckets[max(buckets)].trace_id if buckets else ""
+
+
+def to_json(total: FunctionTotal, rate: float | None, buckets: Buckets) -> dict[str, Any]:
     """As plain values; times in nanoseconds. What is undefined is null."""
     series, counts = total.series, total.counts
     percentiles = {f"p{share}_ns": total.quantile(share / 100) for share in (50, 95, 99)}
@@ -244,8 +269,20 @@ def to_json(total: FunctionTotal, rate: float | None) -> dict[str, Any]:
         "total_ns": counts.total,
         "bounds_ns": series.bounds,
         "buckets": counts.buckets,
+        "exemplars": [_exemplar(place, each) for place, each in sorted(buckets.items())],
         "objective": objective,
         "running": len(total.running),
+    }
+
+
+def _exemplar(place: int, exemplar: Exemplar) -> dict[str, Any]:
+    """`bucket`: its place in `buckets`."""
+    return {
+        "bucket": place,
+        "value_ns": exemplar.value,
+        "trace_id": exemplar.trace_id,
+        "span_id": exemplar.span_id,
+        "time_ns": exemplar.time,
     }
 
 

@@ -15,8 +15,8 @@ from tradespan.bootstrap.folders import (
     describe_run,
     destinations,
     open_run_folder,
-    unsupported_receiver,
 )
+from tradespan.bootstrap.receivers import lacks_grpc, sink_name
 from tradespan.cli.exits import USAGE
 from tradespan.config import Config, load_config
 from tradespan.config.entries import find_near
@@ -172,7 +172,7 @@ def run_program(
     extra_environment: dict[str, str] | None = None,
 ) -> RunEnd:
     """Run a program under a supervisor, tell the user what there is to see and what is left."""
-    for sentence in filter(None, [*config.warnings, unsupported_receiver(config)]):
+    for sentence in filter(None, [*config.warnings, lacks_grpc(config)]):
         print(f"tradespan: {sentence}", file=sys.stderr)
     environment = {**os.environ, **(extra_environment or {})}
     launch = [sys.executable, "-m", "tradespan.bootstrap.launch"]
@@ -263,7 +263,7 @@ def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
     waiting = {name: sink["on_disk"] for name, sink in books["sinks"].items()}
     for kind, address in destinations(config):
         # What could not be opened has no line in the books: all of it waits.
-        if not any(name.partition("-")[0] == kind for name in waiting):
+        if sink_name(kind, address) not in waiting:
             waiting[f"{kind} {address}"] = books["recorded"]
     for name, count in waiting.items():
         if count:
@@ -273,6 +273,12 @@ def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
                 file=sys.stderr,
             )
     for name, sink in books["sinks"].items():
+        if discarded := sum(sink.get("discarded", {}).values()):
+            print(
+                f"tradespan: {discarded:,} records for {name} were discarded by the limits of the"
+                " spool (spool.bytes, spool.age, spool.free)",
+                file=sys.stderr,
+            )
         if sink["parked"]:
             print(
                 f"tradespan: {name} refused {sink['parked']:,} records; they are kept in"

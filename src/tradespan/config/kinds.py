@@ -229,8 +229,29 @@ def _url(raw: object, _: Place) -> str:
     return raw.strip()
 
 
+def _urls(raw: object, place: Place) -> str:
+    """One address or several, as text with single blanks between."""
+    addresses = raw.split() if isinstance(raw, str) else raw
+    if not isinstance(addresses, list | tuple) or not addresses:
+        raise Refused
+    return " ".join(_url(address, place) for address in addresses)
+
+
+def mask_urls(addresses: str) -> str:
+    """The addresses without passwords and without values of their queries."""
+    return " ".join(mask_url(address) for address in addresses.split())
+
+
+def _show_urls(raw: object) -> str:
+    if isinstance(raw, list | tuple):
+        return shorten([mask_urls(each) if isinstance(each, str) else each for each in raw])
+    return shorten(mask_urls(raw) if isinstance(raw, str) else raw)
+
+
 def _holds_password(raw: object) -> bool:
-    return isinstance(raw, str) and mask_url(raw) != raw
+    if isinstance(raw, list | tuple):
+        return any(map(_holds_password, raw))
+    return isinstance(raw, str) and mask_urls(raw) != " ".join(raw.split())
 
 
 def _patterns(raw: object, _: Place) -> tuple[re.Pattern[str], ...]:
@@ -331,12 +352,12 @@ BOOLEAN = Kind(
 PATH = Kind("path", "a path", resolve_path, _format_optional)
 PATH_OR_NONE = Kind("path", "a path, or none", _path_or_none, _format_optional)
 READABLE_FILE = Kind("file", "a file that exists and can be read", _existing_file, _format_optional)
-URL = Kind(
-    "URL",
-    "an address such as http://localhost:4318",
-    _url,
-    lambda url: "none" if url is None else mask_url(url),
-    show_raw=lambda raw: shorten(mask_url(raw) if isinstance(raw, str) else raw),
+URLS = Kind(
+    "URLs",
+    "an address such as http://localhost:4318, or several",
+    _urls,
+    lambda urls: "none" if urls is None else mask_urls(urls),
+    show_raw=_show_urls,
     holds_secret=_holds_password,
 )
 PATTERNS = Kind(

@@ -26,11 +26,17 @@ class SpoolConfig(NamedTuple):
     directory: Path | None
     """This run's folder; None: a new one below the root."""
     bytes: int
-    """Most bytes of all segments below the root."""
+    """Most bytes of all runs' files below the root."""
+    age: float | None
+    """Seconds that a record waits for its destinations; None: without end."""
+    free: int
+    """Bytes of free disk below which records are discarded; 0: no floor."""
     segment_first: int
     """Bytes of a process's first segment; each next one is twice as large."""
     segment_last: int
     """Bytes at which segments stop to grow; not under `segment_first`."""
+    fsync: Literal["closed", "interval", "off"]
+    """What the agent forces onto the disk."""
     memory_records: int
     queue_warning_threshold: int
 
@@ -130,6 +136,15 @@ class OtlpGrpc(NamedTuple):
         """The address without secrets."""
         return mask_url(self.target)
 
+    @property
+    def address(self) -> str:
+        """The address without secrets, with a scheme that tells whether it is secure, where it is
+        host and port.
+        """
+        if "/" in self.target or (self.target.count(":") > 1 and "[" not in self.target):
+            return self.shown
+        return f"{'https' if self.secure else 'http'}://{self.shown}"
+
 
 OtlpDestination = OtlpHttp | OtlpGrpc
 
@@ -184,8 +199,10 @@ class Config(NamedTuple):
     """Whether what a sampler drops is gone, also if it fails."""
     traces_id_generator: str
     traces_exporter: Literal["otlp", "none"]
-    otlp_traces: OtlpDestination | None
-    """Where spans go; None: to no OTLP receiver."""
+    logs_exporter: Literal["otlp", "none"]
+    metrics_exporter: Literal["otlp", "none"]
+    otlp: Mapping[str, tuple[OtlpDestination, ...]]
+    """By signal (`traces`, `logs`, `metrics`): the OTLP receivers that get it."""
     warnings: tuple[str, ...]
     """What was ignored, and why: one sentence each, for the caller to say once."""
     values: Mapping[str, Value]
@@ -201,6 +218,11 @@ class Config(NamedTuple):
     def file(self) -> Path | None:
         """The settings file that was read."""
         return self.layers.file
+
+    @property
+    def otlp_traces(self) -> OtlpDestination | None:
+        """The first receiver of spans; None: they go to none."""
+        return next(iter(self.otlp["traces"]), None)
 
     def origin(self, key: str) -> str:
         """Who gave a setting its value: `environment TRADESPAN_PORT`, `default`.

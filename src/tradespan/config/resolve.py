@@ -21,9 +21,9 @@ from tradespan.config.model import (
     SpoolConfig,
     UiConfig,
 )
-from tradespan.config.otlp import build_destination
+from tradespan.config.otlp import build_destinations
 from tradespan.config.rules import read_instrument_rule, read_map_rule, read_rules
-from tradespan.config.settings import EFFECTIVE_VARIABLE
+from tradespan.config.settings import EFFECTIVE_VARIABLE, SIGNALS
 from tradespan.config.sources import read_arguments, read_environment, read_file
 
 GROUPS: Mapping[str, Any] = {
@@ -163,13 +163,13 @@ def decide(layers: Layers) -> Config:
             groups[group][name] = value.value
         elif group != "otlp":
             singles[key.replace(".", "_")] = value.value
-    destination = build_destination("traces", values, warnings)
+    receivers = {signal: build_destinations(signal, values, warnings) for signal in SIGNALS}
     return Config(
         **singles,
         **{name: build(**groups[name]) for name, build in GROUPS.items()},
         instrument=tuple(read_rules("instrument", read_instrument_rule, layers)),
         map=tuple(read_rules("map", read_map_rule, layers)),
-        otlp_traces=destination,
+        otlp=receivers,
         warnings=tuple(warnings),
         values=values,
         layers=layers,

@@ -25,7 +25,7 @@ from tradespan.config.kinds import (
     PATTERNS,
     READABLE_FILE,
     TEXT,
-    URL,
+    URLS,
     Kind,
     choice,
     duration,
@@ -35,8 +35,8 @@ from tradespan.config.kinds import (
 )
 from tradespan.config.redaction import HIDDEN_PATTERNS, NAMES
 
-SIGNALS = ("traces",)
-"""Signals that have OTLP settings of their own; metrics and logs join here."""
+SIGNALS = ("traces", "logs", "metrics")
+"""Signals that have OTLP settings of their own."""
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -133,14 +133,27 @@ _PLACES: tuple[Setting, ...] = (
             "Folder of this run's segments; by default a new one below the root.",
             ("TRADESPAN_SPOOL",), "spool"),
     Setting("spool.bytes", size(64 * KIB), 2 * GIB,
-            "Most bytes that the segments below one root may take.",
+            "Most bytes that the files of all runs below one root may take; an eighth of it is "
+            "kept for errors. Beyond it the oldest ordinary records go, counted, and errors last.",
             ("TRADESPAN_SPOOL_BYTES",), unit="B"),
+    Setting("spool.age", duration(0, zero_is_endless=True), 604_800.0,
+            "How long records wait for a destination that does not take them; then they go, "
+            "counted. 0: without end.",
+            ("TRADESPAN_SPOOL_AGE",), unit="s"),
+    Setting("spool.free", size(0), 256 * MIB,
+            "Free disk below which the oldest ordinary records go, counted, and errors once half "
+            "of it is gone too; a twentieth of the file system if that is less. 0: no floor.",
+            ("TRADESPAN_SPOOL_FREE",), unit="B"),
     Setting("spool.segment_first", size(64 * KIB), 256 * KIB,
             "Size of a process's first segment; each next one is twice as large.",
             ("TRADESPAN_SEGMENT_FIRST",), unit="B"),
     Setting("spool.segment_last", size(64 * KIB), 16 * MIB,
             "Size at which segments stop to grow.",
             ("TRADESPAN_SEGMENT_LAST",), unit="B"),
+    Setting("spool.fsync", choice("closed", "interval", "off"), "closed",
+            "What the agent forces onto the disk: segments that are finished and not delivered "
+            "within a second; those that are written now, too, once a second; or nothing.",
+            ("TRADESPAN_FSYNC",)),
     Setting("spool.memory_records", integer(0), 50_000,
             "Most records kept in memory while the disk takes none.",
             ("TRADESPAN_MEMORY_RECORDS",), unit="{record}"),
@@ -261,7 +274,7 @@ PROTOCOLS = choice("http/protobuf", "http/json", "grpc")
 # Name → kind, default, doc. Each exists for all signals (`otlp.timeout`,
 # OTEL_EXPORTER_OTLP_TIMEOUT) and for each one (`otlp.traces.timeout`, …_OTLP_TRACES_TIMEOUT).
 _EXPORTER: dict[str, tuple[Kind, Any, str]] = {
-    "endpoint": (URL, None, "Address of the OTLP receiver"),
+    "endpoint": (URLS, None, "Address of the OTLP receiver"),
     "protocol": (PROTOCOLS, "http/protobuf", "Transport and encoding"),
     "headers": (HEADERS, {}, "Headers of each request"),
     "timeout": (duration(0, zero_is_endless=True), 10.0, "Longest time of one request"),
@@ -295,7 +308,9 @@ def _exporter_settings() -> list[Setting]:
 
 
 _ENDING = {
-    ("endpoint", False): "; for HTTP, /v1/traces is added to its path",
+    ("endpoint", False): "; for HTTP, /v1/traces (logs, metrics) is added to its path. Several, "
+    "with blanks between or as a list: each gets everything, the first one "
+    "(and others on its host) the headers and the client's certificate",
     ("endpoint", True): " of this signal; used as it is",
 }
 

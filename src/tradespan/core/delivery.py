@@ -8,7 +8,7 @@ decides about retries, cursors and deletion.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from tradespan.core.records import Kind, Lane, Resource, Site
@@ -48,23 +48,46 @@ class LaneBook:
     highest: int = 0
     """The highest sequence number read: as many records were begun."""
     read: int = 0
-    """Records read."""
+    """Records passed, of any kind: delivered, of another kind, or discarded before they were."""
     damaged: int = 0
     """Bytes that did not validate."""
     segments: int = 0
-    """Segments begun to be read."""
+    """Segments begun to be read, or discarded."""
     ordinal: int = 0
     """The highest ordinal among them."""
+    other: dict[int, int] = field(default_factory=dict)
+    """Kind → records among `read` that are not of the sink's own kind."""
+    discarded: dict[str, int] = field(default_factory=dict)
+    """Reason → records among `read`, of its own kind, that a limit of the spool has cost it."""
 
     @property
-    def missing(self) -> int:
-        """Records begun and not read so far."""
-        return max(self.highest - self.read, 0)
+    def taken(self) -> int:
+        """Records delivered, or parked."""
+        return self.read - sum(self.other.values()) - sum(self.discarded.values())
 
-    @property
-    def lost(self) -> int:
-        """Missing records that a damage or a missing segment explains; others never returned."""
-        return self.missing if self.damaged or self.ordinal > self.segments else 0
+    def copy(self) -> LaneBook:
+        """A book of its own."""
+        return replace(self, other=dict(self.other), discarded=dict(self.discarded))
+
+    def pass_over(self, counts: Mapping[int, int], kind: Kind) -> None:
+        """Count records by their kind; those of another kind than the sink's are not for it."""
+        for each, count in counts.items():
+            self.read += count
+            if each != kind and count:
+                self.other[each] = self.other.get(each, 0) + count
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> LaneBook:
+        """From `asdict`, by way of JSON; unknown keys are ignored, missing ones are 0."""
+        return cls(
+            int(content.get("highest", 0)),
+            int(content.get("read", 0)),
+            int(content.get("damaged", 0)),
+            int(content.get("segments", 0)),
+            int(content.get("ordinal", 0)),
+            {int(kind): int(count) for kind, count in content.get("other", {}).items()},
+            {str(reason): int(count) for reason, count in content.get("discarded", {}).items()},
+        )
 
 
 @dataclass(slots=True)
@@ -72,27 +95,39 @@ class Cursor:
     """How far one sink has come in one run's folder, and what it has taken."""
 
     positions: dict[str, int] = field(default_factory=dict)
-    """Segment name → offset of the first byte not yet acknowledged."""
+    """Segment name → offset of the first byte not yet acknowledged. A discarded segment stands here
+    under the name of what is left of it, once it is in the books."""
     accepted: int = 0
     """Records acknowledged since the folder was made."""
     parked: int = 0
     """Records refused for good, in the dead letter."""
     books: dict[str, LaneBook] = field(default_factory=dict)
     """`<writer>-<lane>` → what was read of it."""
+    passed: dict[str, dict[int, int]] = field(default_factory=dict)
+    """Segment name → kind → records before the position: if the segment is discarded, the rest of
+    what it held is what the sink misses. Not given for positions of an earlier version."""
+    kind: Kind = Kind.SPAN
+    """Kind of record that the sink takes."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for whoever keeps it."""
-        return asdict(self)
+        return {**asdict(self), "kind": int(self.kind)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Cursor:
         """From `to_json`; unknown keys are ignored."""
-        books = {key: LaneBook(**book) for key, book in content.get("books", {}).items()}
+        books = {key: LaneBook.from_json(book) for key, book in content.get("books", {}).items()}
+        passed = {
+            name: {int(kind): int(count) for kind, count in counts.items()}
+            for name, counts in content.get("passed", {}).items()
+        }
         return cls(
             dict(content.get("positions", {})),
             int(content.get("accepted", 0)),
             int(content.get("parked", 0)),
             books,
+            passed,
+            Kind(content.get("kind", Kind.SPAN)),
         )
 
 
@@ -133,6 +168,13 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Denied:
+    """The sink takes nothing from us: a token has expired, or has no rights yet. They stay here."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Split:
     """The request is too large as a whole: halve it."""
 
@@ -148,7 +190,7 @@ class Parked:
     """How many records of the batch were refused; None: all."""
 
 
-Outcome = Accepted | Retry | Split | Parked
+Outcome = Accepted | Retry | Denied | Split | Parked
 
 
 class Sink(Protocol[T]):

@@ -1,7 +1,7 @@
 """What is recorded: the shapes that travel from the bot to the sinks.
 
-A *record* is one span (later: one log line, one metric reading). It is a MessagePack array whose
-trailing default fields are left off by whoever encodes it, so that the common span costs 60 bytes.
+A *record* is one span, one log line or one metric reading. It is a MessagePack array whose trailing
+default fields are left off by whoever encodes it, so that the common span costs 60 bytes.
 `spool/FORMAT.md` is the specification of the bytes; the classes here name each position.
 """
 
@@ -39,6 +39,9 @@ class Kind(IntEnum):
     LOG = 17
     METRIC = 18
 
+
+LEAST_ERROR = 17
+"""OpenTelemetry's SeverityNumber of ERROR: log records from it up travel in the error lane."""
 
 OPEN = 1 << 7
 """Bit of `Span.flags`: the call has begun and is not over (`@monitor(durable=True)`)."""
@@ -204,3 +207,52 @@ class Resource(msgspec.Struct, frozen=True, array_like=True):
 
     attributes: dict[str, AttributeValue]
     schema_url: str = ""
+
+
+class LogRecord(msgspec.Struct, frozen=True, array_like=True):
+    """One log line, or one event: what has a severity or a name, and one moment."""
+
+    site: int
+    """Its scope: a site without a name and without parameters. 0: none."""
+    time: int
+    """When it happened: nanoseconds, UTC; 0: not known."""
+    observed_time: int = 0
+    """When it was seen here: nanoseconds, UTC; 0: not known."""
+    severity_number: int = 0
+    """OpenTelemetry's SeverityNumber, 1 to 24, from 17 on an error; 0: not known."""
+    severity_text: str = ""
+    """As its source calls it."""
+    body: AttributeValue = None
+    attributes: dict[str, AttributeValue] | None = None
+    trace_id: bytes = b""
+    """16 bytes, big-endian; empty: it belongs to no trace."""
+    span_id: int = 0
+    """0: none."""
+    trace_flags: int = 0
+    """W3C trace flags, 0 to 255."""
+    event_name: str = ""
+    """Of an event; empty: a log line."""
+    dropped_attributes: int = 0
+    """Attributes beyond the limits."""
+
+    @property
+    def lane(self) -> Lane:
+        """The lane that it travels in."""
+        return Lane.ERROR if self.severity_number >= LEAST_ERROR else Lane.ORDINARY
+
+
+class MetricReading(msgspec.Struct, frozen=True, array_like=True):
+    """What was read of some metrics at one time, encoded: a request is readings one after another.
+
+    So the bytes that are sent are those that were recorded, however often they are sent. Who
+    bisects or batches by time looks at the times beside them.
+    """
+
+    time: int
+    """Of the newest point: nanoseconds, UTC."""
+    oldest: int
+    """Of the oldest point: nanoseconds, UTC."""
+    points: int
+    """How many data points there are."""
+    resource_metrics: bytes
+    """OTLP's ResourceMetrics message, its resource included: the segment's says nothing here."""

@@ -20,6 +20,20 @@ class Instrument(NamedTuple):
     """Upper bounds of a histogram's buckets, in `unit`."""
 
 
+TRADESPAN_FORWARD_ACCEPTED: Final = Instrument(
+    "tradespan.forward.accepted",
+    "counter",
+    "{record}",
+    ("tradespan.sink",),
+)
+"""Records that a sink has taken for good."""
+TRADESPAN_FORWARD_PARKED: Final = Instrument(
+    "tradespan.forward.parked",
+    "counter",
+    "{record}",
+    ("tradespan.sink",),
+)
+"""Records that a sink refused for good; they are in its dead letter."""
 TRADESPAN_FUNCTION_CALLS: Final = Instrument(
     "tradespan.function.calls",
     "counter",
@@ -97,3 +111,38 @@ TRADESPAN_QUEUE_WARNINGS: Final = Instrument(
 )
 """How often the records of a run that wait for a sink have reached the run's
 `queue_warning_threshold`."""
+TRADESPAN_SPOOL_BYTES: Final = Instrument(
+    "tradespan.spool.bytes",
+    "gauge",
+    "By",
+    ("tradespan.content",),
+)
+"""Bytes that the files of all runs take on the disk."""
+TRADESPAN_SPOOL_DISCARDED: Final = Instrument(
+    "tradespan.spool.discarded",
+    "counter",
+    "{record}",
+    ("tradespan.lane", "tradespan.sink", "tradespan.reason"),
+)
+"""Records that a sink will never get, each counted with its reason."""
+TRADESPAN_SPOOL_RECORDS: Final = Instrument(
+    "tradespan.spool.records",
+    "gauge",
+    "{record}",
+    ("tradespan.lane", "tradespan.state"),
+)
+"""Records of all runs that are not delivered to the end, by what the bots' processes count."""
+TRADESPAN_SPOOL_UNACCOUNTED: Final = Instrument(
+    "tradespan.spool.unaccounted",
+    "gauge",
+    "{record}",
+    ("tradespan.sink",),
+)
+"""Records of which nobody can say where they are; anything but 0 is critical."""
+TRADESPAN_SPOOL_UNDELIVERED: Final = Instrument(
+    "tradespan.spool.undelivered",
+    "gauge",
+    "{record}",
+    ("tradespan.lane", "tradespan.sink"),
+)
+"""Records on disk that a sink has not taken."""

@@ -11,6 +11,8 @@ from typing import Final
 
 TRADESPAN_ARGS_TEMPLATE: Final = "tradespan.args"
 """A captured argument, by the parameter's name. Type: any."""
+TRADESPAN_CONTENT: Final = "tradespan.content"
+"""What files of the spool hold. See `TradespanContent`."""
 TRADESPAN_DEATH_CAUSE: Final = "tradespan.death.cause"
 """How the process ended that was in the call. Type: string."""
 TRADESPAN_ENDED_BY: Final = "tradespan.ended_by"
@@ -30,6 +32,8 @@ TRADESPAN_LATE: Final = "tradespan.late"
 TRADESPAN_PROCESS_GROUP: Final = "tradespan.process_group"
 """The group that the function belongs to, by `[[instrument]]`, by `@monitor`, or by its module's
 last part. Type: string."""
+TRADESPAN_REASON: Final = "tradespan.reason"
+"""Why a record was discarded. See `TradespanReason`."""
 TRADESPAN_RESULT: Final = "tradespan.result"
 """What the function returned, in the form of an argument. Type: any."""
 TRADESPAN_SAMPLE_RATE: Final = "tradespan.sample_rate"
@@ -39,6 +43,8 @@ TRADESPAN_SIGNAL: Final = "tradespan.signal"
 `TradespanSignal`."""
 TRADESPAN_SINK: Final = "tradespan.sink"
 """A destination of records, by the name that its cursor has. Type: string."""
+TRADESPAN_STATE: Final = "tradespan.state"
+"""Where a record is, or what happened to it on its way into the spool. See `TradespanState`."""
 TRADING_CURRENCY: Final = "trading.currency"
 """Currency of the amounts beside it, by ISO 4217 or as the venue calls it. Type: string."""
 TRADING_DECISION_CONFIDENCE: Final = "trading.decision.confidence"
@@ -95,13 +101,43 @@ TRADING_VENUE: Final = "trading.venue"
 """Where it is traded. Type: string."""
 
 
+class TradespanContent:
+    """Values of `tradespan.content`."""
+
+    ORDINARY: Final = "ordinary"
+    """Segments of the ordinary lane."""
+    ERROR: Final = "error"
+    """Segments of the error lane."""
+    SET_ASIDE: Final = "set_aside"
+    """Dead letters, and files that are no segments; nothing deletes them but a human."""
+
+
 class TradespanLane:
     """Values of `tradespan.lane`."""
 
     ORDINARY: Final = "ordinary"
     """Whatever is not in the other one."""
     ERROR: Final = "error"
-    """Spans that failed; delivered first, discarded last."""
+    """Spans that failed, log records from ERROR up; delivered first, discarded last."""
+
+
+class TradespanReason:
+    """Values of `tradespan.reason`."""
+
+    OVERFLOW: Final = "overflow"
+    """The disk took nothing, and memory was full."""
+    UNENCODABLE: Final = "unencodable"
+    """It holds what no encoding has."""
+    OVERSIZE: Final = "oversize"
+    """It is over 1 MiB, also after it was cut."""
+    DIED_IN_MEMORY: Final = "died_in_memory"
+    """It waited in the memory of a process that died."""
+    LIMIT_BYTES: Final = "limit_bytes"
+    """The files of all runs took more than `spool.bytes`."""
+    LIMIT_AGE: Final = "limit_age"
+    """It waited for longer than `spool.age`."""
+    LOW_DISK: Final = "low_disk"
+    """Less than `spool.free` was left on the disk."""
 
 
 class TradespanSignal:
@@ -125,6 +161,19 @@ class TradespanSignal:
     """What was left of the order is gone."""
     ERROR: Final = "error"
     """The program handled something that went wrong."""
+
+
+class TradespanState:
+    """Values of `tradespan.state`."""
+
+    RECORDED: Final = "recorded"
+    """Recorded at all, wherever it is now; by the writers' own numbers."""
+    IN_MEMORY: Final = "in_memory"
+    """Waits in the bot's memory until there is a place on the disk."""
+    RECOVERED: Final = "recovered"
+    """Waited in the bot's memory, and has been written since."""
+    INTERRUPTED: Final = "interrupted"
+    """Not recorded, its process died in the call."""
 
 
 class TradingExecutionType:

@@ -25,6 +25,7 @@ from tradespan.forward.backlog import DEFAULT_THRESHOLD, BacklogWatch, Queue, Wa
 from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier
 from tradespan.forward.death import DeathWatch, held_back, tables
+from tradespan.forward.measures import Meter
 from tradespan.forward.post import Destination, Post
 from tradespan.forward.register import FolderRegister
 from tradespan.pages.folding import fold_dead_pages
@@ -95,6 +96,7 @@ class Agent:
         self.stop = threading.Event()
         self.status: dict[str, Any] = {"pid": os.getpid(), "started": time.time()}
         self.backlogs = BacklogWatch(self._count_waiting, queue_warning_threshold)
+        self.meter = Meter(self.books)
         self._chores = chores
         self._deaths = DeathWatch(root)
         self._build = build_courier
@@ -295,13 +297,16 @@ class Agent:
         self.backlogs.look(self._queues())
         sinks = {post.courier.sink.name: self._describe_sink(post) for post in self._posts.values()}
         backlogs = [each.to_json() for each in self.backlogs.standing]
-        content = {**self.status, "time": time.time(), "sinks": sinks, "backlogs": backlogs}
-        replace_json(self.root / STATUS, content)
+        self.meter.look(self.open_folders(), self.status.get("space", {}))
+        metrics = [reading.to_json() for reading in self.meter.readings]
+        told = {"sinks": sinks, "backlogs": backlogs, "metrics": metrics}
+        replace_json(self.root / STATUS, {**self.status, "time": time.time(), **told})
 
     def _describe_sink(self, post: Post) -> dict[str, Any]:
         name, state = post.courier.sink.name, post.courier.state
         return {
             "address": post.destination.address,
+            "state": state.waits_for.value,
             "failing": state.failing_since is not None,
             "last_error": state.last_error,
             "undelivered": self.backlogs.undelivered.get(name, 0),

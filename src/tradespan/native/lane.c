@@ -145,11 +145,12 @@ typedef struct {
     PyObject_HEAD
     uint64_t word;      /* the next record's, without its kind */
     Py_buffer counter;  /* one cell of the counter page: the word of the latest record that is safe */
-    Place *place;       /* NULL: every record takes the slow way */
-    PyObject *declared; /* a dict whose keys are the sites declared in the place's segment */
+    Place *place;       /* NULL: no record goes into a mapping */
+    PyObject *declared; /* a dict: number of a site that is declared in the place's segment → append */
     PyObject *encode;   /* fall-back encoder: tuple → bytes */
     PyObject *slow;     /* (site, frame): whatever it takes until the frame is safe */
     PyObject *too_long; /* the exception for over 1 MiB */
+    Checksum checksum;  /* of its frames */
     unsigned char lane;
 } Lane;
 
@@ -163,12 +164,16 @@ acknowledge(Lane *self, uint64_t word)
 static PyObject *
 lane_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"lane", "counter", "encode", "slow", "too_long", NULL};
-    unsigned char lane;
+    static char *names[] = {"lane", "counter", "encode", "slow", "too_long", "checksum", NULL};
+    unsigned char lane, checksum = 1;
     PyObject *counter, *encode, *slow, *too_long;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "bOOOO", names, &lane, &counter, &encode, &slow,
-                                     &too_long))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "bOOOO|b", names, &lane, &counter, &encode, &slow,
+                                     &too_long, &checksum))
         return NULL;
+    if (checksum != 1 && checksum != 2) {
+        PyErr_Format(PyExc_ValueError, "there is no checksum %d", checksum);
+        return NULL;
+    }
     Lane *self = (Lane *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
@@ -177,11 +182,35 @@ lane_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     self->lane = lane;
+    self->checksum = checksum == 1 ? crc32_of : crc32c_of;
     self->word = SEQUENCE_STEP | lane;
     self->encode = Py_NewRef(encode);
     self->slow = Py_NewRef(slow);
     self->too_long = Py_NewRef(too_long);
     return (PyObject *)self;
+}
+
+/* Append where frames don't go through a mapping (`FilePlace` of spool/segment.py): by what `declared`
+ * holds for the site. 1: done; 0: the slow way is to be taken; -1: an exception is set. */
+static int
+append_in_python(Lane *self, PyObject *site, PyObject *frame)
+{
+    if (self->place != NULL || self->declared == NULL || !PyLong_CheckExact(site))
+        return 0;
+    PyObject *append = PyDict_GetItemWithError(self->declared, site);
+    if (append == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    Py_INCREF(append);
+    PyObject *result = PyObject_CallOneArg(append, frame);
+    Py_DECREF(append);
+    if (result == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_ValueError))
+            return -1;
+        PyErr_Clear(); /* full, or closed */
+        return 0;
+    }
+    Py_DECREF(result);
+    return 1;
 }
 
 /* Draw a number, finish the frame of a draft and get it to safety. -1: an exception is set. */
@@ -203,7 +232,8 @@ write_draft(Lane *self, long kind, PyObject *site, Draft *draft)
     uint64_t word = self->word | (uint64_t)kind << 8;
     self->word += SEQUENCE_STEP;
     uint32_t length = (uint32_t)size;
-    uint32_t checksum = crc32_of(frame + FRAME_HEADER, (size_t)size, (uint32_t)(word ^ word >> 32));
+    uint32_t seed = (uint32_t)(word ^ word >> 32);
+    uint32_t checksum = self->checksum(frame + FRAME_HEADER, (size_t)size, seed);
     memcpy(frame, &length, 4);
     memcpy(frame + 4, &checksum, 4);
     memcpy(frame + 8, &word, 8);
@@ -215,12 +245,16 @@ write_draft(Lane *self, long kind, PyObject *site, Draft *draft)
     PyObject *bytes = PyBytes_FromStringAndSize((char *)frame, whole);
     if (bytes == NULL)
         return -1;
-    PyObject *arguments[] = {site, bytes};
-    PyObject *result = PyObject_Vectorcall(self->slow, arguments, 2, NULL);
+    int done = append_in_python(self, site, bytes);
+    if (done == 0) {
+        PyObject *arguments[] = {site, bytes};
+        PyObject *result = PyObject_Vectorcall(self->slow, arguments, 2, NULL);
+        done = result == NULL ? -1 : 1;
+        Py_XDECREF(result);
+    }
     Py_DECREF(bytes);
-    if (result == NULL)
+    if (done < 0)
         return -1;
-    Py_DECREF(result);
     acknowledge(self, word);
     return 0;
 }
@@ -464,7 +498,7 @@ lane_fail(Lane *self, PyObject *const *args, Py_ssize_t count)
 
 PyDoc_STRVAR(lane_use_doc,
              "use(place, declared)\n\nWrite to a place from now on, records of the sites that are keys "
-             "of `declared`; all others take the slow way, and all if `place` is None.");
+             "of `declared`; all others take the slow way. If it is no Place, by what `declared` holds.");
 
 static PyObject *
 lane_use(Lane *self, PyObject *const *args, Py_ssize_t count)
@@ -474,7 +508,8 @@ lane_use(Lane *self, PyObject *const *args, Py_ssize_t count)
         PyErr_SetString(PyExc_TypeError, "use() takes a place and a dict");
         return NULL;
     }
-    /* A segment made while the way in Python was chosen has another kind of place. */
+    /* What is not mapped has another kind of place, and a segment made while the way in Python was
+     * chosen: see append_in_python. */
     int ours = Py_TYPE(args[0]) == state->place_type;
     PyObject *place = (PyObject *)self->place, *declared = self->declared;
     self->place = ours ? (Place *)Py_NewRef(args[0]) : NULL;
@@ -572,7 +607,7 @@ static PyMethodDef lane_methods[] = {
 };
 
 static PyType_Slot lane_slots[] = {
-    {Py_tp_doc, "Lane(lane, counter, encode, slow, too_long)\n\nThe fast way of one lane's records."},
+    {Py_tp_doc, "Lane(lane, counter, encode, slow, too_long, checksum=1)\n\nThe fast way of one lane's records."},
     {Py_tp_new, lane_new},
     {Py_tp_dealloc, lane_dealloc},
     {Py_tp_traverse, lane_traverse},

@@ -3,7 +3,7 @@
 #include "native.h"
 
 /* Raised with every change that the Python side has to know of: core/native.py compares it. */
-#define INTERFACE 7
+#define INTERFACE 8
 
 static int
 add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **kept)
@@ -36,6 +36,8 @@ execute(PyObject *module)
         add_type(module, &flights_spec, &state->flights_type) < 0 ||
         add_type(module, &starter_spec, NULL) < 0 || add_type(module, &codes_spec, NULL) < 0)
         return -1;
+    if (PyModule_AddIntConstant(module, "HAS_CRC32C", has_crc32c()) < 0)
+        return -1;
     return PyModule_AddIntConstant(module, "INTERFACE", INTERFACE);
 }
 
@@ -62,6 +64,7 @@ clear(PyObject *module)
 }
 
 static PyMethodDef functions[] = {
+    {"crc32c", (PyCFunction)(void (*)(void))crc32c, METH_FASTCALL, crc32c_doc},
     {"quote", (PyCFunction)(void (*)(void))quote, METH_FASTCALL, quote_doc},
     {"scan", (PyCFunction)(void (*)(void))scan, METH_FASTCALL, scan_doc},
     {"show_all", (PyCFunction)(void (*)(void))show_all, METH_FASTCALL, show_all_doc},

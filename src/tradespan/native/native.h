@@ -38,7 +38,12 @@ typedef struct {
 
 /* checksum.c */
 void fill_crc_tables(void);
+typedef uint32_t (*Checksum)(const unsigned char *data, size_t size, uint32_t seed);
 uint32_t crc32_of(const unsigned char *data, size_t size, uint32_t seed);
+uint32_t crc32c_of(const unsigned char *data, size_t size, uint32_t seed);
+int has_crc32c(void);
+PyObject *crc32c(PyObject *module, PyObject *const *args, Py_ssize_t count);
+extern const char crc32c_doc[];
 
 /* encode.c: a frame under construction. It belongs to one call and not to the lane: encoding may run
  * Python code that records as well. */

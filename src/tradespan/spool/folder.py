@@ -21,9 +21,11 @@ from typing import Any
 from tradespan.core.errors import SpoolUnavailable
 from tradespan.pages.counters import Page, read_page
 from tradespan.pages.locks import is_locked
+from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.layout import SegmentName
 
 RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
+EXEMPLARS = "exemplars.json"
 RUNS = "runs"
 DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
@@ -91,6 +93,9 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.held: dict[object, frozenset[str]] = {}
+        """Who reads here → names of segments of which it has records in its hands that nobody has
+        acknowledged yet. Such a segment is discarded last of all, if ever."""
         self._read: dict[str, tuple[tuple[int, int, int], dict[str, Any] | None]] = {}
 
     def __repr__(self) -> str:
@@ -132,7 +137,15 @@ class RunFolder:
 
     def segments(self) -> list[SegmentName]:
         """The segments, oldest first."""
-        return sorted(name for entry in self.entries() if (name := SegmentName.parse(entry)))
+        return self.contents()[0]
+
+    def contents(self) -> tuple[list[SegmentName], list[DiscardedSegment]]:
+        """The segments and what is left of discarded ones, oldest first, as of one look."""
+        entries = self.entries()
+        segments = {name for entry in entries if (name := SegmentName.parse(entry))}
+        left = [each for entry in entries if (each := DiscardedSegment.parse(entry))]
+        # A look beside a rename may find both names: from the rename on it is discarded.
+        return sorted(segments.difference(each.segment for each in left)), sorted(left, key=_begun)
 
     def pages(self) -> list[Page]:
         """The counters of the folder's writers."""
@@ -200,9 +213,15 @@ class RunFolder:
         return known[1]
 
 
+def _begun(left: DiscardedSegment) -> SegmentName:
+    return left.segment
+
+
 def _is_passing(entry: str) -> bool:
     """Whether a file of a run's folder means nothing once the run is delivered."""
-    if entry in (RUN, ENDED, DRAINED, PROGRESS) or entry.endswith(".page"):
+    if DiscardedSegment.parse(entry) is not None:
+        return True
+    if entry in (RUN, ENDED, DRAINED, PROGRESS, EXEMPLARS) or entry.endswith(".page"):
         return True
     if _METRICS.fullmatch(entry) or _OF_DEATHS.fullmatch(entry):
         return True

@@ -14,6 +14,7 @@ from zlib import crc32
 import msgspec
 
 from tradespan.core import native
+from tradespan.spool.checksums import CRC32
 from tradespan.spool.layout import PayloadTooLong, frame_packers, make_packer
 from tradespan.spool.segment import Append, Place
 
@@ -49,7 +50,8 @@ class FastLane(Protocol):
     def use(self, place: Place | None, declared: dict[int, Append], /) -> None:
         """Write to a segment's place from now on, records of sites that were declared there.
 
-        All others take the slow way; all records do while `declared` is empty.
+        All others take the slow way; all records do while `declared` is empty. What it holds for a
+        site appends a whole frame, or raises ValueError: used where the place is no mapping's.
         """
         ...
 
@@ -139,11 +141,11 @@ class PureLane:
         self._acknowledged = counter
 
 
-def make_lane(lane: int, counter: memoryview, slow: Slow) -> FastLane:
-    """The native one, where there is one."""
+def make_lane(lane: int, counter: memoryview, slow: Slow, checksum: int = CRC32) -> FastLane:
+    """The native one, where there is one; the other knows no checksum but CRC-32."""
     if native.module is None:
         return PureLane(lane, counter, slow)
-    made: FastLane = native.module.Lane(lane, counter, _encode, slow, PayloadTooLong)
+    made: FastLane = native.module.Lane(lane, counter, _encode, slow, PayloadTooLong, checksum)
     return made
 
 

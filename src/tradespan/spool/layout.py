@@ -8,8 +8,11 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tradespan.spool.checksums import CRC32, checksums
+
 MAGIC = b"tspan\r\n\x1a"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The highest that is read; what a version 1 could read is written as one."""
 HEADER_SIZE = 96
 FRAME_HEADER_SIZE = 16
 MAX_PAYLOAD = 1 << 20
@@ -19,12 +22,12 @@ END_SIZE = FRAME_HEADER_SIZE + 8
 
 STATE_OFFSET = 12
 OPEN, CLOSED = 0, 1
-CHECKSUM_CRC32 = 1
 
 _HEADER = struct.Struct("<8sHHBBBB16sIIQQQQ20x")
 _FRAME = struct.Struct("<IIQ")
 _U32 = struct.Struct("<I")
 _NAME = re.compile(r"([0-9]{19})-([0-9a-f]{32})-([oe])-([0-9]{6,10})\.seg")
+_PREPARED = re.compile(r"\.([0-9a-f]{32}-[oe])\.(?:next|part)\.seg")
 _LANES = "oe"
 
 unpack_frame_header = _FRAME.unpack_from
@@ -45,6 +48,8 @@ class SegmentHeader(NamedTuple):
     capacity: int
     """Bytes allocated for the file."""
     closed: bool = False
+    checksum: int = CRC32
+    """Of the frames: `spool.checksums`."""
 
 
 class SegmentName(NamedTuple):
@@ -74,15 +79,31 @@ class SegmentName(NamedTuple):
         return parsed if str(parsed) == name else None
 
 
+def prepared_name(row: str) -> str:
+    """A file of zeros to make a row's next segment of; readers pass over it, for its dot."""
+    return f".{row}.next.seg"
+
+
+def making_name(row: str) -> str:
+    """The same while it is written."""
+    return f".{row}.part.seg"
+
+
+def prepared_row(name: str) -> str | None:
+    """The row for which a file was prepared, or is; None if it is another file."""
+    match = _PREPARED.fullmatch(name)
+    return None if match is None else match[1]
+
+
 def pack_header(header: SegmentHeader) -> bytes:
     """The header's bytes."""
     body = _HEADER.pack(
         MAGIC,
-        FORMAT_VERSION,
+        1 if header.checksum == CRC32 else 2,
         HEADER_SIZE,
         0,  # the state is not part of the checksum
         header.lane,
-        CHECKSUM_CRC32,
+        header.checksum,
         0,
         header.writer,
         header.ordinal,
@@ -110,10 +131,10 @@ def unpack_header(data: bytes) -> SegmentHeader | str:
     if not _is_whole(data):
         return "the header's checksum does not match"
     _, version, size, state, lane, checksum, _, *facts = _HEADER.unpack_from(data)
-    known = version == FORMAT_VERSION and size == HEADER_SIZE and checksum == CHECKSUM_CRC32
-    if not known or lane >= len(_LANES):
+    known = checksum == CRC32 if version == 1 else version == 2 and checksum in checksums
+    if not known or size != HEADER_SIZE or lane >= len(_LANES):
         return "the header names a layout that this tradespan does not know"
-    return SegmentHeader._make((facts[0], lane, *facts[1:], state == CLOSED))
+    return SegmentHeader._make((facts[0], lane, *facts[1:], state == CLOSED, checksum))
 
 
 def _is_whole(data: bytes) -> bool:
@@ -156,7 +177,7 @@ def make_packer(size: int) -> Pack:
     return pack
 
 
-def pack_frame(sequence: int, kind: int, lane: int, payload: bytes) -> bytes:
+def pack_frame(sequence: int, kind: int, lane: int, payload: bytes, checksum: int = CRC32) -> bytes:
     """One whole frame, padded: what a single `mmap.write` appends.
 
     Raises:
@@ -165,17 +186,17 @@ def pack_frame(sequence: int, kind: int, lane: int, payload: bytes) -> bytes:
     word = sequence << 16 | kind << 8 | lane
     size = len(payload)
     pack = frame_packers.get(size) or make_packer(size)
-    return pack(size, frame_checksum(payload, word), word, payload)
+    return pack(size, frame_checksum(payload, word, checksum), word, payload)
 
 
-def pack_end(offset: int, lane: int) -> bytes:
+def pack_end(offset: int, lane: int, checksum: int = CRC32) -> bytes:
     """The last frame of a closed segment: it names the offset at which it stands."""
-    return pack_frame(0, END_KIND, lane, offset.to_bytes(8, "little"))
+    return pack_frame(0, END_KIND, lane, offset.to_bytes(8, "little"), checksum)
 
 
-def frame_checksum(payload: bytes | memoryview, word: int) -> int:
-    """The CRC-32 that a frame with this payload and word has to carry."""
-    return zlib.crc32(payload, (word ^ word >> 32) & 0xFFFFFFFF)
+def frame_checksum(payload: bytes | memoryview, word: int, checksum: int = CRC32) -> int:
+    """What a frame with this payload and word has to carry."""
+    return checksums[checksum](payload, (word ^ word >> 32) & 0xFFFFFFFF)
 
 
 def frame_size(payload_size: int) -> int:

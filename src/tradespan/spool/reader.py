@@ -37,10 +37,19 @@ from tradespan.spool.layout import (
 from tradespan.wire.codec import decode_resource, decode_site
 
 READ_BYTES = 256 * 1024
+OTHER_KINDS = 0
+"""Stands in counts for all kinds of record of a later version."""
+_KNOWN_KINDS = frozenset(Kind)
 SEARCH_BUDGET = 64 * 1024 * 1024
 """What the searches for the next whole frame may cost, per segment: bytes of checksums in vain,
 and a page for each search."""
 _SEARCH_COST = 4096
+_SCAN_SHARE = 8
+"""Bytes that are looked at in vain cost so much less than bytes of a checksum: of a hole of a
+terabyte, half a gibibyte is read."""
+MOST_SITES = 65_536
+MOST_SITE_BYTES = 8 * 1024 * 1024
+"""Declarations of sites that are kept of one segment; the records of others have no facts."""
 _FIRST_WINDOW = 16 * 1024
 _ZEROS = bytes(READ_BYTES)
 _LENGTHS = struct.Struct("<I4x")
@@ -65,6 +74,14 @@ class Stretch:
     end: int = 0
     finished: bool = False
     """No byte will ever follow: the writer closed the segment, or is dead."""
+
+    def count_kinds(self) -> dict[int, int]:
+        """Kind → records; those of kinds that this version does not know are one, `OTHER_KINDS`."""
+        counts: dict[int, int] = {}
+        for raw in self.records:
+            kind = raw.kind if raw.kind in _KNOWN_KINDS else OTHER_KINDS
+            counts[kind] = counts.get(kind, 0) + 1
+        return counts
 
 
 class KnownSites(dict[int, Site]):
@@ -98,6 +115,7 @@ class SegmentReader:
         self.sites = KnownSites()
         self.queue_warning_threshold = 0
         """The smallest one of the sites so far; 0: none has one."""
+        self._site_bytes = 0
         self._searched = 0
         self._learns = learn_sites
         self._sites_known_to = HEADER_SIZE
@@ -105,7 +123,7 @@ class SegmentReader:
         self._descriptor = _open_file(path)
         try:
             self.header = self._read_header()
-            self._lane = self.header.lane
+            self._lane, self._checksum = self.header.lane, self.header.checksum
             resource = self._read_resource()
         except BaseException:
             os.close(self._descriptor)
@@ -203,7 +221,7 @@ class SegmentReader:
             return None, word, size
         start = place + FRAME_HEADER_SIZE
         payload = data[start : start + length]
-        if frame_checksum(payload, word) != checksum:
+        if frame_checksum(payload, word, self._checksum) != checksum:
             return None
         return payload, word, size
 
@@ -212,17 +230,27 @@ class SegmentReader:
         if kind >= FIRST_RECORD_KIND:
             stretch.records.append(RawRecord(word >> 16, kind, payload))
         elif kind == Kind.SITE:
-            try:
-                site = decode_site(payload)
-            except Exception:  # noqa: BLE001 - bytes of a file may be anything: count them, go on
-                self.damaged_bytes += len(payload)
-            else:
-                self.sites[site.number] = site
-                self.queue_warning_threshold = smaller_threshold(
-                    self.queue_warning_threshold, site.queue_warning_threshold
-                )
+            self._learn_site(payload)
         elif kind not in (Kind.RESOURCE, END_KIND):
             self.unknown_frames += 1
+
+    def _learn_site(self, payload: bytes) -> None:
+        """Keep a declaration. The first one of a number stays: reading again adds nothing."""
+        try:
+            site = decode_site(payload)
+        except Exception:  # noqa: BLE001 - bytes of a file may be anything: count them, go on
+            self.damaged_bytes += len(payload)
+            return
+        if site.number in self.sites:
+            return
+        if len(self.sites) >= MOST_SITES or self._site_bytes + len(payload) > MOST_SITE_BYTES:
+            self.damaged_bytes += len(payload)
+            return
+        self._site_bytes += len(payload)
+        self.sites[site.number] = site
+        self.queue_warning_threshold = smaller_threshold(
+            self.queue_warning_threshold, site.queue_warning_threshold
+        )
 
     def _learn_sites(self, offset: int) -> None:
         """Pass over what lies before a cursor once, for the sites declared there."""
@@ -245,24 +273,30 @@ class SegmentReader:
             stretch = self._read_valid(following, limit)
             stretch.start = offset
             return stretch
-        self.damaged_bytes += self._damage_of_rest(offset, size)
+        damage = self._damage_of_rest(offset, size)
+        if os.fstat(self._descriptor).st_size < HEADER_SIZE:
+            # Discarded while it was being read: what it held is told by what is left of it.
+            return Stretch(start=offset, end=offset)
+        self.damaged_bytes += damage
         return Stretch(start=offset, end=max(offset, size), finished=True)
 
     def _damage_of_rest(self, offset: int, size: int) -> int:
         """How many bytes behind the last valid frame ought to be valid."""
         if self._is_closed():
             last = os.pread(self._descriptor, END_SIZE, max(size - END_SIZE, 0))
-            cut = 0 if last == pack_end(max(size - END_SIZE, 0), self._lane) else END_SIZE
+            whole = pack_end(max(size - END_SIZE, 0), self._lane, self._checksum)
+            cut = 0 if last == whole else END_SIZE
             return max(size - offset, cut)
-        written = self._length_of_rest(offset, size)
         # Half a frame is the call that never returned (FORMAT.md, rule 2).
+        end = min(size, offset + SEARCH_BUDGET * _SCAN_SHARE)
+        written = self._length_of_rest(offset, end)
         return 0 if written <= FRAME_HEADER_SIZE + MAX_PAYLOAD else written
 
-    def _length_of_rest(self, offset: int, size: int) -> int:
+    def _length_of_rest(self, offset: int, end: int) -> int:
         """Bytes from `offset` to the last one that is not zero: zeros were never written."""
         written, place = 0, offset
-        while place < size:
-            data = os.pread(self._descriptor, min(READ_BYTES, size - place), place)
+        while place < end:
+            data = os.pread(self._descriptor, min(READ_BYTES, end - place), place)
             if not data:
                 break
             if kept := len(data.rstrip(b"\0")):
@@ -276,6 +310,7 @@ class SegmentReader:
         self._searched += _SEARCH_COST
         while self._searched <= SEARCH_BUDGET:
             data = os.pread(self._descriptor, window, place)
+            self._searched += len(data) // _SCAN_SHARE
             usable = len(data) & ~7
             if usable < FRAME_HEADER_SIZE:
                 return None

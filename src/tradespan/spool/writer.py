@@ -23,6 +23,7 @@ from tradespan.core.process import process_start
 from tradespan.core.records import Kind, Lane, Resource, Site
 from tradespan.pages.counters import CounterPage, LaneCounters, PageOwner
 from tradespan.pages.locks import LockKeeper
+from tradespan.spool.checksums import best
 from tradespan.spool.lane import make_lane, reads_spans
 from tradespan.spool.layout import (
     END_SIZE,
@@ -34,6 +35,7 @@ from tradespan.spool.layout import (
 )
 from tradespan.spool.segment import Append, OpenSegment
 from tradespan.spool.waiting import WaitingFrame, WaitingRing
+from tradespan.spool.ways import MMAP, choose_way
 from tradespan.wire.codec import encode_record
 
 _RETRY_AFTER = 1_000_000_000
@@ -77,6 +79,8 @@ class SpoolWriter:
         self._site_payload = site_payload
         self.clock: Clock = clock or SystemClock()
         self.limits = limits or SpoolLimits()
+        self.checksum = best()
+        """Of every frame of this process: some are made before their segment is."""
         self._begin()
         self.ordinary = LaneWriter(self, Lane.ORDINARY)
         self.errors = LaneWriter(self, Lane.ERROR)
@@ -95,6 +99,7 @@ class SpoolWriter:
         self._retry_at = 0
         self._failing = False
         self._settling = False
+        self._maps = True
         self._untold: list[tuple[str, Exception]] = []
         self.identity = os.urandom(16)
         self.process_start = process_start(os.getpid())
@@ -168,6 +173,7 @@ class SpoolWriter:
                 created=self.clock.wall(),
                 created_monotonic=now,
                 capacity=capacity,
+                checksum=self.checksum,
             )
             try:
                 segment = self._make_segment(header)
@@ -180,10 +186,11 @@ class SpoolWriter:
         return None
 
     def _make_segment(self, header: SegmentHeader) -> OpenSegment:
-        first = pack_frame(0, Kind.RESOURCE, header.lane, self.description)
+        first = pack_frame(0, Kind.RESOURCE, header.lane, self.description, self.checksum)
+        largest = max(self.limits.largest_segment, header.capacity)
         if self.counters.attached:
             try:
-                return OpenSegment(self.folder, header, first, self.locks)
+                return OpenSegment(self.folder, header, first, self.locks, largest, maps=self._maps)
             except FileNotFoundError:
                 # Somebody deleted the folder. What other lanes write goes to files without a name.
                 for lane in self.lanes.values():
@@ -192,9 +199,10 @@ class SpoolWriter:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._attach_counters()
+            self._maps = choose_way(self.folder).name == MMAP
         finally:
             self._settling = False
-        return OpenSegment(self.folder, header, first, self.locks)
+        return OpenSegment(self.folder, header, first, self.locks, largest, maps=self._maps)
 
     def _attach_counters(self) -> None:
         path = self.folder / f"{self.identity.hex()}.page"
@@ -230,7 +238,7 @@ class LaneWriter:
         self._ordinal = 0
         counter = spool.counters.acknowledged(self.lane)
         # One for good: who took its methods before a fork has them in the child, too.
-        self._fast = make_lane(self.lane, counter, self._append_slowly)
+        self._fast = make_lane(self.lane, counter, self._append_slowly, spool.checksum)
         # Its methods and not ours around them, which would cost a call each.
         self.append: Callable[[int, int, bytes], None] = self._fast.append
         """`FastLane.append`: kind, site, payload. When it returns the record is in the page cache
@@ -285,7 +293,10 @@ class LaneWriter:
                 return False
 
     def _declaration(self, site: int) -> bytes:
-        return pack_frame(0, Kind.SITE, self.lane, self._spool.site_payload(site)) if site else b""
+        if not site:
+            return b""
+        spool = self._spool
+        return pack_frame(0, Kind.SITE, self.lane, spool.site_payload(site), spool.checksum)
 
     def _roll_over(self, frames: int) -> bool:
         """Begin the next segment, twice as large as the last, with room for so many bytes."""

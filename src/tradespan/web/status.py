@@ -8,8 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tradespan.core.clock import Clock
-from tradespan.declare.instruments import TRADESPAN_QUEUE_UNDELIVERED, TRADESPAN_QUEUE_WARNINGS
-from tradespan.declare.names import TRADESPAN_SINK
+from tradespan.declare.instruments import (
+    TRADESPAN_QUEUE_UNDELIVERED,
+    TRADESPAN_QUEUE_WARNINGS,
+    TRADESPAN_SPOOL_DISCARDED,
+    TRADESPAN_SPOOL_UNACCOUNTED,
+)
+from tradespan.declare.names import TRADESPAN_LANE, TRADESPAN_SINK, TradespanLane
 from tradespan.store.rows import TraceFilter
 from tradespan.store.store import Store
 from tradespan.web.format import MINUTE, SECOND, format_age, format_count, format_duration
@@ -57,6 +62,9 @@ class Status:
     """Sink → records that wait for it (`tradespan.queue.undelivered`)."""
     warnings: Mapping[str, int] = field(default_factory=dict)
     """Sink → warnings given (`tradespan.queue.warnings`)."""
+    metrics: tuple[Mapping[str, Any], ...] = ()
+    """The agent's other instruments (`tradespan.spool.*`, `tradespan.forward.*`), as
+    `describe_metrics` gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,8 @@ def compose_pills(status: Status, recent: Recent, now: int) -> list[Pill]:
     if (lag := status.write_lag) is not None:
         level = "error" if lag >= LAG_ERROR else "warning" if lag >= LAG_WARNING else "good"
         pills.append(Pill("lag", "Write lag", format_lag(lag), level))
+    if (lost := describe_losses(status)) is not None:
+        pills.append(lost)
     if status.backlogs or status.waiting is not None:
         pills.append(describe_spool(status))
     pills.append(describe_errors(recent))
@@ -121,13 +131,36 @@ def describe_spool(status: Status) -> Pill:
     return Pill("spool", "Spool", text, "warning", title=title)
 
 
+def describe_losses(status: Status) -> Pill | None:
+    """Records that nobody gets, or of which nobody knows where they are; None if there are none."""
+    unaccounted = _worst(status, TRADESPAN_SPOOL_UNACCOUNTED.name)
+    errors = _worst(status, TRADESPAN_SPOOL_DISCARDED.name, lane=TradespanLane.ERROR)
+    ordinary = _worst(status, TRADESPAN_SPOOL_DISCARDED.name, lane=TradespanLane.ORDINARY)
+    parts = [(unaccounted, "unaccounted"), (errors, "errors discarded"), (ordinary, "discarded")]
+    text = ", ".join(f"{format_count(count)} {word}" for count, word in parts if count)
+    if not text:
+        return None
+    return Pill("lost", "Records", text, "error" if unaccounted or errors else "warning")
+
+
+def _worst(status: Status, name: str, lane: str = "") -> int:
+    """The largest sum of an instrument's series that one sink has."""
+    sums: dict[str, int] = {}
+    for metric in status.metrics:
+        labels = metric["labels"]
+        if metric["name"] == name and labels.get(TRADESPAN_LANE, "") == lane:
+            sink = labels[TRADESPAN_SINK]
+            sums[sink] = sums.get(sink, 0) + metric["value"]
+    return max(sums.values(), default=0)
+
+
 def describe_metrics(status: Status) -> list[dict[str, Any]]:
     """The agent's own instruments, as they stand now."""
     readings = (
         (TRADESPAN_QUEUE_UNDELIVERED, status.undelivered),
         (TRADESPAN_QUEUE_WARNINGS, status.warnings),
     )
-    return [
+    queues = [
         {
             "name": instrument.name,
             "kind": instrument.kind,
@@ -138,6 +171,7 @@ def describe_metrics(status: Status) -> list[dict[str, Any]]:
         for instrument, values in readings
         for sink, value in sorted(values.items())
     ]
+    return [*queues, *map(dict, status.metrics)]
 
 
 def describe_death(status: Status) -> dict[str, str] | None:

@@ -6,10 +6,11 @@ the same fields); OTLP specification, "Partial Success".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
+
+from tradespan.wire.reading import read_fields
 
 
 class PartialSuccess(NamedTuple):
@@ -54,55 +55,13 @@ def _from_json(body: bytes) -> PartialSuccess:
 
 def _from_protobuf(body: bytes) -> PartialSuccess:
     rejected, words = 0, b""
-    for number, content in _fields(body):
+    for number, content in read_fields(body):
         if number != 1 or not isinstance(content, bytes):
             continue
-        for inner, value in _fields(content):
+        for inner, value in read_fields(content):
             if inner == 1 and isinstance(value, int):
                 # int64: what is negative says nothing.
                 rejected = value if value < 1 << 63 else 0
             elif inner == 2 and isinstance(value, bytes):
                 words = value
     return PartialSuccess(rejected, words.decode("utf-8", "replace"))
-
-
-_FIXED = {1: 8, 5: 4}
-"""Wire type → bytes of a value of fixed size."""
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a message in their order: (number, varint or bytes).
-
-    Raises:
-        ValueError: The bytes are none.
-    """
-    place = 0
-    while place < len(data):
-        tag, place = _varint(data, place)
-        number, wire = tag >> 3, tag & 7
-        if number == 0 or wire not in (0, 1, 2, 5):
-            raise ValueError("no field begins here")
-        if wire == 0:
-            value, place = _varint(data, place)
-            yield number, value
-            continue
-        size = _FIXED.get(wire, 0)
-        if wire == 2:
-            size, place = _varint(data, place)
-        if place + size > len(data):
-            raise ValueError("a field is cut off")
-        yield number, data[place : place + size]
-        place += size
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    number = 0
-    for shift in range(0, 70, 7):
-        if place >= len(data):
-            raise ValueError("a number is cut off")
-        byte = data[place]
-        place += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number & ((1 << 64) - 1), place
-    raise ValueError("a number of more than ten bytes")

@@ -13,21 +13,44 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tradespan.core.records import Resource, Site, Span
+from tradespan.core.records import LogRecord, MetricReading, Resource, Site, Span
 
 T = TypeVar("T")
 
-_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+Record = Span | LogRecord | MetricReading
+"""What is delivered."""
+
+
+def _as_known(value: Any) -> Any:
+    """What MessagePack has a form for, of a value of another type.
+
+    A subclass is what it is derived from: NumPy's `float64` is a float, and stays a number.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, Sequence) else str(value)
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_as_known).encode
 _span = msgspec.msgpack.Decoder(Span)
+_log = msgspec.msgpack.Decoder(LogRecord)
+_reading = msgspec.msgpack.Decoder(MetricReading)
 _site = msgspec.msgpack.Decoder(Site)
 _resource = msgspec.msgpack.Decoder(Resource)
 
 
-def encode_record(record: Span | Site | Resource) -> bytes:
+def encode_record(record: Record | Site | Resource) -> bytes:
     """A record's payload; the same bytes for the same record.
 
-    Values of a type that MessagePack has no form for are written as `str` shows them, and what
-    MessagePack cannot hold (a lone surrogate, an integer beyond 64 bits) as `mend` leaves it.
+    Values of a type that MessagePack has no form for are written as what they are derived from, or
+    as `str` shows them, and what MessagePack cannot hold (a lone surrogate, an integer beyond 64
+    bits) as `mend` leaves it.
     """
     fields = _shorten(record)
     try:
@@ -36,7 +59,7 @@ def encode_record(record: Span | Site | Resource) -> bytes:
         return _encode(mend(fields))
 
 
-def _shorten(record: Span | Site | Resource) -> tuple[Any, ...]:
+def _shorten(record: Record | Site | Resource) -> tuple[Any, ...]:
     """The record's fields without trailing defaults, which msgspec writes in arrays.
 
     A record that is written again (the dead letter) must not grow: it may be as long as can be.
@@ -88,6 +111,24 @@ def decode_span(payload: bytes) -> Span:
         msgspec.DecodeError: The bytes are not one.
     """
     return _decode(_span.decode, payload)
+
+
+def decode_log(payload: bytes) -> LogRecord:
+    """The log record of a payload.
+
+    Raises:
+        msgspec.DecodeError: The bytes are not one.
+    """
+    return _decode(_log.decode, payload)
+
+
+def decode_reading(payload: bytes) -> MetricReading:
+    """The metric reading of a payload.
+
+    Raises:
+        msgspec.DecodeError: The bytes are not one.
+    """
+    return _decode(_reading.decode, payload)
 
 
 def decode_site(payload: bytes) -> Site:

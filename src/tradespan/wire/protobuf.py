@@ -10,7 +10,7 @@ size) are looked up in tables instead of being put together. Encoded keys are re
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _BYTE = [bytes([number]) for number in range(256)]
@@ -58,6 +58,11 @@ def text(value: str) -> bytes:
         return value.encode()
     except UnicodeEncodeError:
         return value.encode("utf-8", "replace")
+
+
+def string(number: int, value: str) -> bytes:
+    """A string field that is left out when it is empty; `number` 1 to 15."""
+    return field(number, text(value)) if value else b""
 
 
 def count(number: int, value: int) -> bytes:
@@ -138,12 +143,24 @@ def any_value(value: Any, depth: int = 0) -> bytes:
     return b"" if value is None else _rarer_value(value, depth)
 
 
+_BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (str, str.__str__),
+    (float, float.__float__),
+    (int, int.__int__),
+)
+"""What is derived from a plain type is one: NumPy's `float64`, the member of an enum."""
+
+
 def _rarer_value(value: Any, depth: int) -> bytes:
+    kind = type(value)
+    for base, plain in _BASES:
+        if isinstance(value, base) and kind is not base:
+            return any_value(plain(value), depth)
     if isinstance(value, bytes | bytearray | memoryview):
         return field(7, bytes(value))
     if depth < MOST_NESTED:
         if isinstance(value, Mapping):
             return field(6, attributes(value, 1, depth + 1))
-        if isinstance(value, Sequence) and not isinstance(value, str):
+        if isinstance(value, Sequence):
             return field(5, b"".join([field(1, any_value(item, depth + 1)) for item in value]))
     return field(1, text(str(value)))

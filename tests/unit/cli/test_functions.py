@@ -167,6 +167,7 @@ def test_json_has_a_line_a_function_with_all_fields(
             "good_share": 0.8,
             "met": False,
         },
+        "exemplars": [],
         "running": 0,
     }
 

@@ -50,7 +50,7 @@ def test_a_key_is_the_path_in_the_config(resolve: Resolve) -> None:
     config = resolve()
     for key in IDS:
         group, _, name = key.partition(".")
-        if group == "otlp":  # put together as `otlp_traces`
+        if group == "otlp":  # put together as `otlp`
             continue
         if group in GROUPS:
             value = getattr(getattr(config, group), name)
@@ -84,7 +84,10 @@ def test_differences_name_both_values_and_origins(resolve: Resolve) -> None:
         ("drain", "10s (default)", "2s (argument drain)"),
         ("ui.port", "1 (argument port)", "8420 (default)"),
         ("otlp.endpoint", "http://***@c (argument endpoint)", "none (default)"),
-        ("otlp.traces.endpoint", "http://***@c (default)", "none (default)"),
+        *(
+            (f"otlp.{signal}.endpoint", "http://***@c (default)", "none (default)")
+            for signal in ("traces", "logs", "metrics")
+        ),
     )
     assert "ui.port is 1 (argument port), not 8420 (default)" in str(AlreadyConfigured(differences))
 

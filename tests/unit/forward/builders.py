@@ -130,8 +130,20 @@ def drain(source: FolderSource[Span]) -> list[int]:
 def told(books: Books, sink: str = "list") -> int:
     """The right side of the equation."""
     book = books.sinks[sink]
-    elsewhere = books.in_memory + sum(books.discarded.values())
+    elsewhere = books.in_memory + sum(books.discarded.values()) + book.others
+    elsewhere += sum(book.discarded.values())
     return book.accepted + book.parked + book.on_disk + elsewhere + book.unaccounted
+
+
+def told_by_lanes(books: Books, sink: str = "list") -> list[int]:
+    """The right side of the equation of each lane."""
+    sides = []
+    for lane in books.lanes.values():
+        line = lane.sinks[sink]
+        elsewhere = lane.in_memory + sum(lane.discarded.values()) + line.others
+        elsewhere += sum(line.discarded.values())
+        sides.append(line.taken + line.on_disk + elsewhere + line.unaccounted)
+    return sides
 
 
 def deliver(courier: Courier[Span], folder: RunFolder, batches: int = 1_000) -> None:
@@ -144,6 +156,7 @@ def add_up_for(folder: RunFolder, *couriers: Courier[Span]) -> Books:
     books = add_up(folder, {courier.sink.name: courier.cursor(folder) for courier in couriers})
     for name in books.sinks:
         assert told(books, name) == books.recorded
+        assert told_by_lanes(books, name) == [lane.recorded for lane in books.lanes.values()]
     return books
 
 

@@ -34,3 +34,11 @@ def root(tmp_path: Path) -> Iterator[Root]:
     yield root
     root.agent.close()
     guard.raise_errors(before)
+
+
+@pytest.fixture
+def quiet_guard() -> Iterator[None]:
+    """Errors of ours are expected here: they are counted, and not raised."""
+    before = guard.raise_errors(False)
+    yield
+    guard.raise_errors(before)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.unit.spool.test_reader import raise_version
 from tradespan.core.delivery import Accepted, Batch, Outcome, Retry
 from tradespan.core.records import Span
 from tradespan.forward.agent import NOT_ANSWERING
+from tradespan.forward.books import LaneSink, SinkBook
 from tradespan.forward.courier import RetryPolicy
 from tradespan.spool.folder import ENDED, PROGRESS, read_json, replace_json
 
@@ -30,14 +32,20 @@ def test_books_are_closed_when_a_run_ended_and_all_is_delivered(root: Root) -> N
     bot.record(5, failed=True)
     root.end(bot)
     root.step_until(lambda: root.drained(bot) is not None)
-    line = {"accepted": 55, "parked": 0, "on_disk": 0, "unaccounted": 0}
-    assert root.drained(bot) == {
+    line = asdict(SinkBook(55, 0, 0, 0))
+    drained = root.drained(bot)
+    assert drained is not None
+    lanes = drained.pop("lanes")
+    assert [lanes[lane]["recorded"] for lane in ("ordinary", "error")] == [50, 5]
+    assert lanes["error"]["sinks"]["one"] == asdict(LaneSink(5, 0, 0))
+    assert drained == {
         "complete": True,
         "recorded": 55,
         "in_memory": 0,
         "interrupted": 0,
         "discarded": {},
         "sinks": {"one": line, "other": line},
+        "signals": {"span": 55},
     }
     assert bot.folder.segments() == []
     assert root.agent.open_folders() == []
@@ -67,9 +75,7 @@ def test_receiver_that_does_not_answer_holds_up_the_end_for_about_a_second(
     books = root.drained(bot)
     assert books is not None
     assert books["complete"] is False
-    assert books["sinks"]["store"] == {
-        "accepted": 20, "parked": 0, "on_disk": 0, "unaccounted": 0,
-    }  # fmt: skip
+    assert books["sinks"]["store"] == asdict(SinkBook(20, 0, 0, 0))
     assert books["sinks"]["otlp"]["on_disk"] == 20
     # Forwarding goes on all the same, and the books are closed again.
     gate.open.set()

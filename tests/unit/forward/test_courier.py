@@ -15,9 +15,10 @@ from tests.unit.forward.builders import (
     work_on,
 )
 from tradespan.core.delivery import Accepted, Batch, Outcome, Retry
-from tradespan.core.records import Span
-from tradespan.forward.courier import RetryPolicy
+from tradespan.core.records import Kind, Span
+from tradespan.forward.courier import Courier, RetryPolicy
 from tradespan.forward.source import BatchLimits
+from tradespan.wire.codec import decode_log
 from tradespan.wire.otlp import encode_traces
 
 DOWN = Retry("connection refused")
@@ -44,6 +45,18 @@ def test_restart_delivers_what_was_not_acknowledged(bot: Bot, sink: ListSink[Spa
     assert 0 < first < 300
     work_on(make_courier(sink, keeper), bot.folder)
     assert taken(sink) == list(range(1, 301))
+
+
+def test_a_look_that_only_passes_over_others_records_lets_go_of_their_segments(bot: Bot) -> None:
+    keeper = MemoryCursors()
+    bot.record(50)
+    bot.close()
+    courier = Courier(ListSink(), keeper, Kind.LOG, decode_log)
+    assert not courier.work([bot.folder])
+    assert courier.finished(bot.folder) == {str(name) for name in bot.folder.segments()}
+    assert keeper.saves == 1
+    courier.work([bot.folder])
+    assert keeper.saves == 1
 
 
 # ── retry ───────────────────────────────────────────────────────────────────────────────────────

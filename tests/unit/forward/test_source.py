@@ -217,6 +217,8 @@ def test_cursor_that_passed_damage_only_is_to_be_saved(tmp_path: Path) -> None:
     source = make_source(RunFolder(tmp_path))
     assert source.next_batch() is None
     assert source.unsaved
+    assert source.finished == set(), "a kill would forget the damage"
+    source.unsaved = False
     assert source.finished == {path.name}
 
 

@@ -44,7 +44,8 @@ from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.recorder import Recorder, RecorderSlot
 from tradespan.instrument.tracer import TracerProvider
 from tradespan.spool.writer import SpoolWriter
-from tradespan.wire.otlp import LANE, encode_traces
+from tradespan.wire.otlp import encode_traces
+from tradespan.wire.requests import LANE
 from tradespan.wire.sites import SITES
 
 FACTS: dict[str, Any] = {"service.name": "desk", "host.cpus": 2}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.support.captured import Captured
 from tradespan.core.records import MAX_RECORD_BYTES
-from tradespan.instrument.capture.cut import MARK, cut_to_fit
 from tradespan.wire.codec import decode_span
+from tradespan.wire.cut import MARK, cut_to_fit
 
 MIB = 1 << 20
 encode = msgspec.msgpack.Encoder().encode

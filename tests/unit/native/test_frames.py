@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import tracemalloc
+import weakref
 from collections.abc import Callable
 from types import CodeType, TracebackType
 from typing import Any
@@ -159,3 +161,24 @@ def test_no_memory_is_kept() -> None:
         sys.getrefcount(code),
         sys.getrefcount(code.co_filename),
     )
+
+
+def fail_in_new_code(name: str) -> tuple[TracebackType, weakref.ref[CodeType]]:
+    """A traceback out of a function that exists for this call only."""
+    names: dict[str, Any] = {}
+    exec(f"def {name}():\n    raise LookupError", names)
+    with pytest.raises(LookupError) as raised:
+        names[name]()
+    return raised.tb, weakref.ref(names[name].__code__)
+
+
+def test_code_that_comes_and_goes_is_named_right_and_not_held_for_ever() -> None:
+    own = codes(set())
+    made = []
+    for number in range(9_000):
+        trace, code = fail_in_new_code(f"passing_{number}")
+        assert own.frames(trace, 64)[-1][2] == f"passing_{number}"
+        made.append(code)
+        del trace
+    gc.collect()
+    assert sum(code() is not None for code in made) <= 4_097

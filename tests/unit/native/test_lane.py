@@ -28,9 +28,10 @@ from tests.unit.spool.builders import (
 )
 from tradespan.core import native
 from tradespan.core.records import Lane
+from tradespan.spool.checksums import CRC32, CRC32C
 from tradespan.spool.lane import PureLane, make_lane
 from tradespan.spool.layout import PayloadTooLong, frame_checksum, unpack_frame_header
-from tradespan.spool.segment import MapPlace
+from tradespan.spool.segment import FilePlace, MapPlace
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
 
 pytestmark = pytest.mark.usefixtures("way")
@@ -81,6 +82,8 @@ def test_both_ways_write_the_same_segment(tmp_path: Path, monkeypatch: pytest.Mo
         (path,) = segment_paths(folder)
         return path.read_bytes()
 
+    # With the instruction, the native way takes a checksum of its own (FORMAT.md, rule 15).
+    monkeypatch.setattr("tradespan.spool.writer.best", lambda: CRC32)
     chosen = write(tmp_path / "chosen")
     monkeypatch.setattr(native, "module", None)
     assert chosen == write(tmp_path / "pure")
@@ -251,6 +254,39 @@ def test_many_records_keep_no_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
+def test_place_that_is_not_mapped_is_written_by_what_its_sites_hold() -> None:
+    written: list[bytes] = []
+    slow: list[int] = []
+
+    def append(frame: bytes) -> int:
+        if len(written) == 2:
+            raise ValueError("full")
+        written.append(frame)
+        return len(frame)
+
+    cell = counter()
+    lane = make_lane(0, cell, lambda site, frame: slow.append(site))
+    place = FilePlace(-1, 0, 0)
+    lane.use(place, {0: append, 7: append})
+    for site in (0, 3, 7, 7):
+        lane.append(SPAN, site, b"payload")
+    assert [unpack_frame_header(frame)[2] >> 16 for frame in written] == [1, 3]
+    assert slow == [3, 7]
+    assert cell[0] >> 16 == 4
+
+
+def test_hosts_interruption_of_such_a_place_passes_and_is_not_acknowledged() -> None:
+    def interrupt(frame: bytes) -> int:
+        raise KeyboardInterrupt
+
+    cell = counter()
+    lane = make_lane(0, cell, lambda site, frame: None)
+    lane.use(FilePlace(-1, 0, 0), {1: interrupt})
+    with pytest.raises(KeyboardInterrupt):
+        lane.append(SPAN, 1, b"payload")
+    assert cell[0] == 0
+
+
 def test_refused_records_keep_no_memory() -> None:
     lane = make_lane(0, counter(), lambda site, frame: None)
     surrogate: tuple[Any, ...] = ("x" * 5_000, "\ud800")
@@ -349,3 +385,13 @@ def test_checksum_is_zlibs_for_every_length() -> None:
         lane.append(SPAN, 1, data[:size])
         length, checksum, word = unpack_frame_header(frames.pop())
         assert (length, checksum) == (size, frame_checksum(data[:size], word)), size
+
+
+def test_native_lane_writes_the_checksum_that_it_is_told(way: str) -> None:
+    frames: list[bytes] = []
+    lane = make_lane(1, counter(), lambda site, frame: frames.append(frame), CRC32C)
+    wanted = CRC32C if way == "native" else CRC32
+    for size in (1, 7, 8, 68, 767, 768, 2_000):
+        lane.append(SPAN, 1, b"x" * size)
+        length, checksum, word = unpack_frame_header(frames.pop())
+        assert (length, checksum) == (size, frame_checksum(b"x" * size, word, wanted)), size

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from tradespan.core.delivery import Batch, Origin, Slice
 from tradespan.core.records import Kind, Lane, Resource, Site, Span
@@ -40,3 +41,10 @@ def make_batch(spans: int | Iterable[Span] = 1, folder: str = "/runs/1") -> Batc
     records = [make_span(n) for n in range(1, spans + 1)] if isinstance(spans, int) else list(spans)
     origin = Origin(WRITER, Lane.ORDINARY, BOT)
     return Batch(folder, Kind.SPAN, [Slice(origin, {1: DECIDE}, records, "segment", 96)])
+
+
+class Pair(NamedTuple):
+    """A certificate, signed by itself, and its key."""
+
+    certificate: Path
+    key: Path

@@ -1,4 +1,4 @@
-"""Each row of the table on top of `sinks/otlp_http.py`, said by a real receiver."""
+"""Each row of the table of `sinks/answers.py`, said by a real receiver."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.support.faults import PROTOBUF, AcceptPartly, Answer, Refuse
 from tests.support.receiver import Receiver
 from tests.unit.sinks.builders import make_batch
-from tradespan.core.delivery import Accepted, Parked, Retry, Split
-from tradespan.sinks.otlp_http import LONGEST_WAIT, OtlpHttpSink, read_answer, retry_after
+from tradespan.core.delivery import Accepted, Denied, Parked, Retry, Split
+from tradespan.sinks.answers import LONGEST_WAIT, read_answer, retry_after
+from tradespan.sinks.otlp_http import OtlpHttpSink
 from tradespan.wire.answers import read_partial_success
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -35,12 +36,12 @@ def test_a_receiver_in_trouble_is_tried_again(
     assert receiver.spans == []
 
 
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("status", [401, 403, 407])
 def test_a_token_that_is_refused_may_be_renewed(
     receiver: Receiver, sink: OtlpHttpSink, status: int
 ) -> None:
     receiver.play(Refuse(status))
-    assert isinstance(sink.deliver(make_batch()), Retry)
+    assert sink.deliver(make_batch()) == Denied(f"HTTP {status}: scripted")
     assert sink.deliver(make_batch()) == Accepted()
 
 

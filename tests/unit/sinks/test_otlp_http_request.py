@@ -99,17 +99,19 @@ def test_gzip_is_smaller_says_so_and_is_byte_identical_later(
 
 
 def test_a_request_that_receivers_refuse_for_its_size_is_split_before_it_is_sent(
-    receiver: Receiver, sink: OtlpHttpSink, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(otlp_http, "MOST_BYTES", 1_000)
+    sink = make_sink()
     assert isinstance(sink.deliver(make_batch(100)), Split)
     assert receiver.requests == []
 
 
 def test_one_large_record_is_sent_nevertheless(
-    receiver: Receiver, sink: OtlpHttpSink, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver, make_sink: MakeSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(otlp_http, "MOST_BYTES", 10)
+    sink = make_sink()
     assert sink.deliver(make_batch(1)) == Accepted()
 
 

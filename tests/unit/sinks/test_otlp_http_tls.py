@@ -5,48 +5,23 @@ from __future__ import annotations
 import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from tests.support.receiver import Receiver
-from tests.unit.sinks.builders import make_batch
+from tests.unit.sinks.builders import Pair, make_batch
 from tradespan.core.delivery import Accepted, Outcome, Retry
+from tradespan.sinks.otlp import TlsFiles
 from tradespan.sinks.otlp_http import OtlpHttpSink
 
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="needs the openssl command to make certificates"
 )
-
-
-class Pair(NamedTuple):
-    """A certificate, signed by itself, and its key."""
-
-    certificate: Path
-    key: Path
-
-
-@pytest.fixture(scope="module")
-def make_pair(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pair]:
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def make(name: str, address: str, *options: str) -> Pair:
-        pair = Pair(folder / f"{name}.pem", folder / f"{name}.key")
-        command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2"
-        command += f" -subj /CN={name} -addext subjectAltName=IP:{address}"
-        files = ["-out", str(pair.certificate), "-keyout", str(pair.key)]
-        protection = options or ("-nodes",)
-        subprocess.run(
-            [*command.split(), *files, *protection], check=True, capture_output=True, timeout=30
-        )
-        return pair
-
-    return make
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +46,8 @@ def server_context(pair: Pair) -> ssl.SSLContext:
     return context
 
 
-def deliver_once(url: str, **options: Any) -> Outcome:
-    with closing(OtlpHttpSink("otlp-tls", url, timeout=5.0, **options)) as sink:
+def deliver_once(url: str, **files: Any) -> Outcome:
+    with closing(OtlpHttpSink("otlp-tls", url, timeout=5.0, tls=TlsFiles(**files))) as sink:
         return sink.deliver(make_batch())
 
 
@@ -106,7 +81,7 @@ def reason(outcome: Outcome) -> str:
 
 def test_a_certificate_that_is_trusted_is_delivered_to(receiver: Receiver, server: Pair) -> None:
     assert receiver.url.startswith("https://")
-    with closing(OtlpHttpSink("tls", receiver.url, certificate=server.certificate)) as sink:
+    with closing(OtlpHttpSink("tls", receiver.url, tls=TlsFiles(server.certificate))) as sink:
         assert [sink.deliver(make_batch()) for _ in range(3)] == [Accepted()] * 3
     assert len({request.client for request in receiver.requests}) == 1
 
@@ -157,7 +132,7 @@ def test_a_missing_certificate_file_is_said_and_may_come_later(
     receiver: Receiver, server: Pair, tmp_path: Path
 ) -> None:
     path = tmp_path / "ca.pem"
-    with closing(OtlpHttpSink("tls", receiver.url, certificate=path)) as sink:
+    with closing(OtlpHttpSink("tls", receiver.url, tls=TlsFiles(path))) as sink:
         assert "FileNotFoundError" in reason(sink.deliver(make_batch()))
         shutil.copy(server.certificate, path)
         assert sink.deliver(make_batch()) == Accepted()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.receiver import Receiver
 from tests.unit.sinks.builders import make_batch
-from tradespan.core.delivery import Accepted, Retry
+from tradespan.core.delivery import Accepted, Denied, Retry
 from tradespan.sinks.otlp_http import OtlpHttpSink
 from tradespan.sinks.proxies import Proxy, find_proxy
 
@@ -148,4 +148,4 @@ def test_a_proxy_that_wants_another_password_keeps_the_spans(
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{listener.getsockname()[1]}")
     answer_once(listener, b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
     outcome = make_sink(f"http://{FAR}:4318/v1/traces").deliver(make_batch())
-    assert isinstance(outcome, Retry)
+    assert outcome == Denied("HTTP 407")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.spool.builders import WRITER
+from tradespan.spool.checksums import CRC32C
 from tradespan.spool.layout import (
     FORMAT_VERSION,
     HEADER_SIZE,
@@ -52,7 +53,7 @@ def test_header_comes_back_as_it_was_packed(closed: bool) -> None:
 def test_header_has_the_documented_offsets() -> None:
     data = pack_header(HEADER)
     assert data[:8] == MAGIC == b"tspan\r\n\x1a"
-    assert struct.unpack_from("<HH", data, 8) == (FORMAT_VERSION, HEADER_SIZE)
+    assert struct.unpack_from("<HH", data, 8) == (1, HEADER_SIZE)
     assert list(data[12:16]) == [0, 1, 1, 0]
     assert data[16:32] == WRITER
     assert struct.unpack_from("<IIQQQQ", data, 32) == (
@@ -91,6 +92,18 @@ def test_version_is_believed_only_of_a_whole_header() -> None:
     assert format_version(bytes(later)) == 0
     later[92:] = struct.pack("<I", zlib.crc32(later[:92]))
     assert format_version(bytes(later)) == FORMAT_VERSION + 1
+
+
+def test_other_checksum_is_of_version_2() -> None:
+    header = HEADER._replace(checksum=CRC32C)
+    data = pack_header(header)
+    assert (format_version(data), data[14]) == (2, 2)
+    assert unpack_header(data) == header
+    # In version 1 there was none: an earlier tradespan would take every frame for damage.
+    first = bytearray(data)
+    first[8] = 1
+    first[92:] = struct.pack("<I", zlib.crc32(first[:92]))
+    assert isinstance(unpack_header(bytes(first)), str)
 
 
 @given(

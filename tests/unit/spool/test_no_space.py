@@ -234,6 +234,64 @@ def test_folder_deleted_while_running_is_made_again(tmp_path: Path, clock: Stepp
     assert RunFolder(folder).pages()[0].lanes[Lane.ORDINARY].acknowledged == 5
 
 
+@pytest.mark.parametrize("fault", [errno.EACCES, errno.ENOENT, errno.ENOTDIR, errno.EMFILE])
+def test_folder_that_cannot_be_entered_costs_no_record(
+    tmp_path: Path,
+    clock: SteppingClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: int,
+) -> None:
+    # Injected: permissions mean nothing to root, who runs many a test.
+    tries: list[str] = []
+    real = os.open
+
+    def refuse(path: Any, flags: int, mode: int = 0o777) -> int:
+        if str(path).startswith(str(tmp_path)):
+            tries.append(str(path))
+            raise OSError(fault, os.strerror(fault))
+        return real(path, flags, mode)
+
+    writer = make_writer(tmp_path, clock=clock)
+    monkeypatch.setattr(guard, "_last_logged", {})
+    monkeypatch.setattr(guard, "_claims", {})
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        record(writer, 200)
+        writer.errors.append(SPAN, 1, b"200")
+        assert len(tries) == 1, "nobody tries again within a second"
+        clock.step(1.0)
+        record(writer, 100, 201)
+        assert len(tries) == 2
+    assert writer.ordinary.counters().in_memory == 300
+    assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) == 1
+    clock.step(1.0)
+    writer.close()
+    assert sorted(payloads(tmp_path), key=int) == [b"%d" % number for number in range(301)]
+    (page,) = RunFolder(tmp_path).pages()
+    assert [lane.recovered for lane in page.lanes] == [300, 1]
+    assert [lane.in_memory + lane.overflow for lane in page.lanes] == [0, 0]
+
+
+def test_memory_takes_fifty_thousand_records_and_64_mebibytes_by_default(
+    tmp_path: Path, disk: Disk, clock: SteppingClock
+) -> None:
+    limits = SpoolLimits()
+    assert (limits.memory_records, limits.memory_bytes) == (50_000, 64 * KIB * KIB)
+    writer = make_writer(tmp_path, clock=clock, limits=limits)
+    disk.free = 0
+    record(writer, 50_010)
+    counters = writer.ordinary.counters()
+    assert (counters.in_memory, counters.overflow) == (50_000, 10)
+    for _ in range(64):
+        writer.errors.append(SPAN, 1, b"x" * (KIB * KIB - 100))
+    ordinary, errors = writer.ordinary.counters(), writer.errors.counters()
+    assert (errors.in_memory, errors.overflow) == (64, 0)
+    assert ordinary.in_memory + ordinary.overflow == 50_010
+    assert ordinary.in_memory < 500
+    assert len(disk.tries) == 1
+
+
 def test_folder_that_is_a_file_stops_nobody(
     tmp_path: Path, clock: SteppingClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -28,6 +28,7 @@ from tradespan.core.errors import DamagedSegment, UnsupportedFormat
 from tradespan.core.records import Kind, Site
 from tradespan.spool.layout import (
     END_SIZE,
+    FORMAT_VERSION,
     HEADER_SIZE,
     MAX_PAYLOAD,
     frame_size,
@@ -71,7 +72,7 @@ def test_half_a_frame_of_a_live_writer_is_read_when_it_is_whole(tmp_path: Path) 
     (path,) = segment_paths(tmp_path)
     reader = SegmentReader(path)
     end = reader.read(0).end
-    frame = pack_frame(2, SPAN, 0, b"y" * 60)
+    frame = pack_frame(2, SPAN, 0, b"y" * 60, reader.header.checksum)
     for written in (4, 8, 16, 30, len(frame) - 8):
         overwrite(path, end, frame[:written])
         stretch = reader.read(end)
@@ -324,7 +325,7 @@ def test_refused_segments_leave_no_descriptor_open(tmp_path: Path) -> None:
 
 def raise_version(path: Path) -> None:
     data = bytearray(path.read_bytes())
-    data[8] += 1
+    data[8] = FORMAT_VERSION + 1
     data[92:96] = struct.pack("<I", zlib.crc32(data[:12] + b"\0" + data[13:92]))
     path.write_bytes(data)
 
@@ -334,7 +335,7 @@ def test_segment_of_a_later_version_is_told_from_damage(tmp_path: Path) -> None:
     raise_version(path)
     with pytest.raises(UnsupportedFormat) as refused:
         SegmentReader(path)
-    assert (refused.value.found, refused.value.supported) == (2, 1)
+    assert (refused.value.found, refused.value.supported) == (FORMAT_VERSION + 1, FORMAT_VERSION)
     overwrite(path, 40, b"\xff")
     with pytest.raises(DamagedSegment, match="checksum"):
         SegmentReader(path)

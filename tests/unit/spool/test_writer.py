@@ -144,7 +144,7 @@ def test_closed_segment_is_cut_behind_its_last_frame(tmp_path: Path) -> None:
     data = path.read_bytes()
     end = frame_offsets(path)[-1] + 16 + 104
     assert header_of(path).closed
-    assert data[end:] == pack_end(end, 0)
+    assert data[end:] == pack_end(end, 0, header_of(path).checksum)
     assert payloads(tmp_path) == [b"x" * 100]
 
 
@@ -155,7 +155,8 @@ def test_full_segment_has_room_for_its_end(tmp_path: Path) -> None:
     writer.close()
     for path in segment_paths(tmp_path):
         data = path.read_bytes()
-        assert data[-END_SIZE:] == pack_end(len(data) - END_SIZE, 0)
+        end = pack_end(len(data) - END_SIZE, 0, header_of(path).checksum)
+        assert data[-END_SIZE:] == end
         assert len(data) <= header_of(path).capacity
     assert len(payloads(tmp_path)) == 2_000
 

@@ -140,3 +140,31 @@ def test_what_the_agent_knows_is_asked_each_time(tmp_path: Path) -> None:
         board = StatusBoard(ask, SteppingClock())
         assert board.read(store)[1][0].label == "Bot"
         assert board.read(store)[1][0].label == "2 bots"
+
+
+def reading(name: str, value: int, **labels: str) -> dict[str, object]:
+    return {
+        "name": f"tradespan.spool.{name}",
+        "labels": {f"tradespan.{label}": text for label, text in labels.items()},
+        "value": value,
+    }
+
+
+def test_records_that_nobody_gets_are_said_and_errors_among_them_are_an_alarm() -> None:
+    ordinary = [
+        reading("discarded", 30, lane="ordinary", sink=sink, reason=reason)
+        for sink in ("store", "otlp")
+        for reason in ("limit_bytes", "overflow")
+    ]
+    error = reading("discarded", 4, lane="error", sink="store", reason="limit_bytes")
+    nothing = reading("unaccounted", 0, sink="store")
+    assert "lost" not in show(Status(metrics=(nothing,)))
+    assert show(Status(metrics=(nothing, *ordinary)))["lost"] == (
+        "Records", "60 discarded", "warning",
+    )  # fmt: skip
+    assert show(Status(metrics=(error, *ordinary)))["lost"] == (
+        "Records", "4 errors discarded, 60 discarded", "error",
+    )  # fmt: skip
+    lost = reading("unaccounted", 7, sink="store")
+    assert show(Status(metrics=(lost,)))["lost"] == ("Records", "7 unaccounted", "error")
+    assert list(describe_metrics(Status(metrics=(lost,)))) == [lost]

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 from tradespan.core.delivery import Batch, Origin, Slice
-from tradespan.core.records import Event, Failure, Frame, Kind, Lane, Link, Resource, Site, Span
+from tradespan.core.records import (
+    Event,
+    Failure,
+    Frame,
+    Kind,
+    Lane,
+    Link,
+    LogRecord,
+    MetricReading,
+    Resource,
+    Site,
+    Span,
+)
+
+R = TypeVar("R", Span, LogRecord, MetricReading)
 
 NOON = 1_772_366_400_000_000_000
 """2026-03-01 12:00:00 UTC, in nanoseconds."""
@@ -42,27 +56,33 @@ def make_span(**facts: Any) -> Span:
     return Span(**{**known, **facts})
 
 
+def make_log(**facts: Any) -> LogRecord:
+    """A line of `SITE`'s scope, at noon."""
+    known = {"site": 1, "time": NOON, "observed_time": NOON + 1, "body": "order 7 is filled"}
+    return LogRecord(**{**known, **facts})
+
+
 def make_slice(
-    *spans: Span,
+    *records: R,
     writer: str = WRITER,
     lane: Lane = Lane.ORDINARY,
     resource: Resource = BOT,
     sites: tuple[Site, ...] = (SITE,),
-) -> Slice[Span]:
+) -> Slice[R]:
     """A slice of one segment."""
     origin = Origin(writer, lane, resource)
     known = {site.number: site for site in sites}
-    return Slice(origin, known, list(spans), f"{writer}.seg", 4096)
+    return Slice(origin, known, list(records), f"{writer}.seg", 4096)
 
 
-def make_batch(*slices: Slice[Span]) -> Batch[Span]:
-    """A batch of spans."""
-    return Batch("/var/lib/tradespan/runs/1", Kind.SPAN, list(slices))
+def make_batch(*slices: Slice[R], kind: Kind = Kind.SPAN) -> Batch[R]:
+    """A batch, of spans if not told otherwise."""
+    return Batch("/var/lib/tradespan/runs/1", kind, list(slices))
 
 
-def batch_of(*spans: Span) -> Batch[Span]:
+def batch_of(*records: R, kind: Kind = Kind.SPAN) -> Batch[R]:
     """A batch of one slice."""
-    return make_batch(make_slice(*spans))
+    return make_batch(make_slice(*records), kind=kind)
 
 
 def replaced(text: str) -> str:
@@ -175,3 +195,21 @@ def spans(draw: st.DrawFn) -> Span:
         trace_state=draw(texts),
         dropped=draw(st.tuples(counts, counts, counts)),
     )
+
+
+logs = st.builds(
+    LogRecord,
+    st.integers(0, 3),
+    times,
+    times,
+    st.integers(0, 24),
+    texts,
+    values,
+    st.none() | attributes,
+    st.just(b"") | ids,
+    st.just(0) | span_ids,
+    st.integers(0, 255),
+    texts,
+    counts,
+)
+"""Any log record that OTLP can say."""

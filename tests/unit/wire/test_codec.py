@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -184,3 +186,18 @@ def test_an_object_of_another_type_is_written_as_its_text() -> None:
 def test_bytes_that_are_no_span_are_refused_by_one_error(payload: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_span(payload)
+
+
+def test_a_value_of_a_derived_type_is_written_as_the_plain_one() -> None:
+    values = {
+        "price": np.float64(1.5),
+        "venue": np.str_("x"),
+        "view": MappingProxyType({"a": np.float64(2.5)}),
+        "range": range(3),
+    }
+    assert decode_span(encode_record(make_span(attributes=values))).attributes == {
+        "price": 1.5,
+        "venue": "x",
+        "view": {"a": 2.5},
+        "range": [0, 1, 2],
+    }

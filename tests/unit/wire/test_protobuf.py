@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from enum import Enum, IntEnum
 from typing import Any
 
+import numpy as np
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as PbResource
@@ -108,3 +110,26 @@ def test_remembered_keys_take_bounded_memory() -> None:
     remembered = vars(protobuf)["_KEYS"]
     assert len(remembered) <= KEYS_KEPT
     assert long_key not in remembered
+
+
+class Side(str, Enum):  # noqa: UP042 - what `str` shows of it is "Side.BUY"
+    BUY = "buy"
+
+
+class Leg(IntEnum):
+    FAR = 2
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (np.float64(1.5), 1.5),
+        (Side.BUY, "buy"),
+        (Leg.FAR, 2),
+        (np.str_("x"), "x"),
+        ([Side.BUY, {"leg": Leg.FAR}], ["buy", {"leg": 2}]),
+    ],
+    ids=str,
+)
+def test_a_value_of_a_derived_type_is_of_the_plain_one(value: Any, plain: Any) -> None:
+    assert read({"k": value}) == {"k": plain}

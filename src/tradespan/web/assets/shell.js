@@ -27,6 +27,7 @@ let cameFromList = false;
 
 // A page announces itself; the one before is disposed of, then it starts.
 export function enterPage(next) {
+  listen(); // the page may be ready before the shell is
   page?.dispose?.();
   page = next;
   page.start();
@@ -54,6 +55,17 @@ export function followLink(event, url) {
 }
 
 export function mountShell() {
+  listen();
+  markTheme();
+  poll();
+  return true;
+}
+
+let listening = false;
+
+function listen() {
+  if (listening) return;
+  listening = true;
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", onClick);
   addEventListener("tradespan:theme", () => {
@@ -63,9 +75,6 @@ export function mountShell() {
   addEventListener("popstate", () => {
     if (location.pathname.startsWith("/traces")) cameFromList = false;
   });
-  markTheme();
-  poll();
-  return true;
 }
 
 function onKey(event) {

@@ -18,6 +18,8 @@ _ROOMS = (MAX_RECORD_BYTES, 65_536, 16_384, 4_096, 1_024, 256)
 """Bytes that one value may take; the first that makes the record fit is used."""
 _NAME, _HELD, _ARGUMENTS, _RESULT, _MESSAGE, _EVENTS, _LINKS, _STATE, _DROPPED = range(7, 16)
 _MOST_EVENTS = 32
+_LOG_TEXTS, _LOG_HELD, _LOG_DROPPED = (4, 5, 10), 6, 11
+"""Of a log record: severity's text, body and event's name; its attributes; how many it lost."""
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 
 
@@ -31,6 +33,34 @@ def cut_to_fit(record: Sequence[Any], most: int = MAX_RECORD_BYTES) -> list[Any]
     # Thousands of attributes, or events with long tracebacks: their number is what is too much.
     cut = _cut_record(_thinned(fields), _ROOMS[-1])
     return cut if len(_encode(cut)) <= most else cut[:_NAME]
+
+
+def cut_log_to_fit(record: Sequence[Any], most: int = MAX_RECORD_BYTES) -> list[Any]:
+    """A log record (`core.records.LogRecord`, fields in order) that takes `most` bytes encoded."""
+    fields = list(record)
+    for room in _ROOMS:
+        cut = _cut_log(fields, room)
+        if len(_encode(cut)) <= most:
+            return cut
+    thin = [*fields, *[None] * (_LOG_DROPPED + 1 - len(fields))]
+    held = thin[_LOG_HELD] or {}
+    thin[7:_LOG_DROPPED] = [
+        default if value is None else value
+        for value, default in zip(thin[7:_LOG_DROPPED], (b"", 0, 0, ""), strict=True)
+    ]
+    thin[_LOG_DROPPED] = (thin[_LOG_DROPPED] or 0) + max(len(held) - _MOST_EVENTS, 0)
+    thin[_LOG_HELD] = dict(list(held.items())[:_MOST_EVENTS])
+    return _cut_log(thin, _ROOMS[-1])
+
+
+def _cut_log(fields: list[Any], room: int) -> list[Any]:
+    cut = list(fields)
+    for place in _LOG_TEXTS:
+        if place < len(cut):
+            cut[place] = cut_value(cut[place], room)
+    if len(cut) > _LOG_HELD and cut[_LOG_HELD]:
+        cut[_LOG_HELD] = _cut_members(cut[_LOG_HELD], room)
+    return cut
 
 
 def _cut_record(fields: list[Any], room: int) -> list[Any]:

@@ -1,0 +1,120 @@
+"""A real file system of four MiB and a receiver that is away: the bot fills it and runs on.
+
+The receiver comes back when records were discarded. What was recorded is delivered then, or counted
+with its reason, to the record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.desk import TRADESPAN, Desk, Program, eventually
+from tests.support.faults import Refuse
+from tests.support.receiver import Receiver
+from tradespan.spool.discarded import DiscardedSegment
+
+CALLS, MORE = 60_000, 2_000
+BOT = f"""
+    import sys
+
+    def work(number, text):
+        if number % 50 == 0:
+            raise ValueError(number)
+
+    def call(number):
+        try:
+            work(number, "." * 100)
+        except ValueError:
+            pass
+
+    for number in range({CALLS}):
+        call(number)
+    print("filled", flush=True)
+    sys.stdin.readline()
+    for number in range({CALLS}, {CALLS + MORE}):
+        call(number)
+    print("done", flush=True)
+    """
+SETTINGS = {
+    "TRADESPAN_SEGMENT_FIRST": "64KiB",
+    "TRADESPAN_SEGMENT_LAST": "256KiB",
+    "TRADESPAN_MEMORY_RECORDS": "3000",
+    "TRADESPAN_RETRY_SCALE": "0.05",
+    "TRADESPAN_DRAIN": "25s",
+}
+
+
+def start_on_small_disk(desk: Desk, command: str) -> Program:
+    """A shell command with a tmpfs of 4 MiB at the root, that nobody else sees."""
+    if sys.platform != "linux" or shutil.which("unshare") is None:
+        pytest.skip("needs Linux and unshare, to mount a file system of its own")
+    desk.root.mkdir()
+    mount = f"mount -t tmpfs -o size=4m,mode=700 tmpfs {shlex.quote(str(desk.root))}"
+    alone = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    probe = subprocess.run([*alone, "sh", "-c", mount], capture_output=True, check=False)
+    if probe.returncode != 0:
+        pytest.skip(
+            "no file system may be mounted here; tests/unit/forward/test_limits.py has an injected"
+            f" disk: {probe.stderr.decode().strip()}"
+        )
+    return desk.start(*alone, "sh", "-c", f"{mount} && {command}", environment=SETTINGS)
+
+
+def discarded_below(root: Path) -> list[DiscardedSegment]:
+    """What is left of discarded segments, seen through the mount namespace of a process."""
+    names = [path.name for path in root.glob("runs/*/*.gone")]
+    return [each for name in names if (each := DiscardedSegment.parse(name)) is not None]
+
+
+def test_small_disk_that_fills_costs_records_by_their_count_and_the_bot_nothing(
+    desk: Desk, receiver: Receiver
+) -> None:
+    receiver.play(Refuse(503), times=None)
+    bot = desk.write("bot.py", BOT)
+    copy = desk.folder / "copy"
+    run = f"{TRADESPAN} run --root {desk.root} --no-store --endpoint {receiver.address}"
+    program = start_on_small_disk(
+        desk,
+        f"{run} -i 'bot\\.work' {bot}; status=$?; cp -r {desk.root}/runs {copy}; exit $status",
+    )
+    assert program.line() == "filled"
+    seen = Path(f"/proc/{program.pid}/root{desk.root}")
+    gone = eventually(lambda: discarded_below(seen), "a discarded segment")
+    receiver.recover()
+    eventually(lambda: shutil.disk_usage(seen).free > 2 << 20, "space again")
+    program.say("go on")
+    assert program.line() == "done"
+    ended = program.end(within=60)
+    assert ended.status == 0, ended.err
+
+    (drained,) = copy.glob("*/drained.json")
+    books: dict[str, Any] = json.loads(drained.read_text())
+    (line,) = books["sinks"].values()
+    assert {each.reason for each in gone} == {"low_disk"}
+    assert line["discarded"].keys() == {"low_disk"}
+    assert line["discarded"]["low_disk"] > 0
+    assert books["complete"] is True
+    assert books["recorded"] == CALLS + MORE, "the bot's calls, whatever became of them"
+    assert (line["unaccounted"], line["on_disk"], books["in_memory"]) == (0, 0, 0)
+    lost = sum(line["discarded"].values()) + sum(books["discarded"].values())
+    assert line["accepted"] == CALLS + MORE - lost
+    received = {span.span_id for span in receiver.spans}
+    assert len(received) == line["accepted"]
+    # Memory was full and gave back what it still held: nobody was held up until there was space.
+    assert books["discarded"].keys() == {"overflow"}
+    ordinary, error = books["lanes"]["ordinary"], books["lanes"]["error"]
+    assert ordinary["recovered"] > 1_000
+    # No error went for an ordinary record.
+    assert error["recorded"] == (CALLS + MORE) // 50
+    assert error["discarded"] == {}
+    assert [sink["discarded"] for sink in error["sinks"].values()] == [{}]
+    assert f"{line['discarded']['low_disk']:,} records for otlp-" in ended.err
