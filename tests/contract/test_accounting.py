@@ -19,9 +19,9 @@ BOT = """
 
 
 def lines_of(told: str) -> list[dict[str, Any]]:
-    """Each sink's line in the books that `doctor --json` tells."""
-    books = [hop["books"] for hop in json.loads(told)["hops"] if "books" in hop]
-    return [line for each in books for line in each["sinks"].values()]
+    """Each sink's line in the books that `doctor --json` tells, that of spans first."""
+    (books,) = (hop["books"] for hop in json.loads(told)["hops"] if "books" in hop)
+    return [line for _, line in sorted(books["sinks"].items(), key=lambda each: len(each[0]))]
 
 
 def test_deleted_and_damaged_segments_are_unaccounted_and_doctor_says_no(desk: Desk) -> None:
@@ -33,8 +33,10 @@ def test_deleted_and_damaged_segments_are_unaccounted_and_doctor_says_no(desk: D
     doctor = ("doctor", "--json", "--root", desk.root)
     before = desk.tradespan(*doctor)
     assert before.status == 0, before.out
-    assert [line["unaccounted"] for line in lines_of(before.out)] == [0]
-    assert [line["on_disk"] for line in lines_of(before.out)] == [4_000]
+    spans, *others = lines_of(before.out)
+    assert (spans["unaccounted"], spans["on_disk"], spans["others"]) == (0, 4_000, 0)
+    for line in others:
+        assert (line["unaccounted"], line["on_disk"], line["others"]) == (0, 0, 4_000)
 
     deleted, damaged = segment_paths(desk.folder_of_run.path)[1:3]
     removed = len(read_segment(deleted))
@@ -47,5 +49,7 @@ def test_deleted_and_damaged_segments_are_unaccounted_and_doctor_says_no(desk: D
 
     after = desk.tradespan(*doctor)
     assert after.status == 1
-    assert [line["unaccounted"] for line in lines_of(after.out)] == [removed]
-    assert [line["on_disk"] for line in lines_of(after.out)] == [4_000 - removed]
+    spans, *others = lines_of(after.out)
+    assert (spans["unaccounted"], spans["on_disk"]) == (removed, 4_000 - removed)
+    # These had passed over all of it, or miss it too: nobody knows of what kind a lost record was.
+    assert {line["unaccounted"] for line in others} <= {0, removed}

@@ -22,6 +22,8 @@ LONGEST = 60.0
 
 _ANY_OF_ITS_KIND = {
     "run": r"\d{8}T\d{6}\.\d{6}Z-[\w.-]+-\d+",
+    "size": r"\d[\d.,]* (?:B|kB|MB)\b",
+    "writer": r"\d+ (?:alive|dead)\b",
     "date": r"\d{4}-\d\d-\d\d",
     "time": r"\d\d:\d\d:\d\d(?:\.\d+)?",
     "id": r"\b(?:[0-9a-f]{32}|[0-9a-f]{16}|[0-9a-f]{8})\b",

@@ -5,19 +5,34 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from tradespan.bootstrap.folders import destinations
 from tradespan.bootstrap.forwarder import build_agent
+from tradespan.bootstrap.notify import ServiceManager
+from tradespan.bootstrap.places import Place
+from tradespan.bootstrap.receivers import STORE
 from tradespan.bootstrap.ui import UiOnDemand
 from tradespan.config import Config, override_config
-from tradespan.core.guard import guarded, logger
+from tradespan.config.entries import Layer
+from tradespan.core.guard import guarded
 from tradespan.forward.agent import Agent
+from tradespan.forward.directions import Directions
+from tradespan.forward.post import Destination
 from tradespan.spool.folder import RootLock, private_folder
 
 NICE = 10
 OOM_SCORE = 500
 """The kernel ends the agent before the bot: what it holds is on disk."""
+_LOOK_AROUND = 1.0
+"""Seconds between two looks whether an attached agent is still needed."""
+_STANDSTILL = 2
+"""Such looks without anything delivered, after which an agent that nobody needs leaves."""
+_HANGUP = (
+    b"tradespan: SIGHUP: settings are read at the start only; restart the agent for new ones\n"
+)
 
 
 def make_modest() -> None:
@@ -31,95 +46,155 @@ def make_modest() -> None:
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
 
 
-def serve(config: Config, roots: list[Path], *, attached: bool) -> bool:
-    """Forward until SIGTERM or SIGINT; attached to a supervisor, until its work is done, too.
+class Occupied(Exception):
+    """Another agent serves a root."""
 
-    Returns:
-        False if another agent serves one of the roots: nothing was begun then.
+    def __init__(self, place: Place) -> None:
+        holder = place.holder()
+        who = "another process forwards" if holder is None else holder.describe()
+        super().__init__(f"{place.root}: {who}")
+
+
+def take_locks(places: list[Place], inherited: int | None = None) -> list[RootLock]:
+    """The locks of all roots, or of none.
+
+    `inherited`: a descriptor that holds the first root's lock already.
 
     Raises:
+        Occupied: Another agent has one of them.
         SpoolUnavailable: A root cannot be used.
     """
-    locks = [RootLock(private_folder(root)) for root in roots]
-    if not all(lock.try_acquire() for lock in locks):
-        return False
+    locks: list[RootLock] = []
+    for place in places:
+        lock = RootLock(private_folder(place.root))
+        if inherited is not None and not locks:
+            lock.adopt(inherited)
+        if not lock.try_acquire():
+            for taken in locks:
+                taken.release()
+            raise Occupied(place)
+        locks.append(lock)
+    return locks
+
+
+def serve(
+    config: Config,
+    places: list[Place],
+    *,
+    attached: bool = False,
+    orphan: bool = False,
+    inherited: int | None = None,
+    manager: ServiceManager | None = None,
+) -> None:
+    """Forward until SIGTERM or SIGINT; attached to a supervisor, until its work is done, too.
+
+    Args:
+        config: The settings; each root has its own store, unless they name one.
+        places: One for each root.
+        attached: Somebody started us for the sake of a bot.
+        orphan: Attached to no process: leave as soon as no run is left.
+        inherited: A descriptor that holds the lock of the first root.
+        manager: Told when we are ready, and when we end.
+
+    Raises:
+        Occupied: Another agent serves one of the roots; nothing was begun then.
+        SpoolUnavailable: A root cannot be used.
+    """
+    parent = -1 if orphan else os.getppid()  # first of all: it may be killed at any moment
+    locks = take_locks(places, inherited)
     if attached:
         make_modest()
-    agents = [build_agent(override_config(config, {"root": root}, "agent")) for root in roots]
-    _end_on_signals(agents)
+    manager = manager or ServiceManager(None)
+    agents = [build_place_agent(config, place) for place in places]
+    _end_on_signals(agents, manager)
+    for agent in agents:
+        agent.step()
     ui = UiOnDemand(config, agents[0])
-    threads = [threading.Thread(target=agent.run) for agent in agents[1:]]
+    threads = [threading.Thread(target=agent.run, daemon=True) for agent in agents[1:]]
     for thread in threads:
         thread.start()
     if attached:
-        threading.Thread(target=_leave_when_done, args=(agents,), daemon=True).start()
+        watch = threading.Thread(target=_leave_when_done, args=(agents, parent), daemon=True)
+        watch.start()
+    manager.tell(f"READY=1\nSTATUS=forwarding for {len(agents)} root(s)")
     agents[0].run()
     for thread in threads:
-        thread.join()
+        thread.join(timeout=1.0)
     ui.stop()
-    return True
+    for lock in locks:
+        lock.release()
 
 
-def deliver_once(config: Config, roots: list[Path]) -> bool:
-    """Deliver what is there and stop. Returns whether all of it went, to all destinations."""
-    done = True
-    for root in roots:
-        lock = RootLock(private_folder(root))
-        if not lock.try_acquire():
-            logger.warning("%s: process %s forwards already", root, lock.holder())
-            done = False
-            continue
-        agent = build_agent(override_config(config, {"root": root}, "agent"))
-        try:
-            done = _drain(agent, config.drain) and done
-        finally:
-            agent.close()
-            lock.release()
-    return done
+def build_place_agent(config: Config, place: Place) -> Agent:
+    """The agent of one root, or of one run below it."""
+    config = override_config(config, {"root": place.root}, "agent")
+    agent = build_agent(config, place.only)
+    agent.directions = read_directions(config)
+    return agent
 
 
-def _drain(agent: Agent, seconds: float) -> bool:
-    """Step until nothing is left, or nothing has moved for a while."""
-    moved = time.monotonic()
-    before = -1
-    while True:
-        agent.step()
-        agent.wake()
-        folders = [folder for folder in agent.open_folders() if folder.segments()]
-        waiting = sum(
-            sink.on_disk for folder in folders for sink in agent.books(folder).sinks.values()
-        )
-        # What could not be opened has no line in the books.
-        closed = any(len(agent.couriers(f)) < len(agent.wanted(f)) for f in folders)
-        if waiting == 0 and not closed:
-            agent.step()
-            return True
-        if waiting != before:
-            before, moved = waiting, time.monotonic()
-        failing = closed or any(
-            courier.state.failing_since is not None
-            for folder in folders
-            for courier in agent.couriers(folder).values()
-        )
-        if time.monotonic() - moved > (1.0 if failing else seconds):
-            return False
-        agent.stop.wait(0.02)
+def read_directions(config: Config) -> Directions | None:
+    """What the command line says of all runs: receivers are added to theirs, a store replaces it.
+
+    None if it says nothing; what other sources say is for runs that name no destinations.
+    """
+    endpoint, store = (
+        config.values[key].layer is Layer.ARGUMENT and config.origin(key) != "agent"
+        for key in ("otlp.endpoint", "store.path")
+    )
+    if not endpoint and not store:
+        return None
+    added = [Destination(*each) for each in destinations(config)]
+    added = [each for each in added if (store if each.kind == STORE else endpoint)]
+    return Directions(added, frozenset([STORE] if store else []))
 
 
-def _end_on_signals(agents: list[Agent]) -> None:
+def waiting_records(agents: list[Agent]) -> int:
+    """Records that wait for a destination that is open."""
+    return sum(
+        sink.on_disk
+        for agent in agents
+        for folder in agent.open_folders()
+        if folder.segments()
+        for sink in agent.books(folder).sinks.values()
+    )
+
+
+def _end_on_signals(agents: list[Agent], manager: ServiceManager) -> None:
     def end(number: int, frame: object) -> None:
         for agent in agents:
             agent.stop.set()
+        manager.tell("STOPPING=1")
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    def hang_up(number: int, frame: object) -> None:
+        # Not by a logger: the signal may have come in the middle of a line of its own.
+        with suppress(OSError):
+            os.write(2, _HANGUP)
+
+    handlers: dict[signal.Signals, Callable[[int, object], None]] = {
+        signal.SIGTERM: end,
+        signal.SIGINT: end,
+        signal.SIGHUP: hang_up,
+    }
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    # Whoever started us may have had them blocked.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, handlers)
 
 
-def _leave_when_done(agents: list[Agent]) -> None:
-    """The supervisor was killed: go on as long as a bot lives, then deliver and leave."""
-    parent = os.getppid()
-    while not agents[0].stop.wait(1.0):
-        if os.getppid() != parent and not any(agent.has_live_run() for agent in agents):
-            agents[0].stop.wait(2.0)
-            for agent in agents:
-                agent.stop.set()
+def _leave_when_done(agents: list[Agent], parent: int) -> None:
+    """Nobody waits for us any more: go on as long as a bot lives, then deliver and leave."""
+    before, still = -1, 0
+    while not agents[0].stop.wait(_LOOK_AROUND):
+        with guarded("end of an attached agent"):
+            if os.getppid() == parent:
+                continue
+            if any(agent.has_live_run() for agent in agents):
+                still = 0
+                continue
+            waiting = waiting_records(agents)
+            still = still + 1 if waiting in (before, 0) else 0
+            before = waiting
+            if still >= _STANDSTILL:
+                for agent in agents:
+                    agent.stop.set()

@@ -137,6 +137,15 @@ def read_books(folder: RunFolder) -> Books:
     Raises:
         StoreError: The store cannot be read.
     """
+    return add_up(folder, read_cursors(folder))
+
+
+def read_cursors(folder: RunFolder) -> dict[str, Cursor]:
+    """How far each of a folder's sinks has come; a store that is not there has none.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
     cursors: dict[str, Cursor] = {}
     for kind, address in folder.description.get("destinations", []):
         told = read_kind(kind)
@@ -147,7 +156,7 @@ def read_books(folder: RunFolder) -> Books:
         elif kind == STORE and _is_made(Path(address)):
             with closing(Store.open(address, readonly=True)) as store:
                 cursors[kind] = store.load(str(folder.path))
-    return add_up(folder, cursors)
+    return cursors
 
 
 def _is_made(store: Path) -> bool:

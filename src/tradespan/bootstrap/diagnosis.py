@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,19 +13,22 @@ from typing import Any
 
 from tradespan.bootstrap.couriers import BY_NAME, build_otlp_sink, read_books
 from tradespan.bootstrap.folders import choose_root
+from tradespan.bootstrap.places import Holder, Place
 from tradespan.bootstrap.receivers import lacks_grpc, otlp_receivers, read_kind
 from tradespan.config import Config
 from tradespan.core import native
 from tradespan.core.delivery import Accepted, Batch
 from tradespan.core.errors import TradespanError
 from tradespan.forward.books import Books
-from tradespan.spool.folder import RootLock, private_folder, run_folders
+from tradespan.spool.folder import private_folder, run_folders
 from tradespan.spool.ways import MMAP, choose_way
 from tradespan.store.store import Store
 
 _SHOWN_RUNS = 5
 _ANSWER_WITHIN = 3.0
 """Seconds that a receiver has to answer the doctor."""
+_SILENT = 15.0
+"""Seconds without a word of an agent, which says one twice a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,29 @@ def check_spool(config: Config) -> Finding:
 
 
 def check_agent(config: Config) -> Finding:
-    """Whether somebody forwards. Nobody is fine: `run` starts one."""
-    holder = RootLock(config.root).holder()
+    """Whether somebody forwards, and is at work. Nobody is fine: `run` starts one."""
+    holder = Place(config.root).holder()
     if holder is None:
         return Finding("agent", True, "none runs now; `tradespan run` starts one")
-    return Finding("agent", True, f"process {holder} forwards", {"pid": holder})
+    facts = {"pid": holder.pid, "since": holder.since}
+    wrong = list(_find_wrong(holder))
+    if not wrong:
+        return Finding("agent", True, holder.describe(), facts)
+    return Finding("agent", False, f"{holder.describe()}, but {'; '.join(wrong)}", facts)
+
+
+def _find_wrong(holder: Holder) -> Iterator[str]:
+    """What an agent itself says is the matter with it, or that it says nothing."""
+    told = holder.told.get("time")
+    silent = time.time() - told if isinstance(told, int | float) else 0.0
+    if silent > _SILENT:
+        yield f"it has said nothing for {silent:.0f} s: stopped, or its disk is full"
+        return
+    for name, sink in holder.told.get("sinks", {}).items():
+        if sink.get("failing"):
+            yield f"{name} ({sink.get('address')}) does not accept: {sink.get('last_error')}"
+    for address, reason in holder.told.get("problems", {}).items():
+        yield f"{address} cannot be opened: {reason}"
 
 
 def check_store(config: Config) -> Finding:
@@ -133,7 +155,8 @@ def check_runs(config: Config) -> Iterator[Finding]:
 def describe_books(books: Books) -> str:
     """One line of a run's books."""
     parts = [f"recorded {books.recorded:,}"]
-    for name, sink in books.sinks.items():
+    sinks = {name: sink for name, sink in books.sinks.items() if sink.says_something}
+    for name, sink in (sinks or books.sinks).items():
         line = f"{name}: delivered {sink.accepted:,}"
         for word, count in (
             ("parked", sink.parked),

@@ -1,25 +1,34 @@
 """The forwarder in the bot's own process, for those who do not use `tradespan run`.
 
 A daemon thread waits for the root's lock; whoever of several workers gets it forwards for all.
+
+A forked child never forwards by itself: its parent may have SQLite open, which must not be carried
+over a fork (https://www.sqlite.org/howtocorrupt.html, 2.6), nor be opened anew beside the parent's
+copy. Where nobody else serves the root, it starts an agent in a process of its own, and so does a
+parent that ends before its children.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import suppress
 from typing import Any
 
+from tradespan.bootstrap.beside import start_agent
 from tradespan.bootstrap.chores import build_chores
 from tradespan.bootstrap.couriers import build_courier, read_books
 from tradespan.bootstrap.folders import destinations
 from tradespan.config import Config
 from tradespan.core.errors import SpoolUnavailable, StoreError
-from tradespan.core.forks import after_fork_in_child
+from tradespan.core.forks import after_fork_in_child, has_forked
 from tradespan.core.guard import guarded
+from tradespan.core.process import has_children
 from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Rhythm
 from tradespan.forward.books import Books
 from tradespan.forward.courier import Courier
+from tradespan.forward.directions import Directions
 from tradespan.forward.exemplars import Exemplars
 from tradespan.forward.limits import SpaceKeeper
 from tradespan.forward.post import Destination
@@ -27,6 +36,11 @@ from tradespan.spool.folder import RootLock, RunFolder, read_json
 
 LOOK_AROUND = 0.08
 """Seconds between two looks at what another process has delivered."""
+_LONGEST_BACK_OFF = 60.0
+"""Seconds between two tries to start an agent, where those before ended at once."""
+_inherited: list[object] = []
+"""What a child has of its parent's agent. Never let go: that would close SQLite's files, and take
+its locks, in the name of the parent."""
 
 
 class InProcessForwarder:
@@ -35,6 +49,8 @@ class InProcessForwarder:
     def __init__(self, config: Config, folder: RunFolder) -> None:
         self._config = config
         self._folder = folder
+        self._is_child = False
+        """Whether a fork lies between `configure()` and here."""
         self._begin()
         after_fork_in_child(self._after_fork)
 
@@ -44,11 +60,14 @@ class InProcessForwarder:
         self._stop = threading.Event()
         self._try_now = threading.Event()
         self._agent: Agent | None = None
-        self._thread = threading.Thread(target=self._run, name="tradespan-agent", daemon=True)
+        work = self._see_to_agent if self._is_child else self._run
+        self._thread = threading.Thread(target=work, name="tradespan-agent", daemon=True)
 
     def _after_fork(self) -> None:
         # The parent's descriptor would hold the lock for as long as the child lives.
-        self._lock.release()
+        self._lock.abandon()
+        _inherited.extend((self._agent, self._thread))
+        self._is_child = True
         self._begin()
         self._thread.start()
 
@@ -77,13 +96,53 @@ class InProcessForwarder:
         with self._locking:
             return not self._lock.held and not self._lock.is_free()
 
+    # ── in a forked child ───────────────────────────────────────────────────────────────────────
+
+    def _see_to_agent(self) -> None:
+        """Start an agent whenever nobody serves the root and somebody records."""
+        wait = interval = self._config.agent.takeover_interval
+        while not self._stop.wait(wait):
+            with guarded("starting an agent"):
+                started = self._is_recorded() and self._start_agent()
+                # One that has ended by the next look, though we live, will do so again.
+                wait = min(wait * 2, max(_LONGEST_BACK_OFF, interval)) if started else interval
+
+    def _is_recorded(self) -> bool:
+        """Whether a process that lives records in the run's folder: what an agent stays for."""
+        return any(page.alive for page in self._folder.pages())
+
+    def _start_agent(self, *, wait: bool = True) -> bool:
+        """Start an agent if nobody serves the root. Returns whether one was started."""
+        with self._locking:
+            if not self._lock.try_acquire():
+                return False
+            start_agent(self._config, self._lock, wait=wait)
+            return True
+
+    def _end_in_child(self) -> bool:
+        """What is recorded is on disk: it takes somebody who forwards, and no waiting."""
+        self._stop.set()
+        with guarded("starting an agent"):
+            if self._folder.segments():
+                self._start_agent(wait=False)
+        return not self._lock.is_free()
+
+    # ── delivery ────────────────────────────────────────────────────────────────────────────────
+
     def drain(self, deadline: float) -> bool:
         """Wait until all that is recorded by now has been delivered.
 
         Args:
             deadline: Monotonic seconds. A receiver that does not answer is waited for one second,
                 whoever forwards.
+
+        Returns:
+            Whether all of it was; in a forked child, whether somebody forwards.
         """
+        if self._is_child:
+            with guarded("starting an agent"):
+                self._start_agent()
+            return not self._lock.is_free()
         began = time.monotonic()
         recorded: int | None = None
         hurried = False
@@ -121,7 +180,9 @@ class InProcessForwarder:
         )
 
     def end(self, timeout: float) -> bool:
-        """Deliver what is left, then stop. Returns whether all of it was."""
+        """Deliver what is left, then stop. Returns whether all of it was (see `drain`)."""
+        if self._is_child:
+            return self._end_in_child()
         delivered = self.drain(time.monotonic() + timeout)
         self._stop.set()
         self._try_now.set()
@@ -129,8 +190,18 @@ class InProcessForwarder:
             self._agent.step()
             self._agent.close()
         self._thread.join(timeout=1.0)
+        with guarded("handing over to an agent"):
+            if self._lock.held and self._is_needed_on():
+                start_agent(self._config, self._lock, wait=False)
         self._lock.release()
         return delivered
+
+    def _is_needed_on(self) -> bool:
+        """Whether children of ours go on, and may record: they cannot forward."""
+        if not has_forked():
+            return False
+        pages = self._folder.pages()
+        return has_children() or any(p.alive and p.process_id != os.getpid() for p in pages)
 
 
 def _hurry(agent: Agent, folder: RunFolder) -> bool:
@@ -162,7 +233,22 @@ def _other_is_answered(config: Config, folder: RunFolder) -> bool:
     )
 
 
-def build_agent(config: Config, only: RunFolder | None = None, *, beside: bool = True) -> Agent:
+class DirectedAgent(Agent):
+    """An agent that may have been told where runs go, beside what they say themselves."""
+
+    directions: Directions | None = None
+
+    def wanted(self, folder: RunFolder) -> list[Destination]:
+        """A folder's destinations, each once."""
+        if self.directions is not None:
+            with guarded("destinations"):
+                self.directions.apply(folder)
+        return super().wanted(folder)
+
+
+def build_agent(
+    config: Config, only: RunFolder | None = None, *, beside: bool = True
+) -> DirectedAgent:
     """The agent of one root, with the settings' destinations for folders that name none.
 
     `beside`: whether it runs in a process of its own.
@@ -184,7 +270,7 @@ def build_agent(config: Config, only: RunFolder | None = None, *, beside: bool =
         return courier
 
     chores = build_chores(config, beside=beside)
-    agent = Agent(
+    agent = DirectedAgent(
         config.root,
         build,
         [Destination(*each) for each in destinations(config)],

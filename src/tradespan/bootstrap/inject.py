@@ -6,6 +6,7 @@ import os
 import runpy
 import sys
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,15 @@ def arm(before: Iterable[str]) -> None:
 
 def is_helper(command: list[str]) -> bool:
     """Whether the process is one of Python's own that runs no code of the program's."""
-    return any("multiprocessing.resource_tracker" in word for word in command)
+    return is_agent(command) or any("multiprocessing.resource_tracker" in w for w in command)
+
+
+def is_agent(command: list[str]) -> bool:
+    """Whether the process is `tradespan agent`, which delivers records and must make none: each
+    would have another one delivered.
+    """
+    words = pairwise(command)
+    return any(Path(word).name == "tradespan" and verb == "agent" for word, verb in words)
 
 
 def leave_descendants_alone(environment: os._Environ[str]) -> None:

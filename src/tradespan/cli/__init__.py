@@ -23,6 +23,7 @@ COMMANDS = {
     "deaths": "list processes that died, and what they were doing",
     "ui": "look at recorded traces in a browser",
     "agent": "forward what programs recorded, as a service",
+    "spool": "show, check, send again or delete what lies on disk",
     "demo": "run a small trading system and look at it",
     "doctor": "print the settings in force and test each hop",
 }

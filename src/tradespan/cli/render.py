@@ -63,7 +63,7 @@ class Column:
     @property
     def width(self) -> int:
         """Columns of the terminal that it would like to have."""
-        return max(cell_len(self.title), *(cell.cell_len for cell in self.cells))
+        return max([cell_len(self.title), *(cell.cell_len for cell in self.cells)])
 
 
 def print_columns(console: Console, columns: Sequence[Column]) -> None:

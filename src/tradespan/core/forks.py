@@ -19,11 +19,17 @@ _in_child: dict[weakref.ref[Any], Callable[[Any], Any]] = {}
 complains at the interpreter's end."""
 _remove: Callable[[weakref.ref[Any]], Any] = _in_child.pop
 _generation = 0
+_forked = False
 
 
 def process_generation() -> int:
     """How many forks lie between this process and the one that imported tradespan."""
     return _generation
+
+
+def has_forked() -> bool:
+    """Whether this process has forked, by Python's own means: children of it may record."""
+    return _forked
 
 
 def after_fork_in_child(method: Callable[[], Any]) -> None:
@@ -34,8 +40,9 @@ def after_fork_in_child(method: Callable[[], Any]) -> None:
 
 
 def _run_in_child() -> None:
-    global _generation  # noqa: PLW0603 - one number for the process, changed only here
+    global _generation, _forked  # noqa: PLW0603 - of the process, changed only here and below
     _generation += 1
+    _forked = False
     failed: list[BaseException] = []
     # A copy, made in one step: a list of pairs would be many objects, the collector might run, and
     # what it collects leaves the dict that is being walked.
@@ -50,5 +57,10 @@ def _run_in_child() -> None:
         report("fork", each)
 
 
+def _note_in_parent() -> None:
+    global _forked  # noqa: PLW0603 - see above
+    _forked = True
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_run_in_child)
+    os.register_at_fork(after_in_child=_run_in_child, after_in_parent=_note_in_parent)

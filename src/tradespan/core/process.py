@@ -17,6 +17,15 @@ def process_start(pid: int) -> int:
     return int(fields[19]) if len(fields) > 19 else 0
 
 
+def has_children() -> bool:
+    """Whether this process has children that it has not waited for; False where nobody tells."""
+    try:
+        lists = [path.read_bytes() for path in Path("/proc/self/task").glob("*/children")]
+    except OSError:
+        return False
+    return any(each.strip() for each in lists)
+
+
 def is_alive(pid: int, start: int = 0) -> bool:
     """Whether the process runs; with `start`, whether it is the same one (pids are reused).
 

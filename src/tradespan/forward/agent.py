@@ -322,7 +322,11 @@ class Agent:
     def _count_waiting(self, queue: Queue) -> Waiting:
         """What the books say of a queue."""
         books = self.books(queue.folder)
-        records = books.sinks[queue.courier.sink.name].on_disk + books.in_memory
+        courier = queue.courier
+        records = books.sinks[courier.sink.name].on_disk
+        # What is in memory has no kind: it waits for the sinks of kinds that this run has.
+        if courier.source(queue.folder).kind.name.lower() in books.signals:
+            records += books.in_memory
         keeper = self._keepers.get(str(queue.folder.path))
         return Waiting(records, 0 if keeper is None else keeper.queue_warning_threshold)
 

@@ -30,6 +30,7 @@ from typing import Any
 from tradespan.core.delivery import Cursor, LaneBook
 from tradespan.core.errors import SpoolError
 from tradespan.core.records import Kind
+from tradespan.forward.amends import PURGED, Amend, read_amends
 from tradespan.forward.counting import SegmentCount
 from tradespan.forward.source import book_discarded
 from tradespan.pages.counters import LaneCounters, Page
@@ -58,6 +59,12 @@ class SinkBook:
     """Records of other kinds, wherever they are: they are not for this sink."""
     discarded: dict[str, int] = field(default_factory=dict)
     """Reason → records of its kind that went with a segment before it had taken them."""
+
+    @property
+    def says_something(self) -> bool:
+        """Whether any record is, or should be, the sink's: a receiver has one for each signal."""
+        told = (self.accepted, self.parked, self.on_disk, self.unaccounted)
+        return any(told) or any(self.discarded.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +192,7 @@ class Bookkeeper:
                 looks += 1
                 still = discarded == self._folder.contents()[1]
                 if looks == _LOOKS or (still and not _moved(before, after)):
-                    return _sum_up(before, rests, cursors)
+                    return _sum_up(before, rests, cursors, read_amends(self._folder))
 
     def _read_rests(
         self,
@@ -292,7 +299,10 @@ def _moved(before: Mapping[str, Page], after: Mapping[str, Page]) -> bool:
 
 
 def _sum_up(
-    pages: Mapping[str, Page], rests: Mapping[str, _Rest], cursors: Mapping[str, Cursor]
+    pages: Mapping[str, Page],
+    rests: Mapping[str, _Rest],
+    cursors: Mapping[str, Cursor],
+    amends: Mapping[str, Amend],
 ) -> Books:
     rows: dict[str, _Row] = {}
     for rest in rests.values():
@@ -317,7 +327,8 @@ def _sum_up(
         for letter, lane in lanes.items():
             lane.sinks[name] = rests[name].line(letter, lane)
         written = recorded - in_memory - sum(discarded.values())
-        sinks[name] = _add_lines(cursor, [lane.sinks[name] for lane in lanes.values()], written)
+        lines = [lane.sinks[name] for lane in lanes.values()]
+        sinks[name] = _add_lines(cursor, amends.get(name, Amend()), lines, written)
     return Books(
         recorded,
         in_memory,
@@ -329,15 +340,17 @@ def _sum_up(
     )
 
 
-def _add_lines(cursor: Cursor, lines: list[LaneSink], written: int) -> SinkBook:
+def _add_lines(cursor: Cursor, amend: Amend, lines: list[LaneSink], written: int) -> SinkBook:
     """A sink's line over all lanes. `written`: records that went into segments."""
     discarded: dict[str, int] = {}
     for line in lines:
         _add(discarded, line.discarded)
     on_disk, others = (sum(line.on_disk for line in lines), sum(line.others for line in lines))
-    told = cursor.accepted + cursor.parked + on_disk + others + sum(discarded.values())
+    accepted, parked, purged = amend.settle(cursor)
+    _add(discarded, {PURGED: purged})
+    told = accepted + parked + on_disk + others + sum(discarded.values())
     unaccounted = max(written - told, 0)
-    return SinkBook(cursor.accepted, cursor.parked, on_disk, unaccounted, others, discarded)
+    return SinkBook(accepted, parked, on_disk, unaccounted, others, discarded)
 
 
 def _count_signals(rests: Iterable[_Rest]) -> dict[str, int]:

@@ -42,6 +42,7 @@ def park_batch(batch: Batch[Any], sink: str, reason: str, refused: int | None = 
     folder = private_folder(Path(batch.folder) / PARKED)
     folder = private_folder(folder / sink)
     paths: list[Path] = []
+    together = os.urandom(8).hex()
     try:
         for part in batch.slices:
             writer = os.urandom(16)
@@ -53,6 +54,7 @@ def park_batch(batch: Batch[Any], sink: str, reason: str, refused: int | None = 
                 "records": len(part.records),
                 # Of the whole batch, if the sink refused some: which ones, it did not say.
                 "refused": len(part.records) if refused is None else refused,
+                "batch": together,
                 "time": time.time(),
                 "sink": sink,
                 "writer": part.origin.writer,

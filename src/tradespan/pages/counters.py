@@ -78,6 +78,8 @@ class Page(NamedTuple):
     lanes: tuple[LaneCounters, LaneCounters]
     alive: bool
     """Whether the process that counts here runs."""
+    process_id: int = 0
+    """Says nothing across containers."""
 
 
 class CounterPage:
@@ -185,4 +187,5 @@ def _unpack(data: bytes, locked: bool | None) -> Page | None:
         for lane in range(LANES)
     ]
     alive = is_alive(process, start) if locked is None else locked
-    return Page(writer.hex(), (_to_counters(words[0]), _to_counters(words[1])), alive)
+    lane_counters = (_to_counters(words[0]), _to_counters(words[1]))
+    return Page(writer.hex(), lane_counters, alive, process)

@@ -27,8 +27,13 @@ from tradespan.spool.layout import SegmentName
 RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
 EXEMPLARS = "exemplars.json"
 RUNS = "runs"
+DESTINATIONS = "destinations.json"
+"""Where a run goes, if an agent was told more than the run itself (`forward/directions.py`)."""
+AMENDS = "amends.json"
+"""What became of dead letters by hand (`forward/amends.py`)."""
 DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
+_SMALL_FILES = (RUN, ENDED, DRAINED, PROGRESS, EXEMPLARS, DESTINATIONS, AMENDS)
 _LOCK = "agent.lock"
 _LARGEST_JSON = 16 * 1024 * 1024
 _BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|inflight|metrics(\.[0-9]+)?)$")
@@ -119,12 +124,14 @@ class RunFolder:
     @property
     def description(self) -> dict[str, Any]:
         """`run.json`: who recorded and where it shall go; empty if there is none."""
-        return self._content(RUN) or {}
+        told = self._content(RUN) or {}
+        further = self._content(DESTINATIONS)
+        return told | further if further else told
 
     def describe(self, **facts: Any) -> None:
         """Add to `run.json`. Facts with a `pid` begin a run: what an earlier one left is over."""
         if "pid" in facts:
-            for name in (ENDED, DRAINED, PROGRESS):
+            for name in (ENDED, DRAINED, PROGRESS, DESTINATIONS):
                 (self.path / name).unlink(missing_ok=True)
         replace_json(self.path / RUN, self.description | facts)
 
@@ -221,7 +228,7 @@ def _is_passing(entry: str) -> bool:
     """Whether a file of a run's folder means nothing once the run is delivered."""
     if DiscardedSegment.parse(entry) is not None:
         return True
-    if entry in (RUN, ENDED, DRAINED, PROGRESS, EXEMPLARS) or entry.endswith(".page"):
+    if entry in _SMALL_FILES or entry.endswith(".page"):
         return True
     if _METRICS.fullmatch(entry) or _OF_DEATHS.fullmatch(entry):
         return True
@@ -264,6 +271,11 @@ class RootLock:
         """Whether we hold it."""
         return self._descriptor is not None
 
+    @property
+    def is_made(self) -> bool:
+        """Whether anybody has ever held it."""
+        return self._path.exists()
+
     def try_acquire(self) -> bool:
         """Take the lock if nobody has it. Does not wait for who holds it.
 
@@ -284,6 +296,22 @@ class RootLock:
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
         return True
+
+    def adopt(self, descriptor: int) -> None:
+        """Go on with the lock of another process of ours, which gave us its descriptor."""
+        os.set_inheritable(descriptor, False)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def hand_over(self) -> int:
+        """The descriptor that holds the lock, for a process that goes on with it: ours no more.
+
+        Whoever asks has to close it, and holds the lock as long as he has not.
+        """
+        descriptor, self._descriptor = self._descriptor, None
+        assert descriptor is not None
+        return descriptor
 
     def is_free(self) -> bool:
         """Whether nobody holds it, without taking it."""
@@ -310,6 +338,21 @@ class RootLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def abandon(self) -> None:
+        """In a forked child: close every copy of the parent's descriptors, or its lock would last
+        as long as the child; also of one that another thread was just about to lock.
+        """
+        self._descriptor = None
+        try:
+            mine = os.stat(self._path)
+            numbers = [int(entry) for entry in os.listdir("/proc/self/fd")]
+        except (OSError, ValueError):
+            return
+        for number in numbers:
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(number), mine):
+                    os.close(number)
 
 
 def _lock_exclusively(descriptor: int) -> bool:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tradespan.core.delivery import Batch
+from tradespan.spool.checksums import CRC32C, crc32c
 from tradespan.spool.folder import DAMAGED
 
+_CHECKSUM_OFFSET = 14
 _HEADER_SIZE = 96
 _STATE = 12
 _FRAME = struct.Struct("<IIQ")
@@ -52,14 +54,15 @@ def make_payload(number: int, size: int) -> bytes:
 
 
 def walk_frames(data: bytes, offset: int) -> Iterator[Frame]:
-    """Whole frames from an offset on, up to the first that is none."""
+    """Whole frames of a segment from an offset on, up to the first that is none."""
     while offset + _FRAME.size <= len(data):
         length, checksum, word = _FRAME.unpack_from(data, offset)
         end = offset + _FRAME.size + length
         payload = data[offset + _FRAME.size : end]
         if length == 0 or end > len(data):
             return
-        if zlib.crc32(payload, (word ^ word >> 32) & 0xFFFFFFFF) != checksum:
+        check = crc32c if data[_CHECKSUM_OFFSET] == CRC32C else zlib.crc32
+        if check(payload, (word ^ word >> 32) & 0xFFFFFFFF) != checksum:
             return
         yield Frame(offset, word, data[offset:end])
         offset = end + 7 & ~7
