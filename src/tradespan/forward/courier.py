@@ -1,7 +1,7 @@
 """One sink's courier: takes batches from the folders to the sink, and acknowledges.
 
-What a courier does with a sink's answer, and the state it is in then, is the table `TRANSITIONS`;
-it runs on it. A batch is given up by nobody: no status code and no deadline deletes it (DESIGN 5).
+What a courier does with a sink's answer, and the state it is in then, is the table of
+`transitions.py`; it runs on it. A batch is given up by nobody: no status code and no deadline deletes it (DESIGN 5).
 What of a batch was accepted, or parked, is not sent again while the rest waits. A batch holds
 whatever waits in its folder, up to its limits: batches grow with the backlog.
 
@@ -18,8 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from tradespan.core.delivery import (
     Accepted,
@@ -41,6 +40,7 @@ from tradespan.forward.parking import park_batch
 from tradespan.forward.ration import Ration
 from tradespan.forward.sampling import SampledSource, SamplingPolicy
 from tradespan.forward.source import BatchLimits, FolderSource
+from tradespan.forward.transitions import Action, State, transition
 from tradespan.spool.folder import RunFolder
 
 T = TypeVar("T")
@@ -53,64 +53,6 @@ DENIALS = 3
 """One record that was denied so often, while the records beside it were taken, is parked."""
 MOST_PROBES = 32
 """Single records of a batch that take turns in asking whether we are denied still."""
-
-
-class State(StrEnum):
-    """What a courier is waiting for; shown in the agent's status."""
-
-    READY = "ready"
-    WAITING = "waiting"
-    """For the receiver: its back-off, or what it asked for."""
-    DENIED = "denied"
-    """For a token or for rights: one record is tried every now and then."""
-
-
-class Action(StrEnum):
-    """What becomes of the piece of a batch that was sent."""
-
-    ACKNOWLEDGE = "acknowledge"
-    KEEP = "keep"
-    """To be sent again, byte for byte."""
-    PROBE = "probe"
-    """To be sent again, with one record first; of one record, another takes its turn."""
-    HALVE = "halve"
-    PARK = "park"
-
-
-class Transition(NamedTuple):
-    """What an outcome leads to. The first that fits counts."""
-
-    outcome: type[Outcome]
-    of_one: bool | None
-    """Whether the piece is one record; None: it does not matter."""
-    others_taken: bool | None
-    """Whether something of the batch was taken since it was denied; None: it does not matter."""
-    action: Action
-    state: State
-
-
-TRANSITIONS = (
-    Transition(Accepted, None, None, Action.ACKNOWLEDGE, State.READY),
-    Transition(Retry, None, None, Action.KEEP, State.WAITING),
-    Transition(Split, False, None, Action.HALVE, State.READY),
-    Transition(Split, True, None, Action.PARK, State.READY),
-    Transition(Parked, None, None, Action.PARK, State.READY),
-    Transition(Denied, None, False, Action.PROBE, State.DENIED),
-    Transition(Denied, False, True, Action.HALVE, State.READY),
-    # Denied DENIALS times; until then it is kept.
-    Transition(Denied, True, True, Action.PARK, State.READY),
-)
-
-
-def transition(outcome: Outcome, of_one: bool, others_taken: bool) -> Transition:
-    """The row of the table for an outcome."""
-    return next(
-        row
-        for row in TRANSITIONS
-        if isinstance(outcome, row.outcome)
-        and row.of_one in (None, of_one)
-        and row.others_taken in (None, others_taken)
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from tradespan.spool.deaths import printable
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import SegmentName
 from tradespan.spool.reader import RawRecord, SegmentReader
-from tradespan.wire.codec import decode_span
+from tradespan.wire.codec import decode_log, decode_span
 
 logger = logging.getLogger("tradespan")
 
@@ -28,19 +28,6 @@ _MOST_SEARCHED = 16
 
 MOST_LOG_LINES = 20
 
-
-class _LogLine(msgspec.Struct, frozen=True, array_like=True):
-    """What is needed of a log record: its first fields."""
-
-    site: int
-    time: int
-    observed_time: int = 0
-    severity_number: int = 0
-    severity_text: str = ""
-    body: object = None
-
-
-_log_line = msgspec.msgpack.Decoder(_LogLine).decode
 
 Key = tuple[bytes, int]
 """(trace id, span id)."""
@@ -92,7 +79,7 @@ def _log_lines(reader: SegmentReader) -> Iterator[tuple[int, str]]:
     for raw in _records(reader):
         if raw.kind == Kind.LOG:
             try:
-                line = _log_line(raw.payload)
+                line = decode_log(raw.payload)
             except msgspec.DecodeError:
                 continue
             yield line.time, printable(f"{line.severity_text} {line.body}".strip())
