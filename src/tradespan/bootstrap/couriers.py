@@ -21,9 +21,8 @@ from tradespan.config.model import OtlpDestination, OtlpGrpc
 from tradespan.core.delivery import Cursor
 from tradespan.core.records import Kind
 from tradespan.forward.books import Books, add_up
-from tradespan.forward.courier import Courier, RetryPolicy
+from tradespan.forward.courier import Courier, Restraint, RetryPolicy
 from tradespan.forward.cursors import FileCursors
-from tradespan.forward.cutting import READINGS
 from tradespan.forward.post import Destination
 from tradespan.forward.ration import Ration
 from tradespan.forward.sampling import SamplingPolicy
@@ -52,15 +51,13 @@ def build_courier(config: Config, destination: Destination) -> Courier[Any] | No
     Raises:
         DeliveryError, StoreError: It cannot be opened.
     """
-    told_all: dict[str, Any] = {
-        "retry": RetryPolicy(0.5 * config.agent.retry_scale, 30.0 * config.agent.retry_scale),
-        "ration": Ration(config.agent.earlier_rate or None),
-        "sampling": SamplingPolicy(*config.sampling) if config.sampling.share < 1 else None,
-    }
+    retry = RetryPolicy(0.5 * config.agent.retry_scale, 30.0 * config.agent.retry_scale)
+    sampling = SamplingPolicy(*config.sampling) if config.sampling.share < 1 else None
+    restraint = Restraint(sampling, Ration(config.agent.earlier_rate or None))
     if destination.kind == STORE:
         # Spans only: logs and metrics have no tables yet.
         store = StoreSink(Store.open(Path(destination.address)))
-        return Courier(store, store, Kind.SPAN, decode_span, **told_all)
+        return Courier(store, store, Kind.SPAN, decode_span, retry=retry, restraint=restraint)
     told = read_kind(destination.kind)
     if told is None:
         return None
@@ -71,9 +68,9 @@ def build_courier(config: Config, destination: Destination) -> Courier[Any] | No
         FileCursors(sink.name),
         signal.kind,
         signal.decode,
-        **told_all,
+        retry=retry,
+        restraint=restraint,
         limits=LIMITS[told.protocol],
-        by_time=READINGS if signal.kind == Kind.METRIC else None,
     )
 
 

@@ -1,9 +1,9 @@
 """One sink's courier: takes batches from the folders to the sink, and acknowledges.
 
 What a courier does with a sink's answer, and the state it is in then, is the table of
-`transitions.py`; it runs on it. A batch is given up by nobody: no status code and no deadline deletes it (DESIGN 5).
-What of a batch was accepted, or parked, is not sent again while the rest waits. A batch holds
-whatever waits in its folder, up to its limits: batches grow with the backlog.
+`transitions.py`; it runs on it. A batch is given up by nobody: no status code and no deadline
+deletes it (DESIGN 5). What of a batch was accepted, or parked, is not sent again while the rest
+waits. A batch holds whatever waits in its folder, up to its limits: batches grow with the backlog.
 
 A sink that denies us (401, 403) gets one record every now and then; once it takes one, everything
 goes at once. What it denies although it takes the records beside is denied for what it says (a
@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from tradespan.core.delivery import (
     Accepted,
@@ -35,7 +35,7 @@ from tradespan.core.delivery import (
 from tradespan.core.errors import SpoolUnavailable
 from tradespan.core.guard import report
 from tradespan.core.records import Kind
-from tradespan.forward.cutting import ByTime, halve, take_first
+from tradespan.forward.cutting import READINGS, ByTime, halve, take_first
 from tradespan.forward.parking import park_batch
 from tradespan.forward.ration import Ration
 from tradespan.forward.sampling import SampledSource, SamplingPolicy
@@ -68,6 +68,15 @@ class RetryPolicy:
         """Seconds before the next try; what the sink asked for counts if it is longer."""
         doubled: float = min(self.first * 2 ** min(tries, 16), self.longest)
         return max(doubled * random.uniform(0.8, 1.2), min(asked or 0.0, self.most_asked))
+
+
+class Restraint(NamedTuple):
+    """What a courier does not deliver, or not at once."""
+
+    sampling: SamplingPolicy | None = None
+    """Which traces are left out; None: none."""
+    ration: Ration = Ration(None)
+    """How fast what earlier runs left is delivered."""
 
 
 @dataclass(slots=True)
@@ -109,16 +118,10 @@ class Courier(Generic[T]):
         *,
         retry: RetryPolicy | None = None,
         limits: BatchLimits | None = None,
-        by_time: ByTime[T] | None = None,
-        sampling: SamplingPolicy | None = None,
-        ration: Ration | None = None,
+        restraint: Restraint | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`by_time`: how batches are cut where a request's span of time counts; None: by count.
-
-        `sampling`: which traces are left out; None: none. `ration`: how fast what earlier runs left
-        is delivered; None: as fast as it goes.
-        """
+        """`restraint`: what is left out, or kept waiting; None: nothing."""
         self.sink = sink
         self.state = CourierState()
         self.kind = kind
@@ -131,10 +134,10 @@ class Courier(Generic[T]):
         self._decode = decode
         self._retry = retry or RetryPolicy()
         self._limits = limits
+        by_time: ByTime[Any] | None = READINGS if kind == Kind.METRIC else None
         self._cut: Callable[[Batch[T]], list[Batch[T]]] = by_time.cut if by_time else _whole
         self._halve = by_time.halve if by_time else halve
-        self._sampling = sampling
-        self._ration = ration or Ration(None)
+        self._sampling, self._ration = restraint or Restraint()
         self._now = now
         self._sources: dict[str, FolderSource[T]] = {}
         self._held: dict[str, _Held[T]] = {}

@@ -1,4 +1,4 @@
-"""The agent's sampling: whole traces, judged when they are known, records safe on disk meanwhile."""
+"""The agent's sampling: whole traces, judged when they are known, safe on disk meanwhile."""
 
 from __future__ import annotations
 
