@@ -32,6 +32,10 @@ test-browser: $(STAMP) ## the pages in a headless Chromium (installed by apt-get
 	@sh tools/ensure_chromium.sh
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
+.PHONY: crash
+crash: $(STAMP) ## what is lost, in true time: an hour (ARGS="--only matrix --subjects tradespan --write")
+	@$(BIN)/python -m tests.crash_long $(ARGS)
+
 .PHONY: check
 check: $(STAMP) ## linters, types, import contracts, house rules
 	@$(BIN)/python tools/check.py

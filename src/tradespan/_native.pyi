@@ -54,6 +54,7 @@ class Starter:  # instrument/starter.py
     anchor_until: int
     plain: bool
     plain_roots: bool
+    flights: Flights | None
     def __init__(
         self,
         span_type: type,
@@ -62,7 +63,25 @@ class Starter:  # instrument/starter.py
         recorder: object,
         seed: bytes,
     ) -> None: ...
-    def begin(self, site: int, flags: int, outer: Any, trace_key: bytes | None, /) -> Any: ...
+    def begin(
+        self,
+        site: int,
+        flags: int,
+        outer: Any,
+        trace_key: bytes | None,
+        name: str | None = None,
+        /,
+    ) -> Any: ...
+
+@final
+class Flights:  # pages/flights.py
+    open: int
+    missed: int
+    def __init__(self, declare: Callable[[int], object]) -> None: ...
+    def enter(self, span: SpanState, durable: bool, /) -> None: ...
+    def leave(self, span: SpanState, /) -> None: ...
+    def use(self, mapping: Any, /) -> None: ...
+    def restart(self) -> None: ...
 
 @final
 class DurationCells:  # pages/durations.py

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tradespan.core.cgroups import oom_kills
 from tradespan.core.process import process_start
 from tradespan.spool.folder import (
     DRAINED,
@@ -83,6 +84,8 @@ class Supervisor:
         self._lock = RootLock(plan.root)
         self._bot = 0
         self._bot_status: int | None = None
+        self._bot_end: dict[str, Any] = {}
+        self._oom_kills = oom_kills()
         self._agent = 0
         self._agent_began = 0.0
         self._agent_failures = 0
@@ -140,13 +143,14 @@ class Supervisor:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
             if pid == self._bot:
                 self._bot_status = status
+                self._bot_end = describe_end(pid, status, usage.ru_maxrss, self._oom_kills)
             elif pid == self._agent:
                 self._agent = 0
                 self._back_off(failed=status != 0)  # 0: another serves the root
@@ -236,12 +240,38 @@ class Supervisor:
 
     def _say_end(self, status: int) -> bool:
         """Tell whoever serves the root that the bot has ended. False: the disk does not take it."""
-        ended = {"status": status, "time": time.time(), "drain": self._plan.drain}
+        ended = {"status": status, "drain": self._plan.drain, **self._bot_end}
         try:
             replace_json(self._plan.folder.path / ENDED, ended)
         except OSError:
             return False
         return True
+
+
+def describe_end(pid: int, wait_status: int, peak: int, oom_before: int | None) -> dict[str, Any]:
+    """How a child ended, as `ended.json` keeps it.
+
+    `peak`: its largest resident set, KiB. `oom_before`: `oom_kills()` when it was started.
+    """
+    code = os.waitstatus_to_exitcode(wait_status)
+    now = oom_kills()
+    return {
+        "pid": pid,
+        "time": time.time(),
+        "exit_code": code if code >= 0 else None,
+        "signal": name_signal(-code) if code < 0 else None,
+        "core_dumped": os.WCOREDUMP(wait_status),
+        "peak_memory": peak * 1024,
+        "oom_kills": None if now is None or oom_before is None else now - oom_before,
+    }
+
+
+def name_signal(number: int) -> str:
+    """`SIGSEGV`; one without a name, of real time, by its number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def exit_status(wait_status: int) -> int:

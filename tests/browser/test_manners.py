@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -84,6 +85,27 @@ def test_death_of_the_bot_is_said_at_once(fresh_visit: Visit) -> None:
     fresh_visit.site.status.append(Status(bots=0, death="died 14:27:03, SIGSEGV, 2 orders open"))
     expect(bot).to_contain_text("SIGSEGV", timeout=3000)
     expect(bot.locator(".dot")).to_have_class("dot error")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_death_stands_above_the_list_and_leads_to_a_call_that_was_open(
+    fresh_visit: Visit, theme: str, tmp_path: Path
+) -> None:
+    page, shown = fresh_visit.page, fresh_visit.site.story.shown
+    notice = page.locator(".death")
+    expect(notice).to_be_hidden()
+    said = "died 14:27:03 UTC, SIGSEGV, 2 calls open"
+    told = Status(bots=0, death=said, death_trace=shown, death_title="bot.work, bot.submit")
+    fresh_visit.site.status.append(told)
+    expect(notice).to_contain_text(f"The bot {said}", timeout=3000)
+    expect(notice).to_contain_text("in bot.work, bot.submit")
+    assert page.evaluate(POOR_CONTRAST) == []
+    page.screenshot(path=tmp_path / f"death-{theme}.png")
+    notice.get_by_role("link").click()
+    expect(page).to_have_url(re.compile(f"/trace/{shown}"))
+    page.go_back()
+    fresh_visit.site.status.append(Status(bots=1))
+    expect(page.locator(".death")).to_be_hidden(timeout=3000)
 
 
 def test_errors_in_the_bar_lead_to_their_traces(market_visit: Visit) -> None:

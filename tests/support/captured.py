@@ -23,6 +23,7 @@ from tradespan.core.records import AttributeValue, Event, Failure, Kind, Lane, R
 from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.recorder import SLOT, Recorder, RecorderSlot
 from tradespan.instrument.tracer import Tracer, TracerProvider
+from tradespan.pages.inflight import FlightTable
 from tradespan.pages.metrics import MetricPage
 from tradespan.spool.folder import RunFolder, run_folders
 from tradespan.spool.reader import SegmentReader
@@ -170,7 +171,12 @@ def capture(
     spool = SpoolWriter(folder, describe=describe, site_payload=SITES.payload)
     page = MetricPage(spool)
     recorder = Recorder(
-        spool, clock=clock, limits=limits, anchor_interval=anchor_interval, page=page
+        spool,
+        clock=clock,
+        limits=limits,
+        anchor_interval=anchor_interval,
+        page=page,
+        flights=FlightTable(spool).flights,
     )
     before, slot.recorder = slot.recorder, recorder
     raised = guard.raise_errors(strict)

@@ -21,10 +21,11 @@ from tradespan.config.model import OtlpDestination, OtlpGrpc
 from tradespan.core.delivery import Cursor
 from tradespan.core.records import Kind
 from tradespan.forward.books import Bookkeeper, Books
-from tradespan.forward.courier import Courier, RetryPolicy
+from tradespan.forward.courier import Courier, Restraint, RetryPolicy
 from tradespan.forward.cursors import FileCursors
-from tradespan.forward.cutting import READINGS
 from tradespan.forward.post import Destination
+from tradespan.forward.ration import Ration
+from tradespan.forward.sampling import SamplingPolicy
 from tradespan.forward.source import BatchLimits
 from tradespan.sinks.otlp import OtlpSink, TlsFiles
 from tradespan.sinks.otlp_http import OtlpHttpSink
@@ -55,10 +56,12 @@ def build_courier(config: Config, destination: Destination) -> Courier[Any] | No
         DeliveryError, StoreError: It cannot be opened.
     """
     retry = RetryPolicy(0.5 * config.agent.retry_scale, 30.0 * config.agent.retry_scale)
+    sampling = SamplingPolicy(*config.sampling) if config.sampling.share < 1 else None
+    restraint = Restraint(sampling, Ration(config.agent.earlier_rate or None))
     if destination.kind == STORE:
         # Spans only: logs and metrics have no tables yet.
         store = StoreSink(Store.open(Path(destination.address)))
-        return Courier(store, store, Kind.SPAN, decode_span, retry=retry)
+        return Courier(store, store, Kind.SPAN, decode_span, retry=retry, restraint=restraint)
     told = read_kind(destination.kind)
     if told is None:
         return None
@@ -70,8 +73,8 @@ def build_courier(config: Config, destination: Destination) -> Courier[Any] | No
         signal.kind,
         signal.decode,
         retry=retry,
+        restraint=restraint,
         limits=LIMITS[told.protocol],
-        by_time=READINGS if signal.kind == Kind.METRIC else None,
     )
 
 

@@ -75,11 +75,25 @@ class InProcessForwarder:
         """Begin to wait for the lock, and to forward."""
         self._thread.start()
 
+    def pause(self) -> bool:
+        """End the threads, without waiting for what is not delivered. False: they had ended."""
+        ended = self._stop.is_set()
+        if not ended:
+            self.end(0.0)
+        return not ended
+
+    def resume(self) -> None:
+        """Begin anew after a pause."""
+        self._begin()
+        self.start()
+
     def _run(self) -> None:
         while not self._stop.is_set():
             with guarded("forwarder"):
                 if self._try_lock():
                     self._agent = build_agent(self._config, beside=False)
+                    if self._stop.is_set():  # by somebody who found no agent to end
+                        self._agent.stop.set()
                     self._agent.run()
                     return
             self._try_now.wait(self._config.agent.takeover_interval)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tradespan.bootstrap.environment import DIRECT, INJECTION, RUN_FOLDER
+from tradespan.bootstrap.lastwords import LAST_WORDS
 from tradespan.bootstrap.program import Program, load_module, load_script
 from tradespan.bootstrap.runtime import configure_from
 from tradespan.config import load_config
@@ -37,7 +38,10 @@ def arm(before: Iterable[str]) -> None:
         if not config.follow:
             leave_descendants_alone(os.environ)
         if direct or config.follow:
-            configure_from(config, injected=True)
+            runtime = configure_from(config, injected=True)
+            if runtime.enabled:
+                # The bot's own exception goes by `launch`: `sys.excepthook` stays as it is.
+                LAST_WORDS.begin(Path(folder), chained=not direct)
             if not direct:
                 watch_spawned_main()
     _early = frozenset(sys.modules).difference(before) & sys.stdlib_module_names

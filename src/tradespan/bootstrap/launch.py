@@ -17,6 +17,7 @@ from types import CodeType, TracebackType
 from typing import Any, NoReturn
 
 from tradespan.bootstrap import inject
+from tradespan.bootstrap.lastwords import LAST_WORDS
 from tradespan.bootstrap.program import CannotRun, Program, load_module, load_script
 from tradespan.core import guard
 from tradespan.core.errors import TargetNotFound
@@ -81,6 +82,7 @@ def hide_our_frames(code: CodeType | None) -> None:
         with guard.guarded("showing an exception"):
             hide_own_frames(error.with_traceback(trace))
         sys.last_traceback = error.__traceback__
+        LAST_WORDS.record(error)
         hook(kind, error, error.__traceback__)
 
     sys.excepthook = without_ours

@@ -10,7 +10,7 @@ from typing import Any
 from tradespan.bootstrap.agent import Occupied, build_place_agent, take_locks, waiting_records
 from tradespan.bootstrap.couriers import look_at_books, read_cursors
 from tradespan.bootstrap.places import Place
-from tradespan.config import Config
+from tradespan.config import Config, override_config
 from tradespan.core.errors import TradespanError
 from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent
 from tradespan.spool.folder import RunFolder, read_json
@@ -72,7 +72,9 @@ def deliver_once(
     lines: dict[str, Line] = {}
     try:
         _count(lines, folders, -1)
-        agent = build_place_agent(config, place)
+        # Nothing else goes on that would have to wait for it.
+        at_once = override_config(config, {"agent_earlier_rate": 0}, "--once")
+        agent = build_place_agent(at_once, place)
         try:
             _drain(agent, config.drain, on_progress)
             _explain(lines, agent, folders)

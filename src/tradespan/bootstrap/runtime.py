@@ -20,6 +20,8 @@ from tradespan.bootstrap.folders import (
     describe_run,
     open_run_folder,
 )
+from tradespan.bootstrap.greenlets import follow_patching
+from tradespan.bootstrap.lastwords import LAST_WORDS
 from tradespan.bootstrap.receivers import lacks_grpc
 from tradespan.bootstrap.resource import build_resource
 from tradespan.config import Config, load_config
@@ -31,6 +33,7 @@ from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.propagation import POOLS, upstream_of
 from tradespan.instrument.recorder import SLOT, Recorder
 from tradespan.instrument.tracer import TracerProvider
+from tradespan.pages.inflight import FlightTable
 from tradespan.pages.metrics import MetricPage
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
@@ -74,6 +77,7 @@ class Runtime:
         self._forwarder: InProcessForwarder | None = None
         self._spool: SpoolWriter | None = None
         self._page: MetricPage | None = None
+        self._table: FlightTable | None = None
 
     @property
     def enabled(self) -> bool:
@@ -87,7 +91,8 @@ class Runtime:
         configure_redaction(**self.config.redact._asdict())
         self._spool = build_spool(self.config, self.folder)
         self._page = MetricPage(self._spool) if self.config.metrics_enabled else None
-        recorder = build_recorder(self.config, self._spool, self._page)
+        self._table = FlightTable(self._spool, on_new_file=LAST_WORDS.follow)
+        recorder = build_recorder(self.config, self._spool, self._page, self._table)
         parts = build_parts(self.config, self.brought)
         if parts:
             recorder.use(parts)
@@ -99,11 +104,14 @@ class Runtime:
         self.watcher.apply(self.config)
         POOLS.start()
         make_room_for_wrappers()
+        if not self.injected:
+            LAST_WORDS.begin(self.folder.path, chained=True)
         if not self.injected and self.config.forwarder == "thread":
             # A bot under `tradespan run` never loads what forwards: store, HTTP client, SQLite.
             rooms = import_module("tradespan.bootstrap.forwarder")
             forwarder: InProcessForwarder = rooms.InProcessForwarder(self.config, self.folder)
             forwarder.start()
+            follow_patching(forwarder)
             self._forwarder = forwarder
         atexit.register(self._at_exit)
 
@@ -140,6 +148,7 @@ class Runtime:
         SLOT.recorder = None
         self.watcher.remove()
         POOLS.stop()
+        LAST_WORDS.end()
         atexit.unregister(self._at_exit)
         return self._end(timeout)
 
@@ -148,6 +157,9 @@ class Runtime:
             self._spool.close()
         if self._page is not None:
             self._page.close()
+        if self._table is not None:
+            self._table.end()
+        LAST_WORDS.tidy()
         deadline = time.monotonic() + timeout
         delivered = self._forwarder is None or self._forwarder.end(timeout)
         self._forwarder = None
@@ -176,7 +188,9 @@ def build_spool(config: Config, folder: RunFolder) -> SpoolWriter:
     )
 
 
-def build_recorder(config: Config, spool: SpoolWriter, page: MetricPage | None) -> Recorder:
+def build_recorder(
+    config: Config, spool: SpoolWriter, page: MetricPage | None, table: FlightTable
+) -> Recorder:
     """From finished spans to records."""
     limits = config.limits
     return Recorder(
@@ -193,6 +207,7 @@ def build_recorder(config: Config, spool: SpoolWriter, page: MetricPage | None) 
         anchor_interval=config.clock_anchor_interval,
         upstream=upstream_of(os.environ),
         page=page,
+        flights=table.flights,
     )
 
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "traces": "list recorded traces",
     "trace": "show one trace as a tree",
     "functions": "show how often watched functions are called, fail and how long they take",
+    "deaths": "list processes that died, and what they were doing",
     "ui": "look at recorded traces in a browser",
     "agent": "forward what programs recorded, as a service",
     "spool": "show, check, send again or delete what lies on disk",

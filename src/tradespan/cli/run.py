@@ -21,6 +21,7 @@ from tradespan.cli.exits import USAGE
 from tradespan.config import Config, load_config
 from tradespan.config.entries import find_near
 from tradespan.core.errors import SpoolUnavailable, TargetNotFound
+from tradespan.spool.deaths import is_alarming, name_calls, say_death, trace_of
 from tradespan.spool.folder import RunFolder
 from tradespan.supervise import RunEnd, RunPlan, Supervisor
 
@@ -190,6 +191,7 @@ def run_program(
     )
     end = Supervisor(plan).run()
     print_rest(config, folder, end)
+    print_death(config, folder)
     if config.ui.mode == "hint" and config.store_path is not None and sys.stderr.isatty():
         print(f"tradespan: look at it with {_ui_command(config)}", file=sys.stderr)
     return end
@@ -283,6 +285,25 @@ def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
                 f" {folder.path}/parked",
                 file=sys.stderr,
             )
+
+
+def print_death(config: Config, folder: RunFolder) -> None:
+    """Say of what the bot died, and in which calls; an exception has been printed by Python."""
+    began = folder.description.get("began", 0.0)
+    for note in folder.deaths():
+        # Those of an earlier run in the same folder have been said.
+        if note["time"] < began or not is_alarming(note) or note.get("exception") is not None:
+            continue
+        named = name_calls(note)
+        root = (
+            "" if config.origin("root") == "default" else f" --root {shlex.quote(str(config.root))}"
+        )
+        trace = trace_of(note)
+        command = f"tradespan trace {trace[:16]}{root}" if trace else f"tradespan deaths{root}"
+        print(
+            f"tradespan: {say_death(note)}{f': {named}' if named else ''}; see: {command}",
+            file=sys.stderr,
+        )
 
 
 def near_file(name: str) -> str | None:

@@ -86,6 +86,16 @@ class AgentConfig(NamedTuple):
     takeover_interval: float
     retry_scale: float
     """Factor on all waits between attempts to deliver."""
+    earlier_rate: int
+    """Records a second of what earlier runs left; 0: as fast as it goes."""
+
+
+class SamplingConfig(NamedTuple):
+    """Which traces the agent leaves out; times in seconds."""
+
+    share: float
+    slow: float
+    wait: float
 
 
 class OtlpHttp(NamedTuple):
@@ -193,6 +203,7 @@ class Config(NamedTuple):
     redact: RedactConfig
     limits: LimitsConfig
     agent: AgentConfig
+    sampling: SamplingConfig
     traces_sampler: str
     traces_sampler_argument: str | None
     traces_strict_sampler: bool

@@ -18,6 +18,7 @@ from tradespan.config.model import (
     Config,
     LimitsConfig,
     RedactConfig,
+    SamplingConfig,
     SpoolConfig,
     UiConfig,
 )
@@ -33,6 +34,7 @@ GROUPS: Mapping[str, Any] = {
     "redact": RedactConfig,
     "limits": LimitsConfig,
     "agent": AgentConfig,
+    "sampling": SamplingConfig,
 }
 
 

@@ -267,6 +267,19 @@ _AGENT: tuple[Setting, ...] = (
     Setting("agent.retry_scale", number(0.0001, 1_000), 1.0,
             "Factor on all waits between attempts to deliver; tests make it small.",
             ("TRADESPAN_RETRY_SCALE",)),
+    Setting("agent.earlier_rate", integer(0), 20_000,
+            "Most records a second of what earlier runs left, for each destination, so that what "
+            "happens now does not wait; 0: no limit.",
+            ("TRADESPAN_EARLIER_RATE",), unit="{record}/s"),
+    Setting("sampling.share", number(0, 1), 1.0,
+            "Share of traces that is delivered, by trace id; those with an error, an order, a "
+            "durable or a slow call are delivered all the same.",
+            ("TRADESPAN_SAMPLING_SHARE",)),
+    Setting("sampling.slow", duration(0), 1.0,
+            "How long a call takes to be slow.", ("TRADESPAN_SAMPLING_SLOW",), unit="s"),
+    Setting("sampling.wait", duration(0), 5.0,
+            "How long the records of a trace wait on disk for its verdict, where a share is "
+            "given.", ("TRADESPAN_SAMPLING_WAIT",), unit="s"),
 )  # fmt: skip
 
 PROTOCOLS = choice("http/protobuf", "http/json", "grpc")

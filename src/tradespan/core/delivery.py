@@ -59,11 +59,14 @@ class LaneBook:
     """Kind → records among `read` that are not of the sink's own kind."""
     discarded: dict[str, int] = field(default_factory=dict)
     """Reason → records among `read`, of its own kind, that a limit of the spool has cost it."""
+    sampled: int = 0
+    """Records among `read`, of its own kind, that the agent's sampling left out."""
 
     @property
     def taken(self) -> int:
         """Records delivered, or parked."""
-        return self.read - sum(self.other.values()) - sum(self.discarded.values())
+        passed_by = sum(self.other.values()) + sum(self.discarded.values()) + self.sampled
+        return self.read - passed_by
 
     def copy(self) -> LaneBook:
         """A book of its own."""
@@ -87,6 +90,7 @@ class LaneBook:
             int(content.get("ordinal", 0)),
             {int(kind): int(count) for kind, count in content.get("other", {}).items()},
             {str(reason): int(count) for reason, count in content.get("discarded", {}).items()},
+            int(content.get("sampled", 0)),
         )
 
 

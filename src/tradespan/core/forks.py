@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tradespan.core.guard import report
@@ -19,6 +20,8 @@ _in_child: dict[weakref.ref[Any], Callable[[Any], Any]] = {}
 complains at the interpreter's end."""
 _remove: Callable[[weakref.ref[Any]], Any] = _in_child.pop
 _generation = 0
+_turn = 0
+"""Which registration with the interpreter counts: the last one."""
 _forked = False
 
 
@@ -39,8 +42,17 @@ def after_fork_in_child(method: Callable[[], Any]) -> None:
     _in_child[weakref.ref(owner, _remove)] = function
 
 
-def _run_in_child() -> None:
+def run_last() -> None:
+    """Let handlers run after those that others have registered by now with the interpreter."""
+    global _turn  # noqa: PLW0603 - one number for the process, changed only here
+    _turn += 1
+    os.register_at_fork(after_in_child=partial(_run_in_child, _turn))
+
+
+def _run_in_child(turn: int) -> None:
     global _generation, _forked  # noqa: PLW0603 - of the process, changed only here and below
+    if turn != _turn:  # registered anew since
+        return
     _generation += 1
     _forked = False
     failed: list[BaseException] = []
@@ -63,4 +75,5 @@ def _note_in_parent() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_run_in_child, after_in_parent=_note_in_parent)
+    run_last()
+    os.register_at_fork(after_in_parent=_note_in_parent)

@@ -24,6 +24,7 @@ from tradespan.core.process import is_alive
 from tradespan.forward.backlog import DEFAULT_THRESHOLD, BacklogWatch, Queue, Waiting
 from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier
+from tradespan.forward.death import DeathWatch, held_back, tables
 from tradespan.forward.measures import Meter
 from tradespan.forward.post import Destination, Post
 from tradespan.forward.register import FolderRegister
@@ -97,6 +98,7 @@ class Agent:
         self.backlogs = BacklogWatch(self._count_waiting, queue_warning_threshold)
         self.meter = Meter(self.books)
         self._chores = chores
+        self._deaths = DeathWatch(root)
         self._build = build_courier
         self._default = default
         self._rhythm = rhythm or Rhythm()
@@ -225,12 +227,16 @@ class Agent:
         posts = self._posts_of(folder)
         if not posts or len(posts) < len(self.wanted(folder)):
             return
-        for name in frozenset.intersection(*(post.courier.finished(folder) for post in posts)):
+        finished = frozenset.intersection(*(post.courier.finished(folder) for post in posts))
+        for name in finished - held_back(folder, finished):
             (folder.path / name).unlink(missing_ok=True)
 
     def _close_books(self, folder: RunFolder) -> None:
         """Write `drained.json` once an ended run is delivered, or as far as it goes for now."""
         ended = folder.ended
+        # Before the books are closed: what a death left open is recorded now.
+        with guarded("deaths"):
+            self._deaths.look(folder)
         if ended is None:
             if not _is_orphan(folder):
                 self._begin_anew(folder)
@@ -244,7 +250,7 @@ class Agent:
         behind = [post.courier for post in self._posts_of(folder) if _behind(post, folder, ending)]
         if not behind:
             self._delete_finished(folder)
-        complete = not folder.segments() and not behind
+        complete = not folder.segments() and not behind and not tables(folder)
         if (
             not complete
             and behind

@@ -3,7 +3,8 @@
     recorded = accepted + parked + on disk + in memory + discarded(reason) + unaccounted
 
 for each sink, and within it for each lane. A sink takes records of one kind (signal); those of
-others that lie in the same segments are a term of their own, `others`. Records are `discarded` by
+others that lie in the same segments are a term of their own, `others`; so are those that sampling
+left out, `sampled`. Records are `discarded` by
 the bot's process, for all sinks alike, or with a whole segment by a limit of the spool: then each
 sink misses what it had not taken by then, which its own line tells.
 
@@ -59,11 +60,13 @@ class SinkBook:
     """Records of other kinds, wherever they are: they are not for this sink."""
     discarded: dict[str, int] = field(default_factory=dict)
     """Reason → records of its kind that went with a segment before it had taken them."""
+    sampled: int = 0
+    """Records of its kind that the agent's sampling left out: nothing is missing there."""
 
     @property
     def says_something(self) -> bool:
         """Whether any record is, or should be, the sink's: a receiver has one for each signal."""
-        told = (self.accepted, self.parked, self.on_disk, self.unaccounted)
+        told = (self.accepted, self.parked, self.on_disk, self.unaccounted, self.sampled)
         return any(told) or any(self.discarded.values())
 
 
@@ -77,6 +80,7 @@ class LaneSink:
     unaccounted: int
     others: int = 0
     discarded: dict[str, int] = field(default_factory=dict)
+    sampled: int = 0
 
 
 @dataclass(slots=True)
@@ -286,9 +290,10 @@ class _Rest:
         discarded: dict[str, int] = {}
         for book in rows.values():
             _add(discarded, book.discarded)
-        told = taken + on_disk + others + sum(discarded.values())
+        sampled = sum(book.sampled for book in rows.values())
+        told = taken + on_disk + others + sum(discarded.values()) + sampled
         told += lane.in_memory + sum(lane.discarded.values())
-        return LaneSink(taken, on_disk, max(lane.recorded - told, 0), others, discarded)
+        return LaneSink(taken, on_disk, max(lane.recorded - told, 0), others, discarded, sampled)
 
 
 def _moved(before: Mapping[str, Page], after: Mapping[str, Page]) -> bool:
@@ -351,11 +356,12 @@ def _add_lines(cursor: Cursor, amend: Amend, lines: list[LaneSink], written: int
     for line in lines:
         _add(discarded, line.discarded)
     on_disk, others = (sum(line.on_disk for line in lines), sum(line.others for line in lines))
+    sampled = sum(line.sampled for line in lines)
     accepted, parked, purged = amend.settle(cursor)
     _add(discarded, {PURGED: purged})
-    told = accepted + parked + on_disk + others + sum(discarded.values())
+    told = accepted + parked + on_disk + others + sum(discarded.values()) + sampled
     unaccounted = max(written - told, 0)
-    return SinkBook(accepted, parked, on_disk, unaccounted, others, discarded)
+    return SinkBook(accepted, parked, on_disk, unaccounted, others, discarded, sampled)
 
 
 def _count_signals(rests: Iterable[_Rest]) -> dict[str, int]:

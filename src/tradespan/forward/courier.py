@@ -1,9 +1,9 @@
 """One sink's courier: takes batches from the folders to the sink, and acknowledges.
 
-What a courier does with a sink's answer, and the state it is in then, is the table `TRANSITIONS`;
-it runs on it. A batch is given up by nobody: no status code and no deadline deletes it (DESIGN 5).
-What of a batch was accepted, or parked, is not sent again while the rest waits. A batch holds
-whatever waits in its folder, up to its limits: batches grow with the backlog.
+What a courier does with a sink's answer, and the state it is in then, is the table of
+`transitions.py`; it runs on it. A batch is given up by nobody: no status code and no deadline
+deletes it (DESIGN 5). What of a batch was accepted, or parked, is not sent again while the rest
+waits. A batch holds whatever waits in its folder, up to its limits: batches grow with the backlog.
 
 A sink that denies us (401, 403) gets one record every now and then; once it takes one, everything
 goes at once. What it denies although it takes the records beside is denied for what it says (a
@@ -18,8 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from tradespan.core.delivery import (
     Accepted,
@@ -36,9 +35,12 @@ from tradespan.core.delivery import (
 from tradespan.core.errors import SpoolUnavailable
 from tradespan.core.guard import report
 from tradespan.core.records import Kind
-from tradespan.forward.cutting import ByTime, halve, take_first
+from tradespan.forward.cutting import READINGS, ByTime, halve, take_first
 from tradespan.forward.parking import park_batch
+from tradespan.forward.ration import Ration
+from tradespan.forward.sampling import SampledSource, SamplingPolicy
 from tradespan.forward.source import BatchLimits, FolderSource
+from tradespan.forward.transitions import Action, State, transition
 from tradespan.spool.folder import RunFolder
 
 T = TypeVar("T")
@@ -51,64 +53,6 @@ DENIALS = 3
 """One record that was denied so often, while the records beside it were taken, is parked."""
 MOST_PROBES = 32
 """Single records of a batch that take turns in asking whether we are denied still."""
-
-
-class State(StrEnum):
-    """What a courier is waiting for; shown in the agent's status."""
-
-    READY = "ready"
-    WAITING = "waiting"
-    """For the receiver: its back-off, or what it asked for."""
-    DENIED = "denied"
-    """For a token or for rights: one record is tried every now and then."""
-
-
-class Action(StrEnum):
-    """What becomes of the piece of a batch that was sent."""
-
-    ACKNOWLEDGE = "acknowledge"
-    KEEP = "keep"
-    """To be sent again, byte for byte."""
-    PROBE = "probe"
-    """To be sent again, with one record first; of one record, another takes its turn."""
-    HALVE = "halve"
-    PARK = "park"
-
-
-class Transition(NamedTuple):
-    """What an outcome leads to. The first that fits counts."""
-
-    outcome: type[Outcome]
-    of_one: bool | None
-    """Whether the piece is one record; None: it does not matter."""
-    others_taken: bool | None
-    """Whether something of the batch was taken since it was denied; None: it does not matter."""
-    action: Action
-    state: State
-
-
-TRANSITIONS = (
-    Transition(Accepted, None, None, Action.ACKNOWLEDGE, State.READY),
-    Transition(Retry, None, None, Action.KEEP, State.WAITING),
-    Transition(Split, False, None, Action.HALVE, State.READY),
-    Transition(Split, True, None, Action.PARK, State.READY),
-    Transition(Parked, None, None, Action.PARK, State.READY),
-    Transition(Denied, None, False, Action.PROBE, State.DENIED),
-    Transition(Denied, False, True, Action.HALVE, State.READY),
-    # Denied DENIALS times; until then it is kept.
-    Transition(Denied, True, True, Action.PARK, State.READY),
-)
-
-
-def transition(outcome: Outcome, of_one: bool, others_taken: bool) -> Transition:
-    """The row of the table for an outcome."""
-    return next(
-        row
-        for row in TRANSITIONS
-        if isinstance(outcome, row.outcome)
-        and row.of_one in (None, of_one)
-        and row.others_taken in (None, others_taken)
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +68,15 @@ class RetryPolicy:
         """Seconds before the next try; what the sink asked for counts if it is longer."""
         doubled: float = min(self.first * 2 ** min(tries, 16), self.longest)
         return max(doubled * random.uniform(0.8, 1.2), min(asked or 0.0, self.most_asked))
+
+
+class Restraint(NamedTuple):
+    """What a courier does not deliver, or not at once."""
+
+    sampling: SamplingPolicy | None = None
+    """Which traces are left out; None: none."""
+    ration: Ration = Ration(None)
+    """How fast what earlier runs left is delivered."""
 
 
 @dataclass(slots=True)
@@ -165,10 +118,10 @@ class Courier(Generic[T]):
         *,
         retry: RetryPolicy | None = None,
         limits: BatchLimits | None = None,
-        by_time: ByTime[T] | None = None,
+        restraint: Restraint | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`by_time`: how batches are cut where a request's span of time counts; None: by count."""
+        """`restraint`: what is left out, or kept waiting; None: nothing."""
         self.sink = sink
         self.state = CourierState()
         self.kind = kind
@@ -181,8 +134,10 @@ class Courier(Generic[T]):
         self._decode = decode
         self._retry = retry or RetryPolicy()
         self._limits = limits
+        by_time: ByTime[Any] | None = READINGS if kind == Kind.METRIC else None
         self._cut: Callable[[Batch[T]], list[Batch[T]]] = by_time.cut if by_time else _whole
         self._halve = by_time.halve if by_time else halve
+        self._sampling, self._ration = restraint or Restraint()
         self._now = now
         self._sources: dict[str, FolderSource[T]] = {}
         self._held: dict[str, _Held[T]] = {}
@@ -199,6 +154,8 @@ class Courier(Generic[T]):
             return False
         delivered = False
         for folder in folders:
+            if self._ration.is_spent(folder):
+                continue
             delivered = self._deliver_next(folder) or delivered
             if self._now() < self.state.not_before:
                 break
@@ -207,6 +164,8 @@ class Courier(Generic[T]):
     def hurry(self) -> None:
         """Try once more now, whatever the back-off says; called by another thread."""
         self._hurried = True
+        for source in list(self._sources.values()):
+            source.hurry()
 
     def source(self, folder: RunFolder) -> FolderSource[T]:
         """The reading side for one folder, from the cursor on."""
@@ -214,7 +173,12 @@ class Courier(Generic[T]):
         known = self._sources.get(key)
         if known is not None:
             return known
-        fresh = FolderSource(folder, self.kind, self._decode, self._keeper.load(key), self._limits)
+        asked = (folder, self.kind, self._decode, self._keeper.load(key), self._limits)
+        fresh = (
+            FolderSource(*asked)
+            if self._sampling is None
+            else SampledSource(*asked, policy=self._sampling, now=self._now)
+        )
         # The agent's main thread asks as well: whoever comes first decides.
         return self._sources.setdefault(key, fresh)
 
@@ -262,6 +226,7 @@ class Courier(Generic[T]):
                 self._caught_up[key] = began
                 return False
             held = self._held[key] = _Held(deque(self._cut(found[0])), found[1])
+            self._ration.spend(folder, found[0].count)
         while held.pieces:
             if not self._deliver_piece(held):
                 return False

@@ -43,6 +43,16 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
+def free_bytes(folder: Path) -> int:
+    """What a file system has left for its users.
+
+    Raises:
+        OSError: There is no such folder.
+    """
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
 @dataclass(slots=True)
 class _Making:
     """A file that is not finished."""
@@ -82,17 +92,22 @@ class Preparer:
         largest: int,
         *,
         most: int = MOST,
+        floor: int = 0,
         prepares: bool = True,
         now: Callable[[], float] = time.monotonic,
+        measure: Callable[[Path], int] = free_bytes,
     ) -> None:
         """`largest`: bytes at which segments stop to grow, as far as the agent knows.
 
-        `most`: bytes of all prepared files together.
+        `most`: bytes of all prepared files together. `floor`: free bytes below which records are
+        discarded: prepared files go long before.
 
         `prepares`: else files that others have left are removed, and nothing is made.
         """
         self._largest = largest
         self._most = most
+        self._short = 2 * floor
+        self._measure = measure
         self._prepares = prepares
         self._now = now
         self._watched: dict[Path, _Watched] = {}
@@ -113,6 +128,9 @@ class Preparer:
             if sweeping or changed != watched.changed:
                 watched.changed = changed
                 self._look(folder, watched)
+            if sweeping and self._free(folder.path) < self._short:
+                for name, row in watched.rows.items():
+                    _discard(folder.path, name, row)
         left = STEP if self._prepares else 0
         for path, watched in self._watched.items():
             for name, row in watched.rows.items():
@@ -185,14 +203,19 @@ class Preparer:
             row.ready = -1
         return written
 
+    def _free(self, folder: Path) -> int:
+        try:
+            return self._measure(folder)
+        except OSError:
+            return 0
+
     def _begin(self, folder: Path, name: str, size: int) -> _Making | None:
         """Make the file, if there is plenty of room; its pages follow."""
         rows = [row for watched in self._watched.values() for row in watched.rows.values()]
         held = sum(max(row.ready, row.making.size if row.making else 0) for row in rows)
+        if held + size > self._most or self._free(folder) < self._short + _SPARE * size:
+            return None
         try:
-            disk = os.statvfs(folder)
-            if held + size > self._most or disk.f_bavail * disk.f_frsize < _SPARE * size:
-                return None
             path = folder / making_name(name)
             path.unlink(missing_ok=True)  # an agent that was killed has left it
             descriptor = os.open(path, _FLAGS, 0o600)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,8 +16,8 @@ from tradespan.core.records import Kind, Lane
 from tradespan.forward.counting import SegmentCount
 from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.folder import DAMAGED, RunFolder
-from tradespan.spool.layout import SegmentName
-from tradespan.spool.reader import SegmentReader, Stretch, smaller_threshold
+from tradespan.spool.layout import HEADER_SIZE, SegmentName
+from tradespan.spool.reader import READ_BYTES, SegmentReader, Stretch, smaller_threshold
 
 T = TypeVar("T")
 logger = logging.getLogger("tradespan")
@@ -81,6 +81,9 @@ class FolderSource(Generic[T]):
         self._unsaved = False
         self.queue_warning_threshold = 0
         """The smallest one of the functions met so far; 0: none has one."""
+        self._until: Mapping[str, int | None] | None = None
+        """Segment → offset that is not passed, None: to its end. Others are not read at all; all
+        are read to their ends while this is None."""
         self._decode = decode
         self._limits = limits or BatchLimits()
         self._readers: dict[str, SegmentReader] = {}
@@ -125,7 +128,8 @@ class FolderSource(Generic[T]):
             self._book_discarded(each, reading)
         ahead.passed = {k: v for k, v in ahead.passed.items() if k in present}
         for name in names:
-            self._read_segment(name, reading)
+            if self._until is None or str(name) in self._until:
+                self._read_segment(name, reading)
         if not reading.slices:
             # Damage that was passed over has to be remembered, or a restart would not know of it;
             # and that a segment is finished, before it is deleted.
@@ -135,6 +139,9 @@ class FolderSource(Generic[T]):
         ahead.accepted += reading.records
         self.folder.held[self] = frozenset(part.segment for part in reading.slices)
         return Batch(str(self.folder.path), self.kind, reading.slices, ahead), ahead
+
+    def hurry(self) -> None:
+        """Hold nothing back any more: somebody waits for the end. Called by another thread."""
 
     def accept(self, ahead: Cursor, *, unsaved: bool = False) -> None:
         """Move on: what `next_batch` gave has been taken, or there was nothing to give."""
@@ -187,8 +194,14 @@ class FolderSource(Generic[T]):
             return False
         text = str(name)
         known = reading.ahead.positions.get(text)
+        start = known or HEADER_SIZE
+        until = None if self._until is None else self._until[text]
+        if until is not None and start >= until:
+            return False
         damaged = reader.damaged_bytes
-        stretch = reader.read(known or 0)
+        stretch = reader.read(
+            start, READ_BYTES if until is None else min(READ_BYTES, until - start)
+        )
         self.queue_warning_threshold = smaller_threshold(
             self.queue_warning_threshold, reader.queue_warning_threshold
         )

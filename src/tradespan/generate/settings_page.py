@@ -34,10 +34,6 @@ that they are named here again; tests/docs compares."""
 
 NOT_YET: Mapping[str, str] = {
     "log.level": "the agent logs from info on, the bot's process warns on standard error",
-    "otlp.protocol": "only http/protobuf is sent so far",
-    "otlp.insecure": "there is no gRPC so far",
-    "otlp.traces.protocol": "only http/protobuf is sent so far",
-    "otlp.traces.insecure": "there is no gRPC so far",
 }
 """Settings that are read and checked but change nothing so far, and what holds instead."""
 
@@ -48,8 +44,10 @@ TITLES: Mapping[str, str] = {
     "capture": "Capture",
     "redact": "Redaction",
     "traces": "Traces",
+    "metrics": "Metrics",
     "limits": "Limits",
     "agent": "Agent",
+    "sampling": "Sampling",
     "otlp": "OTLP",
 }
 """Group of keys → the section's heading; keys without a group of their own stand in the first."""

@@ -46,6 +46,7 @@ def begin_span(recorder: Pen, site: int, flags: int, parent: Span | SpanContext)
     span.site = site
     span.span_id = recorder.bits(64) or 1
     span.ended = span.name_set = span.held = span.arguments = span.result = span.extras = None
+    span.flights = None
     if type(parent) is Span:
         span.trace_key = parent.trace_key
         span.parent_id = parent.span_id

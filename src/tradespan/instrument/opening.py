@@ -28,15 +28,14 @@ def opener(plan: Plan) -> Begin:
     def begin(
         recorder: Recorder, outer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Span | None:
+        span = None
         try:
             trace_key = None if coin is None else coin.trace_key(recorder.bits)
             span = recorder.begin(site, flags, outer, trace_key)
             if span is None:
-                span = begin_otherwise(plan, recorder, outer)
+                span = begin_otherwise(plan, recorder, outer, trace_key)
                 if span is None:
                     return None
-                if trace_key is not None and not span.parent_id and recorder.parts is None:
-                    span.trace_key = trace_key
             if special:
                 return complete(plan, span, (args, kwargs))
             if arguments is not None:
@@ -46,13 +45,17 @@ def opener(plan: Plan) -> Begin:
             # Where there is no depth left for a report, the call itself will say so.
             if not isinstance(error, RecursionError):
                 guard.report("watching", error)
+            if span is not None and span.flights is not None:
+                span.flights.leave(span)
             return None
         return span
 
     return begin
 
 
-def begin_otherwise(plan: Plan, recorder: Recorder, outer: Any) -> Span | None:
+def begin_otherwise(
+    plan: Plan, recorder: Recorder, outer: Any, trace_key: bytes | None
+) -> Span | None:
     """Where the parent is foreign, or has more to hand down than its ids; or somebody is asked."""
     parent: Any = outer
     base = outer
@@ -64,6 +67,9 @@ def begin_otherwise(plan: Plan, recorder: Recorder, outer: Any) -> Span | None:
     if type(begun) is not Span:
         return None
     begun.outer = base
+    if trace_key is not None and not begun.parent_id and recorder.parts is None:
+        begun.trace_key = trace_key
+    recorder.tell(begun, parent)
     return begun
 
 

@@ -29,6 +29,7 @@ from tradespan.instrument.span import (
     write_above,
 )
 from tradespan.instrument.starter import make_starter
+from tradespan.pages.flights import Flights
 from tradespan.pages.metrics import MetricPage
 from tradespan.spool.layout import PayloadTooLong
 from tradespan.spool.writer import SpoolWriter
@@ -56,9 +57,11 @@ class Recorder:
         anchor_interval: float = 1.0,
         upstream: ApiSpan = INVALID_SPAN,
         page: MetricPage | None = None,
+        flights: Flights | None = None,
     ) -> None:
         """`anchor_interval`: seconds after which a new root looks at the wall clock again. `page`:
-        where calls are counted; None: nowhere.
+        where calls are counted; None: nowhere. `flights`: where it stands which of them run;
+        likewise.
         """
         self.spool = spool
         self.clock: Clock = clock or SystemClock()
@@ -79,6 +82,7 @@ class Recorder:
         """Where the calls of a function are counted; None if they are not."""
         self.starter = make_starter(self, self.monotonic, self.bits, own_clock=own_clock)
         self.starter.plain = True
+        self.flights = self.starter.flights = flights
         self.plain_roots = self.starter.plain_roots = not upstream.get_span_context().is_valid
         self.begin = self.starter.begin
         """`Starter.begin`: the common ways in which a span begins."""
@@ -144,6 +148,16 @@ class Recorder:
             self._write(span, all_fields(span, end - began if end > began else 0))
         except Exception as error:  # noqa: BLE001 - the host comes first
             self._give_up(span, error)
+        finally:
+            if span.flights is not None:
+                span.flights.leave(span)
+
+    def tell(self, span: Span, parent: Any) -> None:
+        """A span runs that has begun otherwise than by `begin`, under whatever parent."""
+        if self.flights is None or (type(parent) is Span and parent.recorder is self):
+            return
+        if span.extras is None or not span.extras.unwritten:
+            self.flights.enter(span, False)
 
     def announce(self, span: Span) -> None:
         """Write that a span has begun: for who looks while it runs, or after it was killed."""
@@ -154,6 +168,8 @@ class Recorder:
                 write_above(span, span.extras)
             fields = all_fields(span, 0)
             self._write(span, (*fields[:6], span.flags | OPEN, *fields[7:]))
+            if self.flights is not None:
+                self.flights.enter(span, True)
         except Exception as error:  # noqa: BLE001 - the host comes first
             self._give_up(span, error)
 
@@ -180,6 +196,7 @@ class Recorder:
             anchor_interval=self.anchor_interval / 1e9,
             upstream=self.upstream,
             page=self.meters.page,
+            flights=self.flights,
         )
 
         if self.parts is not None:

@@ -16,6 +16,7 @@ from tradespan.instrument.span import KEPT_BITS, ROOT_FLAGS, Span
 
 if TYPE_CHECKING:
     from tradespan.instrument.pen import Pen
+    from tradespan.pages.flights import Flights
 
 
 class Starter(Protocol):
@@ -29,12 +30,22 @@ class Starter(Protocol):
     """Whether a span begins without asking anybody: no sampler, no processors, our own ids."""
     plain_roots: bool
     """Whether a root does: the process was not started below somebody else's span, either."""
+    flights: Flights | None
+    """Where a span that is the first of its trace in this process has a slot; None: nowhere."""
 
-    def begin(self, site: int, flags: int, outer: Any, trace_key: bytes | None, /) -> Span | None:
+    def begin(
+        self,
+        site: int,
+        flags: int,
+        outer: Any,
+        trace_key: bytes | None,
+        name: str | None = None,
+        /,
+    ) -> Span | None:
         """A span below what is current; None where it has to begin in another way.
 
         `flags`: the kind's bits. `outer`: what `CURRENT.get()` gave. `trace_key`: a root's; None:
-        any.
+        any. `name`: its own, if it is not the site's.
         """
         ...
 
@@ -50,8 +61,17 @@ class PureStarter:
         self._bits = bits
         self.offset = self.anchor_until = 0
         self.plain = self.plain_roots = False
+        self.flights: Flights | None = None
 
-    def begin(self, site: int, flags: int, outer: Any, trace_key: bytes | None, /) -> Span | None:
+    def begin(
+        self,
+        site: int,
+        flags: int,
+        outer: Any,
+        trace_key: bytes | None,
+        name: str | None = None,
+        /,
+    ) -> Span | None:
         kind = type(outer)
         base = outer
         if kind is Span:
@@ -81,9 +101,11 @@ class PureStarter:
         span.site = site
         span.outer = base
         span.span_id = self._bits(64) or 1
-        span.ended = span.name_set = span.held = None
-        span.arguments = span.result = span.extras = None
+        span.ended = span.held = span.arguments = span.result = span.extras = span.flights = None
+        span.name_set = name
         span.began = began
+        if self.flights is not None and (parent is None or parent.recorder is not self._recorder):
+            self.flights.enter(span, False)
         return span
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tradespan.instrument.pen import Pen
     from tradespan.instrument.span import Extras
+    from tradespan.pages.flights import Flights
 
 
 class PureState:
@@ -26,6 +27,7 @@ class PureState:
         "ended",
         "extras",
         "flags",
+        "flights",
         "held",
         "name_set",
         "offset",
@@ -34,6 +36,7 @@ class PureState:
         "recorder",
         "result",
         "site",
+        "slot",
         "span_id",
         "trace_key",
     )
@@ -60,8 +63,17 @@ class PureState:
     extras: Extras | None
     _context: SpanContext
     """Made when first asked for."""
+    flights: Flights | None
+    """Where it has a slot while it runs (`pages/flights.py`); None: nowhere."""
+    slot: int
+    """Which one."""
     outer: Any
     """What was current when this span became it: a span, a context, or None if it never did."""
+
+    def __del__(self) -> None:
+        flights: Any = getattr(self, "flights", None)
+        if flights is not None:
+            flights.lose(self)
 
 
 if TYPE_CHECKING or native.module is None:  # noqa: SIM108 - mypy takes only this for a class

@@ -137,11 +137,10 @@ class SpanScope:
         recorder = tracer.slot.recorder
         if self.others is not None or recorder is None:
             return self._enter_otherwise(outer)
-        span = recorder.begin(tracer.site, 0, outer, None)
+        name = self.name if type(self.name) is str else as_text(self.name)
+        span = recorder.begin(tracer.site, 0, outer, None, name)
         if span is None:
             return self._enter_otherwise(outer)
-        name = self.name
-        span.name_set = name if type(name) is str else as_text(name)
         if self.attributes:
             give_attributes(span, self.attributes)
         self.span = span
@@ -241,13 +240,16 @@ class Tracer(ApiTracer):
         if recorder is None:
             return _NOOP.start_span(name, context, kind, attributes, links)
         flags = 0 if kind is _INTERNAL else kind_bits(kind)
-        span = recorder.begin(self.site, flags, _get_current(), None) if context is None else None
+        span = (
+            recorder.begin(self.site, flags, _get_current(), None, as_text(name))
+            if context is None
+            else None
+        )
         if span is None:
             beginning = Beginning(name, context, kind, attributes, links)
             span, recorded, attributes = self._begin_otherwise(recorder, flags, beginning)
             if not recorded:
                 return NonRecordingSpan(span.identity())
-        span.name_set = as_text(name)
         if attributes:
             give_attributes(span, attributes)
         if links:
@@ -271,9 +273,13 @@ class Tracer(ApiTracer):
             parent = recorder.upstream
         begun = parent if type(parent) is Span else identity(parent)
         span = begin_span(recorder, self.site, flags, begun)
-        if recorder.parts is None:
-            return span, True, beginning.attributes
-        return span, *recorder.parts.admit(span, parent, beginning)
+        span.name_set = as_text(beginning.name)
+        recorded, attributes = True, beginning.attributes
+        if recorder.parts is not None:
+            recorded, attributes = recorder.parts.admit(span, parent, beginning)
+        if recorded:
+            recorder.tell(span, parent)
+        return span, recorded, attributes
 
     # The API's returns the context manager of a generator, and has as many parameters.
     def start_as_current_span(  # type: ignore[override]  # noqa: PLR0913, PLR0917

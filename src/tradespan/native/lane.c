@@ -459,6 +459,8 @@ end_span(Lane *self, PyObject *const *args, Py_ssize_t count, const Failing *fai
         if (write_draft(self, kind, site, &draft) < 0)
             outcome = FAILED;
         Py_DECREF(site);
+        if (span->flights != NULL)
+            leave_flight(span);
     }
     else
         span->flags = flags;

@@ -33,6 +33,7 @@ execute(PyObject *module)
         add_type(module, &lane_spec, NULL) < 0 ||
         add_type(module, &durations_spec, &state->durations_type) < 0 ||
         add_type(module, &state_spec, &state->state_type) < 0 ||
+        add_type(module, &flights_spec, &state->flights_type) < 0 ||
         add_type(module, &starter_spec, NULL) < 0 || add_type(module, &codes_spec, NULL) < 0)
         return -1;
     if (PyModule_AddIntConstant(module, "HAS_CRC32C", has_crc32c()) < 0)
@@ -46,6 +47,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     State *state = PyModule_GetState(module);
     Py_VISIT(state->place_type);
     Py_VISIT(state->durations_type);
+    Py_VISIT(state->flights_type);
     Py_VISIT(state->state_type);
     return 0;
 }
@@ -56,6 +58,7 @@ clear(PyObject *module)
     State *state = PyModule_GetState(module);
     Py_CLEAR(state->place_type);
     Py_CLEAR(state->durations_type);
+    Py_CLEAR(state->flights_type);
     Py_CLEAR(state->state_type);
     return 0;
 }

@@ -33,6 +33,7 @@ typedef struct {
     PyTypeObject *place_type;
     PyTypeObject *state_type;
     PyTypeObject *durations_type;
+    PyTypeObject *flights_type;
 } State;
 
 /* checksum.c */
@@ -86,9 +87,20 @@ typedef struct {
     int64_t offset, began, ended;
     long flags;
     char has_ended;
+    int slot;          /* in `flights`, from 1; 0: none */
+    PyObject *flights; /* where it has a slot; NULL: nowhere */
 } SpanState;
 
 int64_t monotonic_now(void);
+
+/* inflight.c. A site has to be cleared before the first span of it enters; that may run Python code,
+ * and entering and leaving don't. */
+int is_cleared(PyObject *flights, PyObject *site);
+int clear_flight(PyObject *flights, PyObject *site); /* -1: an exception is set */
+void enter_flight(PyObject *flights, SpanState *span, int durable);
+/* Of a span whose `flights` is not NULL: it has ended; it is collected before it has. */
+void leave_flight(SpanState *span);
+void lose_flight(SpanState *span);
 
 /* cells.c: count a call of so many nanoseconds; `cells` is a DurationCells. */
 void count_in_cells(PyObject *cells, int64_t duration);
@@ -105,6 +117,6 @@ PyObject *show_all(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *use_verdicts(PyObject *module, PyObject *wanted);
 extern const char quote_doc[], scan_doc[], show_all_doc[], use_verdicts_doc[];
 
-extern PyType_Spec codes_spec, durations_spec, lane_spec, place_spec, starter_spec, state_spec;
+extern PyType_Spec codes_spec, durations_spec, flights_spec, lane_spec, place_spec, starter_spec, state_spec;
 
 #endif

@@ -28,11 +28,13 @@ static PyMemberDef state_members[] = {
     {"arguments", T_OBJECT, offsetof(SpanState, arguments), 0, NULL},
     {"result", T_OBJECT, offsetof(SpanState, result), 0, NULL},
     {"extras", T_OBJECT, offsetof(SpanState, extras), 0, NULL},
+    {"flights", T_OBJECT, offsetof(SpanState, flights), 0, NULL},
     {"span_id", T_ULONGLONG, offsetof(SpanState, span_id), 0, NULL},
     {"parent_id", T_ULONGLONG, offsetof(SpanState, parent_id), 0, NULL},
     {"offset", T_LONGLONG, offsetof(SpanState, offset), 0, NULL},
     {"began", T_LONGLONG, offsetof(SpanState, began), 0, NULL},
     {"flags", T_LONG, offsetof(SpanState, flags), 0, NULL},
+    {"slot", T_INT, offsetof(SpanState, slot), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -78,12 +80,15 @@ state_traverse(SpanState *self, visitproc visit, void *arg)
     Py_VISIT(self->arguments);
     Py_VISIT(self->result);
     Py_VISIT(self->extras);
+    Py_VISIT(self->flights);
     return 0;
 }
 
 static int
 state_clear(SpanState *self)
 {
+    if (self->flights != NULL)
+        lose_flight(self);
     Py_CLEAR(self->recorder);
     Py_CLEAR(self->site);
     Py_CLEAR(self->trace_key);
@@ -132,6 +137,7 @@ typedef struct {
     PyTypeObject *context_type; /* OpenTelemetry's Context, a dict */
     PyObject *span_key;         /* under which a context keeps its span */
     PyObject *recorder;
+    PyObject *flights; /* where what runs is told; NULL: nowhere */
     int64_t offset;
     int64_t anchor_until;
     char plain;
@@ -222,9 +228,16 @@ find_parent(Starter *self, PyObject *outer, SpanState **parent, PyObject **base)
 }
 
 PyDoc_STRVAR(starter_begin_doc,
-             "begin(site, flags, outer, trace_key) -> Span | None\n\nThe span of a call that begins now, "
-             "below what is current; None where it is not for this way. `trace_key`: of a root; None: "
-             "any.");
+             "begin(site, flags, outer, trace_key, name) -> Span | None\n\nThe span of a call that begins "
+             "now, below what is current; None where it is not for this way. `trace_key`: of a root; "
+             "None: any. `name`: None: the site's.");
+
+/* Whether a span is the first of its trace in this process, and is to be told. */
+static inline int
+is_first(Starter *self, int found, SpanState *parent)
+{
+    return self->flights != NULL && found >= 0 && (!found || parent->recorder != self->recorder);
+}
 
 #define KEPT_BITS 0xFF00
 #define ROOT_FLAGS 0x0300 /* sampled, random */
@@ -232,8 +245,8 @@ PyDoc_STRVAR(starter_begin_doc,
 static PyObject *
 starter_begin(Starter *self, PyObject *const *args, Py_ssize_t count)
 {
-    if (count != 4) {
-        PyErr_Format(PyExc_TypeError, "begin() takes 4 arguments, %zd were given", count);
+    if (count != 4 && count != 5) {
+        PyErr_Format(PyExc_TypeError, "begin() takes 4 or 5 arguments, %zd were given", count);
         return NULL;
     }
     if (!self->plain)
@@ -243,7 +256,16 @@ starter_begin(Starter *self, PyObject *const *args, Py_ssize_t count)
         return NULL;
     SpanState *parent = NULL;
     PyObject *base, *outer = args[2], *given = args[3];
+    PyObject *name = count == 5 && args[4] != Py_None ? args[4] : NULL;
     int found = find_parent(self, outer, &parent, &base);
+    int first = is_first(self, found, parent);
+    if (first && !is_cleared(self->flights, args[0])) {
+        if (clear_flight(self->flights, args[0]) < 0)
+            return NULL;
+        /* Python code has run. */
+        found = find_parent(self, outer, &parent, &base);
+        first = is_first(self, found, parent);
+    }
     int64_t began = monotonic_now();
     if (found < 0 && PyErr_Occurred())
         return NULL;
@@ -278,6 +300,9 @@ starter_begin(Starter *self, PyObject *const *args, Py_ssize_t count)
     span->offset = offset;
     span->flags = flags;
     span->began = began;
+    span->name_set = Py_XNewRef(name);
+    if (first)
+        enter_flight(self->flights, span, 0);
     return (PyObject *)span;
 }
 
@@ -288,6 +313,7 @@ starter_traverse(Starter *self, visitproc visit, void *arg)
     Py_VISIT(self->span_type);
     Py_VISIT(self->context_type);
     Py_VISIT(self->recorder);
+    Py_VISIT(self->flights);
     return 0;
 }
 
@@ -297,6 +323,7 @@ starter_clear(Starter *self)
 {
     self->plain = 0;
     Py_CLEAR(self->recorder);
+    Py_CLEAR(self->flights);
     return 0;
 }
 
@@ -318,6 +345,29 @@ static PyMethodDef starter_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyObject *
+starter_get_flights(Starter *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(self->flights == NULL ? Py_None : self->flights);
+}
+
+static int
+starter_set_flights(Starter *self, PyObject *value, void *Py_UNUSED(closure))
+{
+    State *state = PyType_GetModuleState(Py_TYPE(self));
+    if (value == NULL || (value != Py_None && Py_TYPE(value) != state->flights_type)) {
+        PyErr_SetString(PyExc_TypeError, "flights are a Flights, or None");
+        return -1;
+    }
+    Py_XSETREF(self->flights, value == Py_None ? NULL : Py_NewRef(value));
+    return 0;
+}
+
+static PyGetSetDef starter_properties[] = {
+    {"flights", (getter)starter_get_flights, (setter)starter_set_flights, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMemberDef starter_members[] = {
     {"offset", T_LONGLONG, offsetof(Starter, offset), 0, NULL},
     {"anchor_until", T_LONGLONG, offsetof(Starter, anchor_until), 0, NULL},
@@ -334,6 +384,7 @@ static PyType_Slot starter_slots[] = {
     {Py_tp_clear, starter_clear},
     {Py_tp_methods, starter_methods},
     {Py_tp_members, starter_members},
+    {Py_tp_getset, starter_properties},
     {0, NULL},
 };
 

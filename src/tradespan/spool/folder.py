@@ -36,7 +36,11 @@ DAMAGED = ".damaged"
 _SMALL_FILES = (RUN, ENDED, DRAINED, PROGRESS, EXEMPLARS, DESTINATIONS, AMENDS)
 _LOCK = "agent.lock"
 _LARGEST_JSON = 16 * 1024 * 1024
-_BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|metrics(\.[0-9]+)?)$")
+_BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|inflight|metrics(\.[0-9]+)?)$")
+_OF_DEATHS = re.compile(
+    r"death-[0-9a-z]+\.json|exception-[0-9]+\.json|[0-9]+\.fault|[0-9a-f]{32}\.inflight(\.closed)?"
+)
+"""What tells of processes that died, or run still: FORMAT.md."""
 _METRICS = re.compile(r"[0-9a-f]{32}\.metrics(\.[0-9]+)?")
 _LOOKS_TAKE = 0.5
 """Seconds after which somebody who seems to look at a lock only is believed to hold it."""
@@ -131,16 +135,20 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
         replace_json(self.path / RUN, self.description | facts)
 
+    def entries(self) -> list[str]:
+        """Names of all that is in it, sorted; none if it is gone."""
+        try:
+            return sorted(os.listdir(self.path))
+        except OSError:
+            return []
+
     def segments(self) -> list[SegmentName]:
         """The segments, oldest first."""
         return self.contents()[0]
 
     def contents(self) -> tuple[list[SegmentName], list[DiscardedSegment]]:
         """The segments and what is left of discarded ones, oldest first, as of one look."""
-        try:
-            entries = os.listdir(self.path)
-        except OSError:
-            return [], []
+        entries = self.entries()
         segments = {name for entry in entries if (name := SegmentName.parse(entry))}
         left = [each for entry in entries if (each := DiscardedSegment.parse(entry))]
         # A look beside a rename may find both names: from the rename on it is discarded.
@@ -153,11 +161,7 @@ class RunFolder:
 
     def metric_pages(self) -> list[Path]:
         """The files of its writers' metric pages; `pages.readings` reads them."""
-        try:
-            entries = sorted(os.listdir(self.path))
-        except OSError:
-            return []
-        return [self.path / entry for entry in entries if _METRICS.fullmatch(entry)]
+        return [self.path / entry for entry in self.entries() if _METRICS.fullmatch(entry)]
 
     @property
     def ended(self) -> dict[str, Any] | None:
@@ -168,6 +172,12 @@ class RunFolder:
     def drained(self) -> dict[str, Any] | None:
         """The books at the end, once the agent has closed them."""
         return self._content(DRAINED)
+
+    def deaths(self) -> list[dict[str, Any]]:
+        """What was written of processes that died here, the earliest first; all may be missing."""
+        found = (read_json(path) for path in self.path.glob("death-*.json"))
+        notes = [note for note in found if note and isinstance(note.get("time"), int | float)]
+        return sorted(notes, key=lambda note: float(note["time"]))
 
     @property
     def changed(self) -> int:
@@ -220,7 +230,7 @@ def _is_passing(entry: str) -> bool:
         return True
     if entry in _SMALL_FILES or entry.endswith(".page"):
         return True
-    if _METRICS.fullmatch(entry):
+    if _METRICS.fullmatch(entry) or _OF_DEATHS.fullmatch(entry):
         return True
     begun = entry.startswith(".") and _BEGUN.search(entry) is not None
     return begun or (entry.startswith("cursor-") and entry.endswith(".json"))

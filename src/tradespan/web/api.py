@@ -23,7 +23,7 @@ from tradespan.web.otlp import to_otlp
 from tradespan.web.query import InvalidQuery, ListQuery, show_position
 from tradespan.web.signposts import nothing_here
 from tradespan.web.sources import FindRoots, show_source
-from tradespan.web.status import StatusBoard, describe_metrics
+from tradespan.web.status import StatusBoard, describe_death, describe_metrics
 
 POINTS = 2000
 """Points of the duration chart: the newest ones of the selection."""
@@ -174,6 +174,7 @@ def add_state_routes(router: APIRouter, backstage: Backstage) -> None:
                 "changes": store.changes(),
                 "last": None if recent.last is None else to_milliseconds(recent.last),
                 "pills": [asdict(pill) for pill in pills],
+                "death": describe_death(status),
                 "backlogs": [asdict(backlog) for backlog in status.backlogs],
                 "metrics": describe_metrics(status),
                 "groups": store.groups(),

@@ -47,7 +47,11 @@ class Status:
     since: int | None = None
     """When the oldest of them began, nanoseconds UTC."""
     death: str = ""
-    """How the last one died, if it did: `died 14:27:03, SIGSEGV, 2 orders open`."""
+    """How the last one died, if it did: `died 14:27:03 UTC, SIGSEGV, 2 calls open`."""
+    death_trace: str = ""
+    """The trace of a call that was open then; empty: none."""
+    death_title: str = ""
+    """Which calls were open."""
     write_lag: int | None = None
     """Nanoseconds between a record's end and its row in the store, now."""
     waiting: int | None = None
@@ -170,9 +174,17 @@ def describe_metrics(status: Status) -> list[dict[str, Any]]:
     return [*queues, *map(dict, status.metrics)]
 
 
+def describe_death(status: Status) -> dict[str, str] | None:
+    """What the trace list says of the last death; None: there is nothing to say."""
+    if not status.death:
+        return None
+    return {"text": status.death, "calls": status.death_title, "trace": status.death_trace}
+
+
 def describe_bot(status: Status, recent: Recent, now: int) -> Pill:
     if status.death:
-        return Pill("bot", "Bot", status.death, "error")
+        href = f"/trace/{status.death_trace}" if status.death_trace else ""
+        return Pill("bot", "Bot", status.death, "error", href, status.death_title)
     if status.bots:
         up = "running" if status.since is None else f"up {format_age(max(now - status.since, 0))}"
         return Pill("bot", "Bot" if status.bots == 1 else f"{status.bots} bots", up, "good")

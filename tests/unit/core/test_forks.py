@@ -118,3 +118,17 @@ def test_owners_that_are_collected_meanwhile_do_not_keep_the_others_from_running
         gc.set_threshold(*before)
         gc.enable()
         gc.collect()
+
+
+def test_handlers_run_once_and_after_what_others_registered_before_run_last() -> None:
+    told: list[str] = []
+    owner = Owner(told, "ours")
+
+    def register_and_fork_again() -> bytes:
+        # In a child: what is registered with the interpreter stays registered.
+        os.register_at_fork(after_in_child=lambda: told.append("theirs"))
+        forks.run_last()
+        forks.after_fork_in_child(owner.after_fork)
+        return in_child(lambda: " ".join(told).encode())
+
+    assert in_child(register_and_fork_again) == b"theirs ours"

@@ -22,8 +22,9 @@ from tests.unit.forward.roots import Root
 from tradespan.core.delivery import Accepted, Batch, Denied, Outcome, Parked, Retry, Split
 from tradespan.core.records import Span
 from tradespan.forward.agent import STATUS
-from tradespan.forward.courier import DENIALS, TRANSITIONS, Action, Courier, State, transition
+from tradespan.forward.courier import DENIALS, Courier
 from tradespan.forward.source import BatchLimits
+from tradespan.forward.transitions import TRANSITIONS, Action, State, transition
 from tradespan.spool.folder import RunFolder, read_json
 
 NO = Denied("HTTP 401: token expired")

@@ -11,7 +11,7 @@ from tests.unit.spool.builders import read_segment
 from tradespan.core.delivery import Accepted, Batch, Outcome, Parked, Retry, Split
 from tradespan.core.records import Kind, MetricReading
 from tradespan.forward.courier import Courier
-from tradespan.forward.cutting import LONGEST_REQUEST, READINGS
+from tradespan.forward.cutting import LONGEST_REQUEST
 from tradespan.spool.folder import RunFolder
 from tradespan.wire.codec import decode_reading, encode_record
 
@@ -26,7 +26,6 @@ def make_courier(
         keeper or MemoryCursors(),
         Kind.METRIC,
         decode_reading,
-        by_time=READINGS,
         now=clock.seconds,
     )
 

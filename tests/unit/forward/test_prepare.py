@@ -157,15 +157,26 @@ def test_nothing_is_prepared_in_the_bots_own_process(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_nothing_is_prepared_where_room_is_short(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    writer, folder = make_writer(tmp_path), RunFolder(tmp_path)
+def test_prepared_files_go_before_records_do_where_room_is_short(tmp_path: Path) -> None:
+    writer, folder = make_writer(tmp_path, limits=LIMITS), RunFolder(tmp_path)
     writer.ordinary.append(SPAN, 1, b"x")
-    monkeypatch.setattr(prepare, "_SPARE", 2**50)
-    preparer().work([folder])
+    floor, size = 1000 * KIB, 32 * KIB
+    free = 2 * floor + 16 * size - 1
+    chore = Preparer(64 * KIB, floor=floor, now=Clock(), measure=lambda folder: free)
+    chore.work([folder])
     assert hidden(tmp_path) == {}
+    free += 1
+    chore.work([folder])
+    assert hidden(tmp_path) == {".next.seg": size}
+    free = 2 * floor
+    chore.work([folder])
+    assert hidden(tmp_path) == {".next.seg": size}
+    free -= 1
+    chore.work([folder])
+    assert hidden(tmp_path) == {}
+    fill(writer, tmp_path)
     writer.close()
+    assert len(payloads(tmp_path)) == writer.ordinary.counters().acknowledged
 
 
 def test_all_prepared_files_together_are_bounded(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_both_ways_write_the_same_segment(tmp_path: Path, monkeypatch: pytest.Mo
         (path,) = segment_paths(folder)
         return path.read_bytes()
 
-    # With the instruction, the native way takes a checksum of its own (FORMAT.md, rule 15).
+    # With the instruction, the native way takes a checksum of its own (FORMAT.md, rule 18).
     monkeypatch.setattr("tradespan.spool.writer.best", lambda: CRC32)
     chosen = write(tmp_path / "chosen")
     monkeypatch.setattr(native, "module", None)

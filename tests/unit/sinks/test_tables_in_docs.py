@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tradespan.forward.courier import TRANSITIONS
+from tradespan.forward.transitions import TRANSITIONS
 from tradespan.sinks.answers import ANSWERS
 from tradespan.sinks.grpc_status import STATUSES
 

@@ -1,4 +1,4 @@
-"""Both checksums, in both ways; FORMAT.md's rule 15."""
+"""Both checksums, in both ways; FORMAT.md's rule 18."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where allocation cannot be trusted, frames are appended by `write`; FORMAT.md's rule 14."""
+"""Where allocation cannot be trusted, frames are appended by `write`; FORMAT.md's rule 17."""
 
 from __future__ import annotations
 

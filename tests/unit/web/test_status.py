@@ -12,6 +12,7 @@ from tradespan.web.status import (
     Status,
     StatusBoard,
     compose_pills,
+    describe_bot,
     describe_metrics,
     read_recent,
 )
@@ -47,6 +48,12 @@ def test_running_bot_says_how_long() -> None:
 def test_death_is_said_first() -> None:
     death = "died 14:27:03, SIGSEGV, 2 orders open"
     assert show(Status(bots=0, death=death))["bot"] == ("Bot", death, "error")
+
+
+def test_death_leads_to_the_trace_of_a_call_that_was_open() -> None:
+    status = Status(bots=0, death="died", death_trace="ab" * 16, death_title="bot.work")
+    pill = describe_bot(status, Recent(NOON, 0, 0), NOON)
+    assert (pill.href, pill.title) == (f"/trace/{'ab' * 16}", "bot.work")
 
 
 def test_ended_bot_is_no_alarm() -> None:

@@ -1,5 +1,6 @@
 // The trace list: filters and address, pages from the server, live update that keeps its place.
 
+import { DeathNotice } from "./death.js";
 import { h, setText } from "./dom.js";
 import { age, clock, count, counted } from "./format.js";
 import { Filters } from "./filters.js";
@@ -49,7 +50,8 @@ class TraceList {
       onMore: () => this.loadMore(),
       onNew: () => this.showNewest(),
     });
-    host.replaceChildren(this.filters.row, this.scatter.element, this.table.element);
+    this.death = new DeathNotice();
+    host.replaceChildren(this.death.element, this.filters.row, this.scatter.element, this.table.element);
     tools.replaceChildren(...this.filters.tools);
   }
 
@@ -205,6 +207,7 @@ class TraceList {
     this.status = status;
     this.changes = status.changes;
     this.filters.offer(status);
+    this.death.show(status.death ?? null);
     this.table.passTime(status.now);
     if (this.refused) return;
     if (!this.rows.list.length) this.showReason();

@@ -1,0 +1,63 @@
+"""`tradespan deaths`: which processes died, how, and in the middle of what."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from tradespan.cli.exits import OK
+from tradespan.config import load_config
+from tradespan.spool.deaths import name_calls, open_calls, say_death
+from tradespan.spool.folder import run_folders
+
+_SHOWN_FAULT = 12
+"""Lines of a fault handler's dump."""
+_SHOWN_FRAMES = 5
+_SHOWN_LOG = 5
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the command."""
+    parser = subparsers.add_parser(
+        "deaths",
+        help="list processes that died, and what they were doing",
+        description="List processes that died: when, of what, and which calls ran then.",
+    )
+    add = parser.add_argument
+    add("--root", metavar="DIR", help="the root whose runs to look through")
+    add("--config", metavar="FILE", help="settings file")
+    add("--limit", metavar="N", type=int, default=10, help="at most so many (default: 10)")
+    add("--json", action="store_true", help="one JSON object a line, with all fields")
+
+
+def run(namespace: argparse.Namespace) -> int:
+    """List them, the latest first."""
+    given = {} if namespace.root is None else {"root": namespace.root}
+    config = load_config(given, config_file=namespace.config, command_line=True)
+    notes = [note for folder in run_folders(config.root) for note in folder.deaths()]
+    notes.sort(key=lambda note: float(note["time"]), reverse=True)
+    for note in notes[: namespace.limit]:
+        print(json.dumps(note) if namespace.json else "\n".join(describe(note)))
+    if not notes and not namespace.json:
+        print(f"No process of a run below {config.root} died.")
+    return OK
+
+
+def describe(note: dict[str, Any]) -> list[str]:
+    """A death in a few lines."""
+    lines = [
+        f"{note.get('service') or note.get('run')} (process {note.get('pid')}) {say_death(note)}"
+    ]
+    if named := name_calls(note):
+        lines.append(f"  in: {named}")
+    traces = dict.fromkeys(str(call.get("trace_id")) for call in open_calls(note)[:3])
+    lines += [f"  tradespan trace {trace}" for trace in traces]
+    exception = note.get("exception")
+    if isinstance(exception, dict):
+        lines.append(f"  {exception.get('type')}: {exception.get('message')}")
+        frames = exception.get("frames") or []
+        lines += [f"    {frame[0]}:{frame[1]} in {frame[2]}" for frame in frames[-_SHOWN_FRAMES:]]
+    lines += [f"  {line}" for line in (note.get("log") or [])[-_SHOWN_LOG:]]
+    lines += [f"  {line}" for line in (note.get("fault") or [])[:_SHOWN_FAULT] if line]
+    return lines
