@@ -11,8 +11,6 @@ leaves its records on disk, for one that does. The address holds no secret.
 
 from __future__ import annotations
 
-import hashlib
-from importlib.util import find_spec
 from typing import Literal, NamedTuple
 
 from tradespan.config import Config
@@ -73,7 +71,11 @@ def lacks_grpc(config: Config) -> str:
         for receiver in receivers
         if isinstance(receiver, OtlpGrpc)
     ]
-    if not wanted or find_spec("grpc") is not None:
+    if not wanted:
+        return ""
+    from importlib.util import find_spec  # optional extra: the supervisor does without
+
+    if find_spec("grpc") is not None:
         return ""
     return (
         f"nothing is sent to {wanted[0]} for now: OTLP over gRPC needs grpcio; run `pip install "
@@ -93,4 +95,6 @@ def sink_name(kind: str, address: str) -> str:
 
 
 def _digest(text: str) -> str:
+    import hashlib  # optional extra: 4 MB of OpenSSL, which the supervisor does without
+
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from pathlib import Path
@@ -81,6 +80,8 @@ def group_entries(entries: Iterable[Entry]) -> dict[str, tuple[Entry, ...]]:
 
 def find_near(name: str, known: Iterable[str]) -> str | None:
     """The known name that looks most like `name`; None if none does."""
+    import difflib  # optional extra: only a slip of the pen needs it, and the supervisor is small
+
     candidates = list(known)
     near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
     if not near:

@@ -72,7 +72,8 @@ class DeathWatch:
             if time.monotonic() < self._again.get(path, 0.0):
                 left = True
                 continue
-            with guarded("a dead process's calls"):
+            # One that is not there any more has ended in order meanwhile, and removed it.
+            with guarded("a dead process's calls"), suppress(FileNotFoundError):
                 self._again[path] = time.monotonic() + RETRY_AFTER
                 if path.name.endswith(CLOSED):
                     self._finish(folder, path)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 
 _NAME = re.compile(
     r"([^.]{1,80})\.(limit_bytes|limit_age|low_disk)\.((?:[0-9]{1,3}x[0-9]{1,15}_?){0,12})"

@@ -22,7 +22,7 @@ from tradespan.core.errors import SpoolUnavailable
 from tradespan.pages.counters import Page, read_page
 from tradespan.pages.locks import is_locked
 from tradespan.spool.discarded import DiscardedSegment
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 
 RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
 EXEMPLARS = "exemplars.json"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tradespan.spool.checksums import CRC32, checksums
+from tradespan.spool.names import SegmentName as SegmentName  # noqa: PLC0414
 
 MAGIC = b"tspan\r\n\x1a"
 FORMAT_VERSION = 2
@@ -26,7 +27,6 @@ OPEN, CLOSED = 0, 1
 _HEADER = struct.Struct("<8sHHBBBB16sIIQQQQI16x")
 _FRAME = struct.Struct("<IIQ")
 _U32 = struct.Struct("<I")
-_NAME = re.compile(r"([0-9]{19})-([0-9a-f]{32})-([oe])-([0-9]{6,10})\.seg")
 _PREPARED = re.compile(r"\.([0-9a-f]{32}-[oe])\.(?:next|part)\.seg")
 _LANES = "oe"
 
@@ -52,33 +52,6 @@ class SegmentHeader(NamedTuple):
     """Of the frames: `spool.checksums`."""
     seed: int = 0
     """32 bits with which each of these checksums begins: of another writer, no frame is valid."""
-
-
-class SegmentName(NamedTuple):
-    """What a segment's file name tells; sorts by age."""
-
-    created: int
-    writer: str
-    lane: int
-    ordinal: int
-
-    def __str__(self) -> str:
-        return f"{self.created:019d}-{self.writer}-{_LANES[self.lane]}-{self.ordinal:06d}.seg"
-
-    @property
-    def row(self) -> str:
-        """`<writer>-<lane>`: the key of a writer's lane in the books."""
-        return f"{self.writer}-{_LANES[self.lane]}"
-
-    @classmethod
-    def parse(cls, name: str) -> SegmentName | None:
-        """The parts of a file name; None if it is not a segment's."""
-        match = _NAME.fullmatch(name)
-        if match is None:
-            return None
-        created, writer, lane, ordinal = match.groups()
-        parsed = cls(int(created), writer, _LANES.index(lane), int(ordinal))
-        return parsed if str(parsed) == name else None
 
 
 def prepared_name(row: str) -> str:
