@@ -120,8 +120,11 @@ def compose_pills(status: Status, recent: Recent, now: int) -> list[Pill]:
 
 
 def describe_spool(status: Status) -> Pill:
-    """How many wait for the store, or the largest backlog that was warned of, and why."""
+    """How many wait, where most do, or the largest backlog that was warned of, and why."""
     if not status.backlogs:
+        sink, most = max(status.undelivered.items(), key=lambda each: each[1], default=("", 0))
+        if most > (status.waiting or 0):
+            return Pill("spool", "Spool", f"{format_count(most)} wait for {sink}", "good")
         return Pill("spool", "Spool", f"{format_count(status.waiting or 0)} waiting", "good")
     worst = max(status.backlogs, key=lambda each: each.waiting)
     others = len(status.backlogs) - 1
