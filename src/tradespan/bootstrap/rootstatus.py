@@ -1,4 +1,4 @@
-"""What the files of a root say for the UI's status bar, where its agent is another process or gone."""
+"""What the files of a root say for the UI's status bar, with no agent in this process."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def latest_death(root: Path, *, alive: bool) -> dict[str, Any]:
         return {}
     return {
         "death": say_death(note),
+        "death_at": int(note["time"] * 1e9),
         "death_trace": trace_of(note),
         "death_title": name_calls(note),
     }

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tradespan.bootstrap.summary import summarise
+from tradespan.cli.arguments import add_endpoint, read_time
 from tradespan.cli.exits import FAILED, OK
 from tradespan.cli.run import Target, begin_run, read_config, run_program
-from tradespan.config import Config, parse_duration
+from tradespan.config import Config
 from tradespan.spool.folder import RootLock
 
 PATTERN = r"momentum_bot\.(strategy|risk|execution|portfolio)\..*"
@@ -30,11 +31,23 @@ def add_parser(subparsers: Any) -> None:
         " not know of tradespan.",
     )
     add = parser.add_argument
-    add("--for", dest="seconds", metavar="TIME", help="end after so long (default: at Ctrl-C)")
-    add("--seed", metavar="N", default="7", help="seed of the exchange and the bot (default: 7)")
+    add(
+        "--for",
+        dest="seconds",
+        metavar="TIME",
+        type=read_time,
+        help="end after so long (default: at Ctrl-C)",
+    )
+    add(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=7,
+        help="seed of the exchange and the bot (default: 7)",
+    )
     add("--no-ui", action="store_true", help="without the UI")
     add("--port", metavar="N", help="the UI's port (default: 8420, or the next free one)")
-    add("--endpoint", metavar="URL", help="OTLP receiver, such as http://localhost:4318")
+    add_endpoint(parser)
     add("--root", metavar="DIR", help="where to keep it (default: a root of the demo's own)")
 
 
@@ -47,9 +60,9 @@ def run(namespace: argparse.Namespace) -> int:
         print(f"tradespan demo: pip install 'tradespan[demo,ui]' ({what})", file=sys.stderr)
         return FAILED
     config = _config(namespace, examples)
-    arguments = ["--seed", namespace.seed, "--quiet"]
+    arguments = ["--seed", str(namespace.seed), "--quiet"]
     if namespace.seconds:
-        arguments += ["--for", f"{parse_duration(namespace.seconds):g}"]
+        arguments += ["--for", f"{namespace.seconds:g}"]
     else:
         print("tradespan demo: running, Ctrl-C ends it", file=sys.stderr)
     paths = [str(examples), *filter(None, [os.environ.get("PYTHONPATH")])]
