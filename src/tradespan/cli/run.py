@@ -194,7 +194,9 @@ def run_program(
         bot_environment=bot_environment(config, folder, environment),
         # -P: a `signal.py` in the user's folder is not ours to import.
         agent=[sys.executable, "-P", "-m", "tradespan", "agent", "--attached", str(config.root)],
-        agent_environment=agent_environment(config, environment, namespace.endpoint),
+        agent_environment=agent_environment(
+            config, environment, " ".join(namespace.endpoint or [])
+        ),
         root=config.root,
         folder=folder,
         drain=config.drain,
