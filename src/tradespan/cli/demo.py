@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -74,9 +75,17 @@ def run(namespace: argparse.Namespace) -> int:
         {"PYTHONPATH": os.pathsep.join(paths)},
     )
     print(summarise(config.store_path, end.books))
-    store = config.store_path
-    print(f"look again: tradespan ui --store {store}    tradespan traces --store {store}")
+    command, store = name_command(), shlex.quote(str(config.store_path))
+    print(f"look again: {command} ui --store {store}    {command} traces --store {store}")
     return OK if end.status in (0, 130) else end.status
+
+
+def name_command() -> str:
+    """What to type for `tradespan`: `make demo` runs one that is not on the PATH."""
+    program = Path(sys.argv[0])
+    if shutil.which("tradespan") is None and program.name == "tradespan":
+        return shlex.quote(str(program))
+    return "tradespan"
 
 
 def find_examples() -> Path | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from tradespan.cli import main
 from tradespan.cli.arguments import one_or_many
+from tradespan.cli.demo import name_command
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,13 @@ def test_one_receiver_is_an_address_and_several_are_a_list() -> None:
     assert one_or_many(None) is None
     assert one_or_many(["a", "a"]) == "a"
     assert one_or_many(["a", "b", "a"]) == ["a", "b"]
+
+
+def test_what_the_demo_says_to_type_is_there_to_be_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [".venv/bin/tradespan", "demo"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert name_command() == ".venv/bin/tradespan"
+    (tmp_path / "tradespan").touch(mode=0o755)
+    assert name_command() == "tradespan"
