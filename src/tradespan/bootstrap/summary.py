@@ -38,7 +38,7 @@ def _count(path: Path) -> str:
 
 
 def accounting_line(books: dict[str, Any] | None) -> str:
-    """`recorded = delivered + …` for each destination."""
+    """`recorded = delivered + …` for each destination of which something was recorded."""
     if books is None:
         return "the books of this run were not closed"
     lines = []
@@ -46,6 +46,8 @@ def accounting_line(books: dict[str, Any] | None) -> str:
     for name, sink in sorted(books["sinks"].items(), reverse=True):
         discarded = by_the_bot + sum(sink.get("discarded", {}).values())
         others, sampled = sink.get("others", 0), sink.get("sampled", 0)
+        if others and others == books["recorded"]:
+            continue  # a receiver has a sink for each signal
         lines.append(
             f"recorded {books['recorded']:,} = delivered {sink['accepted']:,} ({name})"
             f" + parked {sink['parked']:,} + on disk {sink['on_disk']:,}"

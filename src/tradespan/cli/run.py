@@ -282,23 +282,28 @@ def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
     for name, count in waiting.items():
         if count:
             print(
-                f"tradespan: {count:,} records wait for {name} in {folder.path}; the next"
-                f" run delivers them, or: {command}",
+                f"tradespan: {_count(count)} wait{'s' if count == 1 else ''} for {name} in"
+                f" {folder.path}; the next run delivers {'it' if count == 1 else 'them'}, or:"
+                f" {command}",
                 file=sys.stderr,
             )
     for name, sink in books["sinks"].items():
         if discarded := sum(sink.get("discarded", {}).values()):
             print(
-                f"tradespan: {discarded:,} records for {name} were discarded by the limits of the"
-                " spool (spool.bytes, spool.age, spool.free)",
+                f"tradespan: {_count(discarded)} for {name} discarded by the limits of the spool"
+                " (spool.bytes, spool.age, spool.free)",
                 file=sys.stderr,
             )
         if sink["parked"]:
             print(
-                f"tradespan: {name} refused {sink['parked']:,} records; they are kept in"
-                f" {folder.path}/parked",
+                f"tradespan: {name} refused {_count(sink['parked'])}, kept in {folder.path}/parked;"
+                f" to send them again: tradespan spool resend {shlex.quote(str(config.root))}",
                 file=sys.stderr,
             )
+
+
+def _count(records: int) -> str:
+    return f"{records:,} record{'' if records == 1 else 's'}"
 
 
 def print_death(config: Config, folder: RunFolder) -> None:
