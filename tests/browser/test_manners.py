@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,10 @@ def test_death_stands_above_the_list_and_leads_to_a_call_that_was_open(
     expect(notice).to_contain_text("in bot.work, bot.submit")
     assert page.evaluate(POOR_CONTRAST) == []
     page.screenshot(path=tmp_path / f"death-{theme}.png")
+    at = 1_784_125_623 * 1_000_000_000  # 2026-07-15 14:27:03 UTC; the browser is in Berlin
+    fresh_visit.site.status.append(replace(told, death_at=at))
+    expect(notice).to_contain_text("died 16:27:03 ", timeout=3000)
+    expect(page.locator(".pill.bot")).to_contain_text("died 16:27:03 ")
     notice.get_by_role("link").click()
     expect(page).to_have_url(re.compile(f"/trace/{shown}"))
     page.go_back()

@@ -75,7 +75,7 @@ def test_critical_path_is_underlined_and_told_in_words(page: Page) -> None:
     expect(row(page, "execution.await_acknowledgement").locator(".path i")).to_have_count(1)
     expect(row(page, "execution.sign").locator(".path i")).to_have_count(0)
     words = page.locator("#critical-words")
-    expect(words).to_contain_text("Underlined: critical path, 39.2 of 41.2 ms.")
+    expect(words).to_contain_text("Underlined: critical path, 39.2 of 41.2 ms in calls.")
     expect(words).to_contain_text("Waiting for acknowledgement is 40 % of it")
     words.get_by_role("button", name="Waiting for acknowledgement").click()
     expect(page.locator(".drawer h2")).to_have_text("execution.await_acknowledgement")

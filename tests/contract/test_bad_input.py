@@ -86,7 +86,13 @@ def test_missing_module_is_named(desk: Desk, bot: str) -> None:
 def test_nothing_to_run_says_what_is_missing(desk: Desk) -> None:
     ended = desk.run()
     assert ended.status == 2
-    assert ended.err == "tradespan run: name a script or -m MODULE\n"
+    assert ended.err.startswith("tradespan run: name a script or -m MODULE, as in: tradespan run")
+
+
+def test_an_option_that_is_none_is_told_from_the_programs(desk: Desk, bot: str) -> None:
+    ended = desk.run("--bogus", bot)
+    assert ended.status == 2
+    assert ended.err.startswith("tradespan run: there is no option --bogus; what is for the prog")
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,15 @@ def test_next_run_delivers_what_the_earlier_left(desk: Desk) -> None:
         assert len(set(ids(received))) == 200
 
 
+def test_receivers_that_are_named_by_option_get_everything_each(desk: Desk) -> None:
+    bot = desk.write("bot.py", BOT)
+    with Receiver() as one, Receiver() as other:
+        words = ("--endpoint", one.address, "--endpoint", other.address)
+        assert desk.run("-i", r"bot\..*", *words, bot).status == 0
+        assert ids(one.spans) == ids(other.spans) == ids(desk.stored())
+        assert len(one.spans) == 100
+
+
 def test_printed_command_can_be_pasted_into_a_shell(desk: Desk) -> None:
     desk.root = desk.folder / "a root's name"
     bot = desk.write("bot.py", BOT)

@@ -163,6 +163,7 @@ def describe_books(books: Books) -> str:
             ("on disk", sink.on_disk),
             ("of other signals", sink.others),
             *sorted((f"discarded ({reason})", n) for reason, n in sink.discarded.items()),
+            ("sampled", sink.sampled),
             ("UNACCOUNTED", sink.unaccounted),
         ):
             line += f", {word} {count:,}" if count else ""

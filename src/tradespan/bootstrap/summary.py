@@ -38,7 +38,7 @@ def _count(path: Path) -> str:
 
 
 def accounting_line(books: dict[str, Any] | None) -> str:
-    """`recorded = delivered + …` for each destination."""
+    """`recorded = delivered + …` for each destination of which something was recorded."""
     if books is None:
         return "the books of this run were not closed"
     lines = []

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tradespan.bootstrap.folders import find_source_roots
+from tradespan.bootstrap.rootstatus import RootStatus, describe_bots, latest_death
 from tradespan.config import Config
 from tradespan.core.guard import guarded
 from tradespan.forward.agent import Agent
 from tradespan.forward.backlog import Backlog
-from tradespan.forward.death import LATEST
-from tradespan.spool.deaths import is_alarming, name_calls, say_death, trace_of
-from tradespan.spool.folder import read_json
 from tradespan.store.store import Store
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from tradespan.web.status import Status
 
 TOKEN = "ui-token"  # noqa: S105 - a file's name
-DEATH_SHOWN, DEATH_BESIDE_LIFE = 86_400.0, 300.0
-"""Seconds for which the bar tells of a death, and of one while a bot runs."""
 LOOK_AROUND = 0.5
 """Seconds between two looks whether a run wants the UI."""
 MISSING = "the UI needs an extra: pip install 'tradespan[ui]'"
@@ -74,7 +70,7 @@ def build_server(
         token=token,
         instance=instance,
         find_roots=partial(find_source_roots, root),
-        **({} if agent is None else {"status": AgentStatus(agent)}),
+        status=RootStatus(root) if agent is None else AgentStatus(agent),
     )
     return server.Server(app, listener), server.link_to(listener, token)
 
@@ -157,15 +153,9 @@ class AgentStatus:
         for folder in folders:
             sink = agent.books(folder).sinks.get("store")
             waiting += sink.on_disk if sink is not None else 0
-        began = [folder.description.get("began") for folder in folders]
-        since = min((int(b * 1e9) for b in began if isinstance(b, float)), default=None)
-        note = self._latest_death(alive=bool(folders))
         status: Status = self._status_type(
-            death=say_death(note) if note else "",
-            death_trace=trace_of(note) if note else "",
-            death_title=name_calls(note) if note else "",
-            bots=len(folders),
-            since=since,
+            **describe_bots(folders),
+            **latest_death(agent.root, alive=bool(folders)),
             waiting=waiting,
             backlogs=tuple(map(self._to_shown, agent.backlogs.standing)),
             undelivered=agent.backlogs.undelivered,
@@ -173,14 +163,6 @@ class AgentStatus:
             metrics=tuple(reading.to_json() for reading in agent.meter.readings),
         )
         return status
-
-    def _latest_death(self, *, alive: bool) -> dict[str, Any] | None:
-        """What is to be said of the last death: for a day, or for minutes if a bot runs again."""
-        note = read_json(self._agent.root / LATEST)
-        if note is None or not is_alarming(note) or not isinstance(note.get("time"), float):
-            return None
-        age = time.time() - float(note["time"])
-        return note if age < (DEATH_BESIDE_LIFE if alive else DEATH_SHOWN) else None
 
     def _to_shown(self, backlog: Backlog) -> Any:
         return self._backlog_type(

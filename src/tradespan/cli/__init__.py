@@ -19,7 +19,7 @@ COMMANDS = {
     "run": "run a program and record what it does",
     "traces": "list recorded traces",
     "trace": "show one trace as a tree",
-    "functions": "show how often watched functions are called, fail and how long they take",
+    "functions": "count calls, errors and durations by function",
     "deaths": "list processes that died, and what they were doing",
     "ui": "look at recorded traces in a browser",
     "agent": "forward what programs recorded, as a service",
@@ -56,7 +56,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     chosen = next((word for word in arguments if not word.startswith("-")), "")
     subparsers = parser.add_subparsers(
-        dest="command", metavar="COMMAND", prog="tradespan", parser_class=_Parser
+        dest="command",
+        metavar="COMMAND",
+        prog="tradespan",
+        title="commands",
+        parser_class=_Parser,
     )
     command = import_module(f"tradespan.cli.{chosen}") if chosen in COMMANDS else None
     for name, summary in COMMANDS.items():
@@ -96,7 +100,14 @@ def _dispatch_run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     command = import_module("tradespan.cli.run")
     place = arguments.index("run") + 1
     options, target = command.split_target(arguments[place:])
-    namespace = parser.parse_args([*arguments[:place], *options])
+    namespace, unknown = parser.parse_known_args([*arguments[:place], *options])
+    if unknown:
+        print(
+            f"tradespan run: there is no option {unknown[0]}; what is for the program stands"
+            " behind its name (tradespan run --help lists the options)",
+            file=sys.stderr,
+        )
+        return USAGE
     namespace.target = target
     status: int = command.run(namespace)
     return status

@@ -14,7 +14,8 @@ from tradespan.bootstrap.agent import Occupied, serve
 from tradespan.bootstrap.notify import take_manager
 from tradespan.bootstrap.once import Delivery, deliver_once
 from tradespan.bootstrap.places import Place, find_place
-from tradespan.cli.exits import FAILED, OK
+from tradespan.cli.arguments import add_endpoint, one_or_many
+from tradespan.cli.exits import FAILED, OK, USAGE
 from tradespan.cli.progress import Progress
 from tradespan.cli.render import format_count
 from tradespan.config import Config, load_config
@@ -35,12 +36,7 @@ def add_parser(subparsers: Any) -> None:
     add(
         "directories", nargs="*", metavar="DIR", help="roots, or runs (default: the settings' root)"
     )
-    add(
-        "--endpoint",
-        metavar="URL",
-        action="append",
-        help="OTLP receiver, such as http://localhost:4318; may be given again",
-    )
+    add_endpoint(parser)
     store = parser.add_mutually_exclusive_group()
     store.add_argument("--store", metavar="FILE", help="the embedded store (default: in the root)")
     store.add_argument("--no-store", action="store_true", help="keep no local store")
@@ -48,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
     add("--json", action="store_true", help="with --once: tell as JSON what went")
     add("--drain", metavar="TIME", help="with --once: give up when nothing moved for so long")
     add("--ui", action="store_true", help="serve the UI as well")
-    add("--port", metavar="N", help="the UI's port")
+    add("--port", metavar="N", help="the UI's port (default: 8420, or the next free one)")
     add("--config", metavar="FILE", help="settings file")
     add("--attached", action="store_true", help=argparse.SUPPRESS)
     add("--orphan", action="store_true", help=argparse.SUPPRESS)
@@ -62,6 +58,10 @@ def run(namespace: argparse.Namespace) -> int:
         SpoolUnavailable: A DIR is neither a root nor a run's folder.
         ConfigurationError: A setting cannot be used.
     """
+    if not namespace.once and (namespace.json or namespace.drain is not None):
+        option = "--json" if namespace.json else "--drain"
+        print(f"tradespan agent: {option} goes with --once", file=sys.stderr)
+        return USAGE
     if namespace.orphan and os.fork():
         # Whoever started us waits for this process, and knows nothing of the one that stays.
         os._exit(OK)
@@ -121,9 +121,7 @@ def _read_config(namespace: argparse.Namespace, places: list[Place]) -> Config:
         if (value := getattr(namespace, name)) is not None
     }
     if namespace.endpoint:
-        # One or many: the settings know both.
-        many = list(dict.fromkeys(namespace.endpoint))
-        given["endpoint"] = many[0] if len(many) == 1 else many
+        given["endpoint"] = one_or_many(namespace.endpoint)
     if namespace.no_store:
         given["store"] = None
     if namespace.ui:

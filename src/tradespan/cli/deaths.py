@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from tradespan.cli.arguments import read_limit
 from tradespan.cli.exits import OK
 from tradespan.config import load_config
 from tradespan.spool.deaths import name_calls, open_calls, say_death
@@ -27,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("--root", metavar="DIR", help="the root whose runs to look through")
     add("--config", metavar="FILE", help="settings file")
-    add("--limit", metavar="N", type=int, default=10, help="at most so many (default: 10)")
+    add("--limit", metavar="N", type=read_limit, default=10, help="at most so many (default: 10)")
     add("--json", action="store_true", help="one JSON object a line, with all fields")
 
 

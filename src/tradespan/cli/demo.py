@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from tradespan.bootstrap.summary import summarise
+from tradespan.cli.arguments import add_endpoint, read_time
 from tradespan.cli.exits import FAILED, OK
 from tradespan.cli.run import Target, begin_run, read_config, run_program
-from tradespan.config import Config, parse_duration
+from tradespan.config import Config
 from tradespan.spool.folder import RootLock
 
 PATTERN = r"momentum_bot\.(strategy|risk|execution|portfolio)\..*"
@@ -30,11 +32,23 @@ def add_parser(subparsers: Any) -> None:
         " not know of tradespan.",
     )
     add = parser.add_argument
-    add("--for", dest="seconds", metavar="TIME", help="end after so long (default: at Ctrl-C)")
-    add("--seed", metavar="N", default="7", help="seed of the exchange and the bot (default: 7)")
+    add(
+        "--for",
+        dest="seconds",
+        metavar="TIME",
+        type=read_time,
+        help="end after so long (default: at Ctrl-C)",
+    )
+    add(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=7,
+        help="seed of the exchange and the bot (default: 7)",
+    )
     add("--no-ui", action="store_true", help="without the UI")
     add("--port", metavar="N", help="the UI's port (default: 8420, or the next free one)")
-    add("--endpoint", metavar="URL", help="OTLP receiver, such as http://localhost:4318")
+    add_endpoint(parser)
     add("--root", metavar="DIR", help="where to keep it (default: a root of the demo's own)")
 
 
@@ -47,9 +61,9 @@ def run(namespace: argparse.Namespace) -> int:
         print(f"tradespan demo: pip install 'tradespan[demo,ui]' ({what})", file=sys.stderr)
         return FAILED
     config = _config(namespace, examples)
-    arguments = ["--seed", namespace.seed, "--quiet"]
+    arguments = ["--seed", str(namespace.seed), "--quiet"]
     if namespace.seconds:
-        arguments += ["--for", f"{parse_duration(namespace.seconds):g}"]
+        arguments += ["--for", f"{namespace.seconds:g}"]
     else:
         print("tradespan demo: running, Ctrl-C ends it", file=sys.stderr)
     paths = [str(examples), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -61,9 +75,17 @@ def run(namespace: argparse.Namespace) -> int:
         {"PYTHONPATH": os.pathsep.join(paths)},
     )
     print(summarise(config.store_path, end.books))
-    store = config.store_path
-    print(f"look again: tradespan ui --store {store}    tradespan traces --store {store}")
+    command, store = name_command(), shlex.quote(str(config.store_path))
+    print(f"look again: {command} ui --store {store}    {command} traces --store {store}")
     return OK if end.status in (0, 130) else end.status
+
+
+def name_command() -> str:
+    """What to type for `tradespan`: `make demo` runs one that is not on the PATH."""
+    program = Path(sys.argv[0])
+    if shutil.which("tradespan") is None and program.name == "tradespan":
+        return shlex.quote(str(program))
+    return "tradespan"
 
 
 def find_examples() -> Path | None:

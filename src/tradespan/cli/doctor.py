@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tradespan.bootstrap.diagnosis import Finding, diagnose
+from tradespan.cli.arguments import add_endpoint, one_or_many
 from tradespan.cli.exits import FAILED, OK
 from tradespan.config import Config, Explanation, load_config
 
@@ -29,14 +30,14 @@ def add_parser(subparsers: Any) -> None:
     add("--all", action="store_true", help="settings at their defaults as well")
     add("--root", metavar="DIR", help="the root to look at")
     add("--spool", metavar="DIR", help="one run's folder to look at")
-    add("--endpoint", metavar="URL", help="the OTLP receiver to test")
+    add_endpoint(parser, "the OTLP receiver to test")
     add("--config", metavar="FILE", help="settings file")
 
 
 def run(namespace: argparse.Namespace) -> int:
     """Print; say no if something is wrong."""
-    names = ("root", "spool", "endpoint")
-    given = {name: getattr(namespace, name) for name in names}
+    given = {"root": namespace.root, "spool": namespace.spool}
+    given["endpoint"] = one_or_many(namespace.endpoint)
     config = load_config(
         {name: value for name, value in given.items() if value is not None},
         config_file=namespace.config,

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tradespan.bootstrap.folders import choose_root
+from tradespan.cli.arguments import read_limit
 from tradespan.cli.exits import FAILED, OK
 from tradespan.cli.render import (
     Column,
@@ -93,13 +94,6 @@ def read_pattern(text: str) -> re.Pattern[str]:
     except re.error as error:
         message = f"{text!r} is no regular expression: {error}"
         raise argparse.ArgumentTypeError(message) from error
-
-
-def read_limit(text: str) -> int:
-    """A number of functions, for argparse."""
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
-    return int(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from tradespan.bootstrap.folders import (
     open_run_folder,
 )
 from tradespan.bootstrap.receivers import lacks_grpc, sink_name
+from tradespan.cli.arguments import add_endpoint, one_or_many
 from tradespan.cli.exits import USAGE
 from tradespan.config import Config, load_config
 from tradespan.config.entries import find_near
@@ -77,7 +78,10 @@ def add_parser(subparsers: Any) -> None:
         "run",
         help="run a program and record what it does",
         usage="tradespan run [OPTION…] (SCRIPT.py | -m MODULE) [ARG…]",
-        description="Run a Python program unchanged; what the patterns name is recorded.",
+        description="Run a Python program unchanged; what the patterns name is recorded. Options"
+        " stand before the program, what stands behind it is its own. Exit status: the program's.",
+        epilog="tradespan run -i 'bot\\..*' bot.py --symbol BTC-USDT; without -i: functions with"
+        " @tradespan.monitor, and those that tradespan.toml names.",
     )
     add_run_options(parser)
 
@@ -90,14 +94,18 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add("-x", "--exclude", action="append", metavar="REGEX", help=pattern % "leave alone")
     add("--service", metavar="NAME", help="the service's name (default: the program's)")
     add("--environment", metavar="NAME", help="development, staging or production")
-    add("--mode", choices=("live", "paper", "backtest"), help="what decides about alerts")
+    add(
+        "--mode",
+        choices=("live", "paper", "backtest"),
+        help="whether it is for real (default: live)",
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--root", metavar="DIR", help="where runs, store and agent live")
     where.add_argument("--spool", metavar="DIR", help="this run's own folder")
     store = parser.add_mutually_exclusive_group()
     store.add_argument("--store", metavar="FILE", help="the embedded store (default: in the root)")
     store.add_argument("--no-store", action="store_true", help="keep no local store")
-    add("--endpoint", metavar="URL", help="OTLP receiver, such as http://localhost:4318")
+    add_endpoint(parser)
     add("--drain", metavar="TIME", help="how long the end waits for the receiver (default: 10s)")
     ui = parser.add_mutually_exclusive_group()
     ui.add_argument("--ui", action="store_true", help="serve the UI while the program runs")
@@ -110,7 +118,10 @@ def run(namespace: argparse.Namespace) -> int:
     """Run the program to its end; its exit status is ours."""
     target: Target | None = namespace.target
     if target is None:
-        print("tradespan run: name a script or -m MODULE", file=sys.stderr)
+        print(
+            "tradespan run: name a script or -m MODULE, as in: tradespan run -i 'bot\\..*' bot.py",
+            file=sys.stderr,
+        )
         return USAGE
     if target.kind == "--script" and not Path(target.name).exists():
         raise TargetNotFound(target.name, "script", near_file(target.name))
@@ -150,6 +161,7 @@ def read_config(namespace: argparse.Namespace, service: str) -> Config:
     names = ("include", "exclude", "service", "root", "spool", "store", "endpoint", "drain", "port",
              "environment", "mode")  # fmt: skip
     given = {name: getattr(namespace, name) for name in names}
+    given["endpoint"] = one_or_many(namespace.endpoint)
     given = {name: value for name, value in given.items() if value is not None}
     if namespace.no_store:
         given["store"] = None
@@ -182,7 +194,9 @@ def run_program(
         bot_environment=bot_environment(config, folder, environment),
         # -P: a `signal.py` in the user's folder is not ours to import.
         agent=[sys.executable, "-P", "-m", "tradespan", "agent", "--attached", str(config.root)],
-        agent_environment=agent_environment(config, environment, namespace.endpoint),
+        agent_environment=agent_environment(
+            config, environment, " ".join(namespace.endpoint or [])
+        ),
         root=config.root,
         folder=folder,
         drain=config.drain,
@@ -268,23 +282,28 @@ def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
     for name, count in waiting.items():
         if count:
             print(
-                f"tradespan: {count:,} records wait for {name} in {folder.path}; the next"
-                f" run delivers them, or: {command}",
+                f"tradespan: {_count(count)} wait{'s' if count == 1 else ''} for {name} in"
+                f" {folder.path}; the next run delivers {'it' if count == 1 else 'them'}, or:"
+                f" {command}",
                 file=sys.stderr,
             )
     for name, sink in books["sinks"].items():
         if discarded := sum(sink.get("discarded", {}).values()):
             print(
-                f"tradespan: {discarded:,} records for {name} were discarded by the limits of the"
-                " spool (spool.bytes, spool.age, spool.free)",
+                f"tradespan: {_count(discarded)} for {name} discarded by the limits of the spool"
+                " (spool.bytes, spool.age, spool.free)",
                 file=sys.stderr,
             )
         if sink["parked"]:
             print(
-                f"tradespan: {name} refused {sink['parked']:,} records; they are kept in"
-                f" {folder.path}/parked",
+                f"tradespan: {name} refused {_count(sink['parked'])}, kept in {folder.path}/parked;"
+                f" to send them again: tradespan spool resend {shlex.quote(str(config.root))}",
                 file=sys.stderr,
             )
+
+
+def _count(records: int) -> str:
+    return f"{records:,} record{'' if records == 1 else 's'}"
 
 
 def print_death(config: Config, folder: RunFolder) -> None:

@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
         " has taken it. These commands look at it, and act on what a destination refused.",
         epilog="tradespan spool ACTION --help says more about each.",
     )
-    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
     for name, module in ACTIONS.items():
         action = actions.add_parser(name, help=module.SUMMARY, description=module.DESCRIPTION)
         action.add_argument(

@@ -14,6 +14,7 @@ import msgspec
 
 from tradespan.bootstrap.couriers import read_cursors
 from tradespan.bootstrap.places import Place
+from tradespan.cli.arguments import read_limit
 from tradespan.cli.exits import FAILED, OK
 from tradespan.cli.progress import Progress
 from tradespan.cli.render import (
@@ -47,13 +48,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--records", action="store_true", help="the records themselves, one a line")
     add("--limit", metavar="N", type=read_limit, help="at most the N newest segments, or records")
-
-
-def read_limit(text: str) -> int:
-    """A number of lines, for argparse."""
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
-    return int(text)
 
 
 @dataclass(frozen=True, slots=True)

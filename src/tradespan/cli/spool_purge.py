@@ -9,11 +9,11 @@ import msgspec
 from rich.text import Text
 
 from tradespan.bootstrap.places import Place
+from tradespan.cli.arguments import read_time
 from tradespan.cli.exits import FAILED, OK, USAGE
 from tradespan.cli.render import Column, format_count, make_console, plain, print_columns
 from tradespan.cli.spool_parts import format_size, left, right
 from tradespan.config import Config
-from tradespan.config.quantities import parse_duration
 from tradespan.forward.amends import Busy
 from tradespan.forward.purge import Choice, Removable, find_removable, remove
 
@@ -29,20 +29,17 @@ DESCRIPTION = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What, and whether to ask."""
     add = parser.add_argument
-    add("--older-than", metavar="TIME", type=read_age, default=0.0, help="such as 7d or 12h")
+    add(
+        "--older-than",
+        metavar="TIME",
+        type=read_time,
+        default=0.0,
+        help="leave what is younger, such as 7d or 12h",
+    )
     add("--parked", action="store_true", help="dead letters as well: their records are lost then")
     add("--damaged", action="store_true", help="set-aside files, and runs that do not balance")
     add("--dry-run", action="store_true", help="say what would go, and delete nothing")
     add("--yes", action="store_true", help="do not ask")
-
-
-def read_age(text: str) -> float:
-    """Seconds of `7d`, `12h`, for argparse."""
-    try:
-        return float(parse_duration(text))
-    except ValueError as error:
-        message = f"{text!r} is no time such as 7d, 12h or 30m"
-        raise argparse.ArgumentTypeError(message) from error
 
 
 def run(namespace: argparse.Namespace, config: Config, place: Place) -> int:

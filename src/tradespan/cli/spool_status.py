@@ -25,7 +25,7 @@ from tradespan.web.format import format_age
 SUMMARY = "show what was recorded, and where it is now"
 DESCRIPTION = (
     "For each run and each destination: recorded = accepted + parked + on disk + in memory"
-    " + discarded + unaccounted. Exit status 1 if anything is unaccounted for."
+    " + discarded + sampled + unaccounted. Exit status 1 if anything is unaccounted for."
 )
 
 
@@ -94,6 +94,7 @@ def build_columns(lines: list[Line], now: float) -> list[Column]:
         right("On disk", [f"{line.book.on_disk:,}" if line.book else "" for line in lines]),
         *counts("In memory", [each.in_memory if each else None for each in books], "yellow"),
         *counts("Discarded", [_discarded(line) for line in lines], "yellow"),
+        *counts("Sampled", [line.book.sampled if line.book else None for line in lines]),
         *counts(
             "UNACCOUNTED",
             [line.book.unaccounted if line.book else None for line in lines],

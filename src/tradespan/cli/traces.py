@@ -15,6 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from tradespan.cli.arguments import read_limit, read_time
 from tradespan.cli.exits import FAILED, OK
 from tradespan.cli.render import (
     RUNNING_STYLE,
@@ -32,7 +33,7 @@ from tradespan.cli.render import (
     shorten_process,
     to_datetime,
 )
-from tradespan.config import load_config, parse_duration
+from tradespan.config import load_config
 from tradespan.store.rows import TraceFilter, TracePage, TraceRow, age
 from tradespan.store.store import Store
 
@@ -60,7 +61,7 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("--errors", action="store_true", help="only traces in which something failed")
     add("--name", metavar="REGEX", help="a function or span whose name this is found in")
-    add("--since", metavar="TIME", type=read_since, help="started at most this long ago: 10m, 2h")
+    add("--since", metavar="TIME", type=read_time, help="started at most this long ago: 10m, 2h")
     add("--group", metavar="NAME", help="a process group that took part")
     add("--service", metavar="NAME", help="a service that took part")
     add("--search", metavar="TEXT", help="what the UI's search box takes; see below")
@@ -124,7 +125,7 @@ def find_store(namespace: argparse.Namespace) -> Path | None:
 def read_filter(namespace: argparse.Namespace, now: int) -> TraceFilter:
     """What the options ask for; `now` in nanoseconds."""
     return TraceFilter(
-        since=None if namespace.since is None else now - namespace.since,
+        since=None if namespace.since is None else now - round(namespace.since * 1e9),
         errors=namespace.errors,
         name=namespace.name,
         text=namespace.search or "",
@@ -132,22 +133,6 @@ def read_filter(namespace: argparse.Namespace, now: int) -> TraceFilter:
         service=namespace.service,
         limit=namespace.limit,
     )
-
-
-def read_since(text: str) -> int:
-    """Nanoseconds of a duration, for argparse."""
-    try:
-        return round(parse_duration(text) * 1e9)
-    except ValueError as error:
-        message = f"{error}; expected a duration such as 30s, 10m, 2h or 1d"
-        raise argparse.ArgumentTypeError(message) from error
-
-
-def read_limit(text: str) -> int:
-    """A number of traces, for argparse."""
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
-    return int(text)
 
 
 def explain_nothing(store: Store, namespace: argparse.Namespace, wanted: TraceFilter) -> str:

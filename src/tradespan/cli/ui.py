@@ -39,8 +39,8 @@ def run(namespace: argparse.Namespace) -> int:
     store = config.store_path
     if store is None or not store.exists():
         print(
-            f"tradespan ui: no store at {store}: `tradespan run …` makes one,"
-            " --store names another",
+            f"tradespan: no store at {store}: run `tradespan run …` first,"
+            " or name one with --store",
             file=sys.stderr,
         )
         return FAILED
@@ -49,7 +49,7 @@ def run(namespace: argparse.Namespace) -> int:
     try:
         server, link = build_server(root, store, config.ui.port)
     except UiUnavailable as error:
-        print(f"tradespan ui: {error}", file=sys.stderr)
+        print(f"tradespan: {error}", file=sys.stderr)
         return FAILED
     server.run(on_ready=lambda: print(f"UI at {link} (Ctrl-C ends it)", flush=True))
     return OK

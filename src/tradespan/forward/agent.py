@@ -166,7 +166,7 @@ class Agent:
 
     def is_live(self, folder: RunFolder) -> bool:
         """Whether a folder's bot, or its supervisor, runs."""
-        return folder.ended is None and not _is_orphan(folder)
+        return folder.ended is None and not is_orphan(folder)
 
     def close(self) -> None:
         """Stop the threads; what they hold is on disk still. Takes a second at most."""
@@ -238,7 +238,7 @@ class Agent:
         with guarded("deaths"):
             self._deaths.look(folder)
         if ended is None:
-            if not _is_orphan(folder):
+            if not is_orphan(folder):
                 self._begin_anew(folder)
                 return
             ended = {}
@@ -342,7 +342,7 @@ class Agent:
             logger.info("removed %s, which was delivered long ago", folder.path)
 
 
-def _is_orphan(folder: RunFolder) -> bool:
+def is_orphan(folder: RunFolder) -> bool:
     """Whether a run's bot is gone and nobody said so (its supervisor was killed)."""
     told = folder.description
     for key in ("pid", "supervisor"):

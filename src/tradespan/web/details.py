@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from tradespan.core.records import AttributeValue
-from tradespan.declare.names import TRADESPAN_EXCEPTION_SOURCE
+from tradespan.declare.names import TRADESPAN_DEATH_CAUSE, TRADESPAN_EXCEPTION_SOURCE
 from tradespan.store.rows import SpanDetail, SpanEvent
 
 ARGUMENT = "tradespan.args."
@@ -42,7 +42,7 @@ def describe_span(span: SpanDetail) -> dict[str, Any]:
         "duration": span.duration,
         "status": span.status,
         "running": span.running,
-        "status_message": span.status_message,
+        "status_message": name_failure(span),
         "place": name_place(function),
         "arguments": texts(arguments),
         "result": None if result is None else show_value(result),
@@ -62,6 +62,12 @@ def describe_span(span: SpanDetail) -> dict[str, Any]:
         "scope": span.scope,
         "source": has_source(span),
     }
+
+
+def name_failure(span: SpanDetail) -> str:
+    """The status's message; of a call whose process died in it, with what it died of."""
+    cause = span.attributes.get(TRADESPAN_DEATH_CAUSE)
+    return f"{span.status_message}: {cause}" if cause else span.status_message
 
 
 def has_source(span: SpanDetail) -> bool:

@@ -48,6 +48,8 @@ class Status:
     """When the oldest of them began, nanoseconds UTC."""
     death: str = ""
     """How the last one died, if it did: `died 14:27:03 UTC, SIGSEGV, 2 calls open`."""
+    death_at: int | None = None
+    """When that was, nanoseconds UTC: the browser shows it in the reader's zone."""
     death_trace: str = ""
     """The trace of a call that was open then; empty: none."""
     death_title: str = ""
@@ -79,6 +81,8 @@ class Pill:
     href: str = ""
     title: str = ""
     """More than the bar has room for; empty: nothing."""
+    at: int | None = None
+    """Milliseconds since 1970 of the `HH:MM:SS UTC` that `value` holds; None: it holds none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +124,11 @@ def compose_pills(status: Status, recent: Recent, now: int) -> list[Pill]:
 
 
 def describe_spool(status: Status) -> Pill:
-    """How many wait for the store, or the largest backlog that was warned of, and why."""
+    """How many wait, where most do, or the largest backlog that was warned of, and why."""
     if not status.backlogs:
+        sink, most = max(status.undelivered.items(), key=lambda each: each[1], default=("", 0))
+        if most > (status.waiting or 0):
+            return Pill("spool", "Spool", f"{format_count(most)} wait for {sink}", "good")
         return Pill("spool", "Spool", f"{format_count(status.waiting or 0)} waiting", "good")
     worst = max(status.backlogs, key=lambda each: each.waiting)
     others = len(status.backlogs) - 1
@@ -174,17 +181,27 @@ def describe_metrics(status: Status) -> list[dict[str, Any]]:
     return [*queues, *map(dict, status.metrics)]
 
 
-def describe_death(status: Status) -> dict[str, str] | None:
+def describe_death(status: Status) -> dict[str, Any] | None:
     """What the trace list says of the last death; None: there is nothing to say."""
     if not status.death:
         return None
-    return {"text": status.death, "calls": status.death_title, "trace": status.death_trace}
+    return {
+        "text": status.death,
+        "at": _milliseconds(status.death_at),
+        "calls": status.death_title,
+        "trace": status.death_trace,
+    }
+
+
+def _milliseconds(time: int | None) -> int | None:
+    return None if time is None else time // 1_000_000
 
 
 def describe_bot(status: Status, recent: Recent, now: int) -> Pill:
     if status.death:
         href = f"/trace/{status.death_trace}" if status.death_trace else ""
-        return Pill("bot", "Bot", status.death, "error", href, status.death_title)
+        at = _milliseconds(status.death_at)
+        return Pill("bot", "Bot", status.death, "error", href, status.death_title, at)
     if status.bots:
         up = "running" if status.since is None else f"up {format_age(max(now - status.since, 0))}"
         return Pill("bot", "Bot" if status.bots == 1 else f"{status.bots} bots", up, "good")

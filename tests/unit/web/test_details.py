@@ -82,3 +82,13 @@ def test_values_are_shown_as_text() -> None:
     assert show_value([1, 2]) == "[1, 2]"
     assert show_value(True) == "True"
     assert show_value(0.5) == "0.5"
+
+
+def test_a_call_whose_process_died_says_of_what() -> None:
+    span = make_span(
+        "a",
+        status="ERROR",
+        status_message="process ended while running",
+        attributes={"tradespan.death.cause": "SIGSEGV"},
+    )
+    assert describe_span(span)["status_message"] == "process ended while running: SIGSEGV"

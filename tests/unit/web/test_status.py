@@ -168,3 +168,8 @@ def test_records_that_nobody_gets_are_said_and_errors_among_them_are_an_alarm() 
     lost = reading("unaccounted", 7, sink="store")
     assert show(Status(metrics=(lost,)))["lost"] == ("Records", "7 unaccounted", "error")
     assert list(describe_metrics(Status(metrics=(lost,)))) == [lost]
+
+
+def test_what_waits_for_a_receiver_is_said_though_the_store_has_it() -> None:
+    status = Status(bots=1, waiting=0, undelivered={"store": 0, "otlp-1": 1_180})
+    assert show(status)["spool"] == ("Spool", "1,180 wait for otlp-1", "good")

@@ -1,6 +1,7 @@
 // The last death, above the list: how it came, in which calls, and the way to them.
 
 import { h } from "./dom.js";
+import { inReadersZone } from "./format.js";
 import { followLink } from "./shell.js";
 
 export class DeathNotice {
@@ -9,7 +10,7 @@ export class DeathNotice {
     this.said = "null";
   }
 
-  // `death`: { text, calls, trace } of the status, or null.
+  // `death`: { text, at, calls, trace } of the status, or null.
   show(death) {
     const said = JSON.stringify(death);
     if (said === this.said) return;
@@ -19,8 +20,8 @@ export class DeathNotice {
   }
 }
 
-function describe({ text, calls, trace }) {
+function describe({ text, at, calls, trace }) {
   const href = `/trace/${trace}`;
   const link = h("a", { href, onclick: (event) => followLink(event, href) }, "Look at the trace");
-  return [h("b", {}, `The bot ${text}`), calls ? h("span", {}, `in ${calls}`) : null, trace ? link : null].filter(Boolean);
+  return [h("b", {}, `The bot ${inReadersZone(text, at)}`), calls ? h("span", {}, `in ${calls}`) : null, trace ? link : null].filter(Boolean);
 }

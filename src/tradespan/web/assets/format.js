@@ -51,6 +51,11 @@ export function dayUnlessToday(ms) {
   return date.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
 }
 
+// A text of the server's with its `HH:MM:SS UTC` in the reader's zone; `ms`: which moment that is.
+export function inReadersZone(text, ms) {
+  return ms ? text.replace(/\d\d:\d\d:\d\d UTC/, `${clock(ms, { millis: false })} ${zone(ms)}`) : text;
+}
+
 export function moment(ms) {
   return [dayUnlessToday(ms), clock(ms), zone(ms)].filter(Boolean).join(" ");
 }

@@ -1,6 +1,7 @@
 // What all pages share: the status bar, the theme switch, keys, copying, and moving between pages.
 
 import { h, setText } from "./dom.js";
+import { inReadersZone } from "./format.js";
 import { Refused, getJson } from "./http.js";
 
 const ASK_EVERY = 1000; // ms
@@ -189,12 +190,12 @@ function showPills(pills) {
     host.dataset.keys = keys;
     host.replaceChildren(...pills.map(makePill));
   }
-  pills.forEach(({ label, value, level, title }, index) => {
+  pills.forEach(({ label, value, level, title, at }, index) => {
     const [dot, name, text] = host.children[index].children;
     if (dot.className !== `dot ${level}`) dot.className = `dot ${level}`;
     setText(name, label);
-    setText(text, value);
-    host.children[index].title = title || `${label}: ${value}`;
+    setText(text, inReadersZone(value, at));
+    host.children[index].title = title || `${label}: ${inReadersZone(value, at)}`;
   });
 }
 

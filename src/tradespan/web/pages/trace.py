@@ -171,7 +171,7 @@ def words(view: TraceView) -> list[Component]:
     if not view.shares:
         return [html.Span("This trace took no time."), legend]
     measured = format_part(measure_path(view.tree, view.path), whole)
-    sentence: list[Component] = [f"Underlined: critical path, {measured}. "]
+    sentence: list[Component] = [f"Underlined: critical path, {measured} in calls. "]
     first, *others = view.shares[:SHARES_IN_WORDS]
     told = [first, *(share for share in others if share.fraction >= SMALLEST_SHARE)]
     for number, share in enumerate(told):
