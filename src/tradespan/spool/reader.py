@@ -192,7 +192,10 @@ class SegmentReader:
 
     def _read_valid(self, offset: int, limit: int) -> Stretch:
         stretch = Stretch(start=offset, end=offset)
-        data = os.pread(self._descriptor, limit, offset)
+        # Where nobody has written yet, a look costs no copy of a prepared file's zeros.
+        data = os.pread(self._descriptor, FRAME_HEADER_SIZE, offset)
+        if any(data):
+            data = os.pread(self._descriptor, limit, offset)
         place = 0
         while (frame := self._frame_at(data, place)) is not None:
             payload, word, size = frame
