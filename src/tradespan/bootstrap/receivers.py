@@ -11,8 +11,7 @@ leaves its records on disk, for one that does. The address holds no secret.
 
 from __future__ import annotations
 
-import hashlib
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Literal, NamedTuple
 
 from tradespan.config import Config
@@ -73,7 +72,7 @@ def lacks_grpc(config: Config) -> str:
         for receiver in receivers
         if isinstance(receiver, OtlpGrpc)
     ]
-    if not wanted or find_spec("grpc") is not None:
+    if not wanted or import_module("importlib.util").find_spec("grpc") is not None:
         return ""
     return (
         f"nothing is sent to {wanted[0]} for now: OTLP over gRPC needs grpcio; run `pip install "
@@ -93,4 +92,6 @@ def sink_name(kind: str, address: str) -> str:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    # When asked for: it loads OpenSSL, 4 MB, and a supervisor names a receiver at its end only.
+    digest: str = import_module("hashlib").sha256(text.encode()).hexdigest()
+    return digest[:8]

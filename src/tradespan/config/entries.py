@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,6 +82,7 @@ def group_entries(entries: Iterable[Entry]) -> dict[str, tuple[Entry, ...]]:
 def find_near(name: str, known: Iterable[str]) -> str | None:
     """The known name that looks most like `name`; None if none does."""
     candidates = list(known)
+    difflib = import_module("difflib")  # for a slip of the pen only
     near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
     if not near:
         # `port` for `ui.port`: the last part of a dotted key is what people remember.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 
 from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.layout import SegmentName
@@ -18,14 +17,14 @@ Mark = tuple[int, int]
 replaced."""
 
 
-@dataclass(slots=True)
 class Listing:
     """What was in a folder at its mark; None: it had changed just before."""
 
-    mark: Mark | None
-    entries: list[str]
-    """Sorted."""
-    _contents: tuple[list[SegmentName], list[DiscardedSegment]] | None = None
+    def __init__(self, mark: Mark | None, entries: list[str]) -> None:
+        self.mark = mark
+        self.entries = entries
+        """Sorted."""
+        self._contents: tuple[list[SegmentName], list[DiscardedSegment]] | None = None
 
     @property
     def contents(self) -> tuple[list[SegmentName], list[DiscardedSegment]]:
