@@ -25,10 +25,11 @@ from tradespan.core.errors import SpoolUnavailable, StoreError
 from tradespan.core.forks import after_fork_in_child, has_forked
 from tradespan.core.guard import guarded
 from tradespan.core.process import has_children
-from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent, Rhythm
+from tradespan.forward.agent import STATUS, Agent, Rhythm
 from tradespan.forward.books import Books
 from tradespan.forward.courier import Courier
 from tradespan.forward.directions import Directions
+from tradespan.forward.ending import NOT_ANSWERING
 from tradespan.forward.exemplars import Exemplars
 from tradespan.forward.limits import SpaceKeeper
 from tradespan.forward.post import Destination
@@ -36,6 +37,8 @@ from tradespan.spool.folder import RootLock, RunFolder, read_json
 
 LOOK_AROUND = 0.08
 """Seconds between two looks at what another process has delivered."""
+_FLUSH_PATIENCE = 1.0
+"""Seconds that a flush waits for a receiver which does not answer; the program goes on after it."""
 _LONGEST_BACK_OFF = 60.0
 """Seconds between two tries to start an agent, where those before ended at once."""
 _inherited: list[object] = []
@@ -143,12 +146,12 @@ class InProcessForwarder:
 
     # ── delivery ────────────────────────────────────────────────────────────────────────────────
 
-    def drain(self, deadline: float) -> bool:
+    def drain(self, deadline: float, patience: float = _FLUSH_PATIENCE) -> bool:
         """Wait until all that is recorded by now has been delivered.
 
         Args:
-            deadline: Monotonic seconds. A receiver that does not answer is waited for one second,
-                whoever forwards.
+            deadline: Monotonic seconds.
+            patience: Seconds that a receiver which does not answer is waited for, whoever forwards.
 
         Returns:
             Whether all of it was; in a forked child, whether somebody forwards.
@@ -178,7 +181,7 @@ class InProcessForwarder:
                 else:
                     self._try_now.set()
             now = time.monotonic()
-            if now >= deadline or (not answering and now - began >= NOT_ANSWERING):
+            if now >= deadline or (not answering and now - began >= patience):
                 return False
             self._stop.wait(LOOK_AROUND if agent is None else LOOK_AROUND / 4)
 
@@ -197,7 +200,7 @@ class InProcessForwarder:
         """Deliver what is left, then stop. Returns whether all of it was (see `drain`)."""
         if self._is_child:
             return self._end_in_child()
-        delivered = self.drain(time.monotonic() + timeout)
+        delivered = self.drain(time.monotonic() + timeout, NOT_ANSWERING)
         self._stop.set()
         self._try_now.set()
         if self._agent is not None:

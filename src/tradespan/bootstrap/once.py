@@ -12,10 +12,12 @@ from tradespan.bootstrap.couriers import look_at_books, read_cursors
 from tradespan.bootstrap.places import Place
 from tradespan.config import Config, override_config
 from tradespan.core.errors import TradespanError
-from tradespan.forward.agent import NOT_ANSWERING, STATUS, Agent
+from tradespan.forward.agent import STATUS, Agent
 from tradespan.spool.folder import RunFolder, read_json
 
 _STEP = 0.02
+_NOT_ANSWERING = 1.0
+"""Seconds without anything delivered, after which a destination that takes nothing is left."""
 _TIDYING = 0.5
 """Seconds in which delivered segments of runs that are over are deleted, and their books closed."""
 OnProgress = Callable[[int], None]
@@ -114,7 +116,7 @@ def _drain(agent: Agent, seconds: float, on_progress: OnProgress) -> None:
             for folder in folders
             for courier in agent.couriers(folder).values()
         )
-        if time.monotonic() - moved > (NOT_ANSWERING if failing else seconds):
+        if time.monotonic() - moved > (_NOT_ANSWERING if failing else seconds):
             return
         agent.stop.wait(_STEP)
 

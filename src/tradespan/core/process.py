@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+_START = 19
+"""Place of the start among what /proc/PID/stat tells, from the state on."""
+
 
 def process_start(pid: int) -> int:
     """Clock ticks between boot and the process's start; 0 if unknown or gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return 0
-    # The command's name stands in parentheses and may itself hold spaces and parentheses.
-    fields = stat[stat.rfind(b")") + 2 :].split()
-    return int(fields[19]) if len(fields) > 19 else 0
+    fields = _read_stat(pid)
+    return int(fields[_START]) if len(fields) > _START else 0
 
 
 def has_children() -> bool:
@@ -40,15 +38,24 @@ def is_alive(pid: int, start: int = 0) -> bool:
         return False
     except PermissionError:
         pass
-    if not Path("/proc/self/stat").exists():
-        return True
-    now = process_start(pid)
-    return now != 0 and (start in (0, now)) and not _is_zombie(pid)
+    fields = _read_stat(pid)
+    if not fields:
+        # Gone since; or there is no /proc, and nobody tells more.
+        return not Path("/proc/self/stat").exists()
+    return len(fields) > _START and start in (0, int(fields[_START])) and fields[0] != b"Z"
 
 
-def _is_zombie(pid: int) -> bool:
+def _read_stat(pid: int) -> list[bytes]:
+    """What /proc tells of a process, from its state on; nothing if it is gone."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
-    return stat[stat.rfind(b")") + 2 : stat.rfind(b")") + 3] == b"Z"
+        return []
+    try:
+        stat = os.read(descriptor, 4096)
+    except OSError:  # it ended between the two
+        return []
+    finally:
+        os.close(descriptor)
+    # The command's name stands in parentheses and may itself hold spaces and parentheses.
+    return stat[stat.rfind(b")") + 2 :].split()

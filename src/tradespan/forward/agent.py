@@ -25,6 +25,13 @@ from tradespan.forward.backlog import DEFAULT_THRESHOLD, BacklogWatch, Queue, Wa
 from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier
 from tradespan.forward.death import DeathWatch, held_back, tables
+from tradespan.forward.ending import (
+    NOT_ANSWERING,
+    Ending,
+    gives_up,
+    is_behind,
+    patience_ends,
+)
 from tradespan.forward.measures import Meter
 from tradespan.forward.post import Destination, Post
 from tradespan.forward.register import FolderRegister
@@ -34,10 +41,10 @@ from tradespan.spool.folder import DRAINED, PROGRESS, RunFolder, replace_json
 logger = logging.getLogger("tradespan")
 
 STATUS = "agent.json"
-NOT_ANSWERING = 1.0
-"""Seconds that the end of a run waits for a receiver which does not answer."""
-_JUST_UNDER = 0.8
-"""Of those, what passes before the books are closed: reading the answer takes time too."""
+_AFTER_CUT = 0.2
+"""Seconds in which a thread ends whose request was cut."""
+_AT_THE_END = 0.02
+"""Seconds between two steps while somebody waits for the books of a run."""
 _SETTLING = 3
 """Looks at books that don't balance: what moved between two of them is not lost."""
 _REBUILD = 5.0
@@ -66,14 +73,6 @@ class Rhythm:
     """How long the folder of a run that was delivered to the end stays."""
 
 
-@dataclass(slots=True)
-class _Ending:
-    """A run that is over, until its books are closed."""
-
-    since: float
-    told: float
-
-
 class Agent:
     """Forwards for one root."""
 
@@ -87,6 +86,7 @@ class Agent:
         only: RunFolder | None = None,
         queue_warning_threshold: int = DEFAULT_THRESHOLD,
         chores: tuple[Chore, ...] = (),
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`default`: for folders that do not say. `only`: serve this folder alone.
 
@@ -102,10 +102,13 @@ class Agent:
         self._build = build_courier
         self._default = default
         self._rhythm = rhythm or Rhythm()
+        self._now = now
         self._register = FolderRegister(root, only)
         self._posts: dict[Destination, Post] = {}
         self._build_again: dict[Destination, float] = {}
-        self._ending: dict[str, _Ending] = {}
+        self._ending: dict[str, Ending] = {}
+        self._judged: dict[RunFolder, float] = {}
+        """When a folder was last looked at for who died there."""
         self._keepers: dict[str, Bookkeeper] = {}
         self._wrote_status = self._purged = float("-inf")
         self._stepping = threading.RLock()
@@ -115,7 +118,7 @@ class Agent:
         try:
             while not self.stop.is_set():
                 self.step()
-                self.stop.wait(self._rhythm.poll)
+                self.stop.wait(self._pause())
         finally:
             self.close()
 
@@ -125,9 +128,10 @@ class Agent:
         with self._stepping:
             with guarded("agent"):
                 self._serve(self.open_folders())
+            still_open = self.open_folders()
             for chore in self._chores:
                 with guarded(type(chore).__name__):
-                    chore.work(self.open_folders())
+                    chore.work(still_open)
             with guarded("agent status"):
                 self._write_status()
             with guarded("agent purge"):
@@ -169,20 +173,21 @@ class Agent:
         return folder.ended is None and not is_orphan(folder)
 
     def close(self) -> None:
-        """Stop the threads; what they hold is on disk still. Takes a second at most."""
+        """Stop the threads; what they hold is on disk still. Takes 0.7 s at most."""
         self.stop.set()
         posts = list(self._posts.values())
         for post in posts:
             post.wake.set()
-        end = time.monotonic() + NOT_ANSWERING
+        begun = self._now()
         for post in posts:
-            post.thread.join(timeout=max(end - time.monotonic() - 0.5, 0.0))
-        for post in posts:
-            if post.thread.is_alive():
-                # Ends a wait for an answer; may itself wait, for a store that is locked.
-                threading.Thread(target=post.cut, daemon=True).start()
-        for post in posts:
-            post.thread.join(timeout=max(end - time.monotonic(), 0.0))
+            post.thread.join(timeout=max(patience_ends(post, begun) - self._now(), 0.0))
+        hanging = [post for post in posts if post.thread.is_alive()]
+        for post in hanging:
+            # Ends a wait for an answer; may itself wait, for a store that is locked.
+            threading.Thread(target=post.cut, daemon=True).start()
+        end = self._now() + _AFTER_CUT
+        for post in hanging:
+            post.thread.join(timeout=max(end - self._now(), 0.0))
         with guarded("agent status"):
             (self.root / STATUS).unlink(missing_ok=True)
 
@@ -194,29 +199,27 @@ class Agent:
     # ── steps ───────────────────────────────────────────────────────────────────────────────────
 
     def _serve(self, folders: list[RunFolder]) -> None:
-        for folder in folders:
-            self._assign(folder)
+        wanted = {folder: self.wanted(folder) for folder in folders}
+        for destination in dict.fromkeys(each for those in wanted.values() for each in those):
+            self._assign(destination)
         for destination, post in self._posts.items():
-            post.folders = [folder for folder in folders if destination in self.wanted(folder)]
+            post.folders = [folder for folder in folders if destination in wanted[folder]]
         for folder in folders:
             # What is wrong with one folder must not hold up the others.
             with guarded(f"agent: {folder.path.name}"):
                 self._delete_finished(folder)
                 self._close_books(folder)
 
-    def _assign(self, folder: RunFolder) -> None:
+    def _assign(self, destination: Destination) -> None:
         now = time.monotonic()
-        for destination in self.wanted(folder):
-            if destination in self._posts or now < self._build_again.get(destination, 0.0):
-                continue
-            self._build_again[destination] = now + _REBUILD
-            # A destination that cannot be opened holds up no other; its records stay on disk.
-            with guarded(f"{destination.kind} {destination.address}"):
-                courier = self._build(destination)
-                if courier is not None:
-                    self._posts[destination] = Post(
-                        destination, courier, self.stop, self._rhythm.poll
-                    )
+        if destination in self._posts or now < self._build_again.get(destination, 0.0):
+            return
+        self._build_again[destination] = now + _REBUILD
+        # A destination that cannot be opened holds up no other; its records stay on disk.
+        with guarded(f"{destination.kind} {destination.address}"):
+            courier = self._build(destination)
+            if courier is not None:
+                self._posts[destination] = Post(destination, courier, self.stop, self._rhythm.poll)
 
     def _posts_of(self, folder: RunFolder) -> list[Post]:
         posts = (self._posts.get(destination) for destination in self.wanted(folder))
@@ -233,7 +236,10 @@ class Agent:
 
     def _close_books(self, folder: RunFolder) -> None:
         """Write `drained.json` once an ended run is delivered, or as far as it goes for now."""
-        ended = folder.ended
+        ended, now = folder.ended, self._now()
+        if ended is None and now - self._judged.get(folder, float("-inf")) < self._rhythm.status:
+            return
+        self._judged[folder] = now
         # Before the books are closed: what a death left open is recorded now.
         with guarded("deaths"):
             self._deaths.look(folder)
@@ -245,18 +251,18 @@ class Agent:
         ending = self._ending.get(str(folder.path))
         if ending is None:
             ending = self._begin_ending(folder)
-        now = time.monotonic()
-        waited = now - ending.since
-        behind = [post.courier for post in self._posts_of(folder) if _behind(post, folder, ending)]
+        behind = [
+            post.courier for post in self._posts_of(folder) if is_behind(post, folder, ending)
+        ]
         if not behind:
             self._delete_finished(folder)
         complete = not folder.segments() and not behind and not tables(folder)
         if (
             not complete
             and behind
-            and not _gives_up(behind, waited, _number(ended.get("drain", 10.0)))
+            and not gives_up(behind, ending.since, _number(ended.get("drain", 10.0)), now)
         ):
-            if waited > 1.0 and now - ending.told > self._rhythm.status:
+            if now - ending.since > 1.0 and now - ending.told > self._rhythm.status:
                 ending.told = now
                 replace_json(folder.path / PROGRESS, self._progress(folder))
             return
@@ -269,6 +275,7 @@ class Agent:
             self._register.close(folder)
             self._ending.pop(str(folder.path), None)
             self._keepers.pop(str(folder.path), None)
+            self._judged.pop(folder, None)
 
     def _begin_anew(self, folder: RunFolder) -> None:
         """A run goes on in a folder, or another began in it: closed books are outdated."""
@@ -276,13 +283,19 @@ class Agent:
         if folder.drained is not None:
             (folder.path / DRAINED).unlink(missing_ok=True)
 
-    def _begin_ending(self, folder: RunFolder) -> _Ending:
+    def _begin_ending(self, folder: RunFolder) -> Ending:
         """A run is over: whoever waits before its next try tries once more, at once."""
-        now = time.monotonic()
+        now = self._now()
         for post in self._posts_of(folder):
             post.courier.hurry()
             post.wake.set()
-        return self._ending.setdefault(str(folder.path), _Ending(now, now))
+        return self._ending.setdefault(str(folder.path), Ending(now, now))
+
+    def _pause(self) -> float:
+        """Seconds until the next step."""
+        soon = self._now() - 2 * NOT_ANSWERING
+        ends = any(ending.since > soon for ending in self._ending.values())
+        return min(_AT_THE_END, self._rhythm.poll) if ends else self._rhythm.poll
 
     def _progress(self, folder: RunFolder) -> dict[str, Any]:
         books = self.books(folder)
@@ -363,28 +376,3 @@ def _fold(folder: RunFolder) -> None:
 def _number(value: object) -> float:
     """A number out of a file that may hold anything; 0 if it is none."""
     return value if isinstance(value, int | float) and abs(value) < 1e300 else 0.0
-
-
-def _behind(post: Post, folder: RunFolder, ending: _Ending) -> bool:
-    """Whether a destination has not looked through the folder since the run ended."""
-    looked = post.courier.caught_up(folder)
-    return looked is None or looked <= ending.since
-
-
-def _gives_up(behind: list[Courier[Any]], waited: float, drain: float) -> bool:
-    """Whether the end of a run waits no longer; forwarding goes on all the same."""
-    # The store is local: it is drained to the end as long as it takes anything at all. A receiver
-    # has until `drain`, or a second if it does not answer.
-    stores = [courier for courier in behind if courier.sink.name == "store"]
-    if stores:
-        return waited > drain and all(courier.state.failing_since is not None for courier in stores)
-    return waited > drain or (
-        waited > NOT_ANSWERING * _JUST_UNDER and not any(map(_answers, behind))
-    )
-
-
-def _answers(courier: Courier[Any]) -> bool:
-    sending_since = courier.sending_since
-    return courier.state.failing_since is None and (
-        sending_since is None or time.monotonic() - sending_since < NOT_ANSWERING * _JUST_UNDER
-    )

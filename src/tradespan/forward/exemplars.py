@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, cast
@@ -88,15 +88,10 @@ class Exemplars:
         with self._lock:
             functions = self._folder(batch.folder)
             for part in batch.slices:
-                found: dict[int, Buckets | None] = {}
-                for span in part.records:
-                    if span.flags & OPEN:
-                        continue
-                    if span.site not in found:
-                        found[span.site] = _buckets_of(functions, part.sites[span.site])
-                    buckets = found[span.site]
+                for (site, place), span in _latest_of(part.records).items():
+                    buckets = _buckets_of(functions, part.sites[site])
                     if buckets is not None:
-                        _keep_latest(buckets, span, part.origin.writer)
+                        _keep_latest(buckets, place, span, part.origin.writer)
             if functions:
                 self._changed.add(batch.folder)
 
@@ -173,8 +168,21 @@ def _buckets_of(functions: dict[FunctionKey, Buckets], site: Site) -> Buckets | 
     return functions.setdefault(key, {})
 
 
-def _keep_latest(buckets: Buckets, span: Span, writer: str) -> None:
-    place = place_of(span.duration)
+def _latest_of(spans: Iterable[Span]) -> dict[tuple[int, int], Span]:
+    """Site and place in its buckets → the finished call that ended last: few of many."""
+    latest: dict[tuple[int, int], tuple[int, Span]] = {}
+    for span in spans:
+        if span.flags & OPEN:
+            continue
+        key = span.site, place_of(span.duration)
+        end = span.start + span.duration
+        before = latest.get(key)
+        if before is None or before[0] <= end:
+            latest[key] = end, span
+    return {key: span for key, (_, span) in latest.items()}
+
+
+def _keep_latest(buckets: Buckets, place: int, span: Span, writer: str) -> None:
     before = buckets.get(place)
     if before is None or before.time <= span.end:
         # Several destinations see the same span, and a restarted one sees it again.

@@ -16,12 +16,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tradespan.core.errors import SpoolUnavailable
 from tradespan.pages.counters import Page, read_page
 from tradespan.pages.locks import is_locked
 from tradespan.spool.discarded import DiscardedSegment
+from tradespan.spool.listing import Listing, Mark, list_folder, mark_of
 from tradespan.spool.names import SegmentName
 
 RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
@@ -42,6 +43,7 @@ _OF_DEATHS = re.compile(
 )
 """What tells of processes that died, or run still: FORMAT.md."""
 _METRICS = re.compile(r"[0-9a-f]{32}\.metrics(\.[0-9]+)?")
+_WRITER = re.compile(r"[0-9a-f].*\.page")
 _LOOKS_TAKE = 0.5
 """Seconds after which somebody who seems to look at a lock only is believed to hold it."""
 
@@ -56,7 +58,8 @@ def replace_json(path: Path, content: Mapping[str, Any]) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         with os.fdopen(os.open(unnamed, flags, 0o600), "w", encoding="utf-8") as file:
-            json.dump(content, file)
+            # Not by `dump`, which is in Python.
+            file.write(json.dumps(content))
         os.replace(unnamed, path)
     except BaseException:
         with suppress(OSError):
@@ -93,15 +96,25 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+class _Small(NamedTuple):
+    """A small file as it was at the folder's mark."""
+
+    mark: Mark | None
+    state: tuple[int, int, int]
+    content: dict[str, Any] | None
+
+
 class RunFolder:
-    """One run's folder. Small files that have not changed are not read again."""
+    """One run's folder. Nothing is listed or read again while nothing has changed there."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._text = os.fspath(path)
+        self._listed: Listing | None = None
         self.held: dict[object, frozenset[str]] = {}
         """Who reads here → names of segments of which it has records in its hands that nobody has
         acknowledged yet. Such a segment is discarded last of all, if ever."""
-        self._read: dict[str, tuple[tuple[int, int, int], dict[str, Any] | None]] = {}
+        self._read: dict[str, _Small] = {}
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
@@ -137,10 +150,11 @@ class RunFolder:
 
     def entries(self) -> list[str]:
         """Names of all that is in it, sorted; none if it is gone."""
-        try:
-            return sorted(os.listdir(self.path))
-        except OSError:
-            return []
+        return list(self._listing().entries)
+
+    def _listing(self) -> Listing:
+        self._listed = listing = list_folder(self._text, self._listed)
+        return listing
 
     def segments(self) -> list[SegmentName]:
         """The segments, oldest first."""
@@ -148,15 +162,12 @@ class RunFolder:
 
     def contents(self) -> tuple[list[SegmentName], list[DiscardedSegment]]:
         """The segments and what is left of discarded ones, oldest first, as of one look."""
-        entries = self.entries()
-        segments = {name for entry in entries if (name := SegmentName.parse(entry))}
-        left = [each for entry in entries if (each := DiscardedSegment.parse(entry))]
-        # A look beside a rename may find both names: from the rename on it is discarded.
-        return sorted(segments.difference(each.segment for each in left)), sorted(left, key=_begun)
+        segments, left = self._listing().contents
+        return list(segments), list(left)
 
     def pages(self) -> list[Page]:
         """The counters of the folder's writers."""
-        paths = sorted(self.path.glob("[0-9a-f]*.page"))
+        paths = [self.path / each for each in self._listing().entries if _WRITER.fullmatch(each)]
         return [page for path in paths if (page := read_page(path)) is not None]
 
     def metric_pages(self) -> list[Path]:
@@ -183,7 +194,7 @@ class RunFolder:
     def changed(self) -> int:
         """When a file came or went, in nanoseconds; 0 if the folder is gone."""
         try:
-            return self.path.stat().st_mtime_ns
+            return os.stat(self._text).st_mtime_ns
         except OSError:
             return 0
 
@@ -206,22 +217,19 @@ class RunFolder:
         return True
 
     def _content(self, name: str) -> dict[str, Any] | None:
-        path = self.path / name
-        try:
-            status = path.stat(follow_symlinks=False)
-        except OSError:
-            self._read.pop(name, None)
-            return None
-        # Such a file is replaced, never written again: a new content is a new inode.
-        mark = (status.st_ino, status.st_mtime_ns, status.st_size)
-        known = self._read.get(name)
-        if known is None or known[0] != mark:
-            known = self._read[name] = mark, read_json(path)
-        return known[1]
-
-
-def _begun(left: DiscardedSegment) -> SegmentName:
-    return left.segment
+        mark, known = mark_of(self._text), self._read.get(name)
+        if known is not None and mark is not None and known.mark == mark:
+            return known.content
+        path = f"{self._text}/{name}"
+        state, content = (0, 0, 0), None
+        with suppress(OSError):
+            status = os.stat(path, follow_symlinks=False)
+            # Such a file is replaced, never written again: a new content is a new inode.
+            state = status.st_ino, status.st_mtime_ns, status.st_size
+            same = known is not None and known.state == state
+            content = known.content if known is not None and same else read_json(Path(path))
+        self._read[name] = _Small(mark, state, content)
+        return content
 
 
 def _is_passing(entry: str) -> bool:

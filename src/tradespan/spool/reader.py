@@ -10,8 +10,10 @@ import errno
 import os
 import stat
 import struct
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tradespan.core.delivery import Origin
 from tradespan.core.errors import DamagedSegment, UnsupportedFormat
@@ -56,8 +58,7 @@ _LENGTHS = struct.Struct("<I4x")
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-@dataclass(frozen=True, slots=True)
-class RawRecord:
+class RawRecord(NamedTuple):
     """One record frame, not yet decoded."""
 
     sequence: int
@@ -78,9 +79,9 @@ class Stretch:
     def count_kinds(self) -> dict[int, int]:
         """Kind → records; those of kinds that this version does not know are one, `OTHER_KINDS`."""
         counts: dict[int, int] = {}
-        for raw in self.records:
-            kind = raw.kind if raw.kind in _KNOWN_KINDS else OTHER_KINDS
-            counts[kind] = counts.get(kind, 0) + 1
+        for kind, count in Counter(raw.kind for raw in self.records).items():
+            known = kind if kind in _KNOWN_KINDS else OTHER_KINDS
+            counts[known] = counts.get(known, 0) + count
         return counts
 
 
@@ -193,7 +194,10 @@ class SegmentReader:
 
     def _read_valid(self, offset: int, limit: int) -> Stretch:
         stretch = Stretch(start=offset, end=offset)
-        data = os.pread(self._descriptor, limit, offset)
+        # Where nobody has written yet, a look costs no copy of a prepared file's zeros.
+        data = os.pread(self._descriptor, FRAME_HEADER_SIZE, offset)
+        if any(data):
+            data = os.pread(self._descriptor, limit, offset)
         place = 0
         while (frame := self._frame_at(data, place)) is not None:
             payload, word, size = frame

@@ -28,14 +28,17 @@ PATIENCE = 20.0
 class Root:
     """A root, its bots and its agent; sinks by the address of their destination."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, now: Callable[[], float] = time.monotonic) -> None:
+        """`now`: the agent's clock, and its couriers'."""
         self.path = path
+        self.now = now
         self.sinks: dict[str, ListSink[Span]] = {}
         self.keepers: dict[str, MemoryCursors] = {}
         self.refused: set[str] = set()
         self.built: list[str] = []
         self.retry = RetryPolicy(first=0.01, longest=0.02)
-        self.agent = Agent(path, self.build, [Destination("otlp", "default")], rhythm=QUICK)
+        default = [Destination("otlp", "default")]
+        self.agent = Agent(path, self.build, default, rhythm=QUICK, now=now)
 
     def build(self, destination: Destination) -> Courier[Any] | None:
         self.built.append(destination.address)
@@ -45,7 +48,7 @@ class Root:
             return None
         sink = self.sink(destination.address)
         keeper = self.keepers.setdefault(sink.name, MemoryCursors())
-        return Courier(sink, keeper, Kind.SPAN, decode_span, retry=self.retry)
+        return Courier(sink, keeper, Kind.SPAN, decode_span, retry=self.retry, now=self.now)
 
     def sink(self, address: str, rule: Callable[[Batch[Span]], Outcome] | None = None) -> Any:
         sink = self.sinks.get(address)
@@ -88,6 +91,20 @@ class Root:
 
 def always_down(batch: Batch[Span]) -> Outcome:
     return Retry("connection refused")
+
+
+class SlowClock:
+    """Monotonic seconds for an agent: a microsecond passes with each look, and what a test says."""
+
+    def __init__(self) -> None:
+        self._seconds = 1_000.0
+
+    def __call__(self) -> float:
+        self._seconds += 1e-6
+        return self._seconds
+
+    def step(self, seconds: float) -> None:
+        self._seconds += seconds
 
 
 class Gate:

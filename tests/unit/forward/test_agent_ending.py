@@ -7,20 +7,22 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.forward.builders import Bot, taken
-from tests.unit.forward.roots import Gate, Root, always_down
+from tests.unit.forward.roots import Gate, Root, SlowClock, always_down
 from tests.unit.spool.builders import record_frames, resource_frame, write_segment
 from tests.unit.spool.test_reader import raise_version
 from tradespan.core.delivery import Accepted, Batch, Outcome, Retry
 from tradespan.core.records import Span
-from tradespan.forward.agent import NOT_ANSWERING
 from tradespan.forward.books import LaneSink, SinkBook
 from tradespan.forward.courier import RetryPolicy
+from tradespan.forward.ending import NOT_ANSWERING
 from tradespan.spool.folder import ENDED, PROGRESS, read_json, replace_json
 
 
@@ -61,17 +63,35 @@ def test_run_without_a_destination_ends_at_once_and_keeps_its_records(root: Root
     assert len(bot.folder.segments()) == 1
 
 
+@pytest.fixture
+def clock() -> SlowClock:
+    return SlowClock()
+
+
+@pytest.fixture
+def slow(tmp_path: Path, clock: SlowClock) -> Iterator[Root]:
+    """A root whose agent goes by `clock`."""
+    root = Root(tmp_path, now=clock)
+    yield root
+    root.agent.close()
+
+
 @pytest.mark.parametrize("fault", ["down", "hanging"])
-def test_receiver_that_does_not_answer_holds_up_the_end_for_about_a_second(
-    root: Root, fault: str
+def test_receiver_that_does_not_answer_holds_up_the_end_for_half_a_second(
+    slow: Root, clock: SlowClock, fault: str
 ) -> None:
-    gate = Gate()
+    root, gate = slow, Gate()
     root.sink("otlp", always_down if fault == "down" else gate)
     bot = root.start("run", "store", "otlp")
     bot.record(20)
     root.end(bot)
-    took = root.step_until(lambda: root.drained(bot) is not None)
-    assert 0.5 * NOT_ANSWERING < took < 2.5 * NOT_ANSWERING
+    root.step_until(lambda: taken(root.sink("store")) and root.sink("otlp").offered)
+    clock.step(NOT_ANSWERING - 0.1)
+    for _ in range(20):
+        root.agent.step()
+    assert root.drained(bot) is None
+    clock.step(0.2)
+    root.step_until(lambda: root.drained(bot) is not None)
     books = root.drained(bot)
     assert books is not None
     assert books["complete"] is False
@@ -101,13 +121,13 @@ def test_receiver_that_takes_is_waited_for_until_the_drain_is_over(root: Root) -
 
 
 def test_store_is_waited_for_although_it_is_locked_for_a_while(root: Root) -> None:
-    until = time.monotonic() + 2 * NOT_ANSWERING
+    until = time.monotonic() + 2.0
     root.sink("store", lambda b: Accepted() if time.monotonic() > until else Retry("locked"))
     bot = root.start("run", "store")
     bot.record(20)
     root.end(bot)
     took = root.step_until(lambda: root.drained(bot) is not None)
-    assert took > 1.5 * NOT_ANSWERING
+    assert took > 1.5
     assert root.drained(bot)["complete"] is True  # type: ignore[index]
     assert read_json(bot.folder.path / PROGRESS)["waiting"] == 20  # type: ignore[index]
 

@@ -1,0 +1,53 @@
+"""How long the end of a run, and of an agent, waits for whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tradespan.forward.courier import Courier
+from tradespan.forward.post import Post
+from tradespan.spool.folder import RunFolder
+
+NOT_ANSWERING = 0.5
+"""Seconds that the end of a run waits for a receiver which does not answer: half of the second that
+the bot's exit may take then. The other half goes for closing the books and ending the processes."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """A run that is over, until its books are closed. Monotonic seconds."""
+
+    since: float
+    told: float
+
+
+def is_behind(post: Post, folder: RunFolder, ending: Ending) -> bool:
+    """Whether a destination has not looked through the folder since the run ended."""
+    looked = post.courier.caught_up(folder)
+    return looked is None or looked <= ending.since
+
+
+def gives_up(behind: list[Courier[Any]], since: float, drain: float, now: float) -> bool:
+    """Whether the end of a run waits no longer; forwarding goes on all the same."""
+    # The store is local: it is drained to the end as long as it takes anything at all. A receiver
+    # has until `drain`, or half a second if it does not answer.
+    waited = now - since
+    stores = [courier for courier in behind if courier.sink.name == "store"]
+    if stores:
+        return waited > drain and all(courier.state.failing_since is not None for courier in stores)
+    return waited > drain or (
+        waited > NOT_ANSWERING and not any(_answers(courier, now) for courier in behind)
+    )
+
+
+def _answers(courier: Courier[Any], now: float) -> bool:
+    since = courier.sending_since
+    return courier.state.failing_since is None and (since is None or now - since < NOT_ANSWERING)
+
+
+def patience_ends(post: Post, begun: float) -> float:
+    """Until when an agent that ends (since `begun`) waits for a thread. Monotonic seconds."""
+    # The store does not hang, it works.
+    since = None if post.courier.sink.name == "store" else post.courier.sending_since
+    return (begun if since is None else since) + NOT_ANSWERING
