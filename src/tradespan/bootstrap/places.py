@@ -10,7 +10,7 @@ from typing import Any
 from tradespan.core.errors import SpoolUnavailable
 from tradespan.forward.agent import STATUS
 from tradespan.spool.folder import RUN, RUNS, RootLock, RunFolder, read_json, run_folders
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from tradespan.core.delivery import Cursor
 from tradespan.core.errors import SpoolError, TradespanError
 from tradespan.core.records import Lane, LogRecord, MetricReading, Span
 from tradespan.spool.folder import RunFolder
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 from tradespan.spool.survey import Record, Survey, read_records, survey_segment
 
 SUMMARY = "list the segments, or the records in them"

@@ -20,7 +20,7 @@ from tradespan.cli.spool_parts import counts, format_size, left, right
 from tradespan.config import Config
 from tradespan.forward.parking import PARKED
 from tradespan.spool.folder import DAMAGED, RunFolder
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 from tradespan.spool.survey import Numbers, Survey, survey_segment
 
 SUMMARY = "read every byte, and say what is damaged"

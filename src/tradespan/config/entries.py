@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,7 +83,6 @@ def find_near(name: str, known: Iterable[str]) -> str | None:
     import difflib  # optional extra: only a slip of the pen needs it, and the supervisor is small
 
     candidates = list(known)
-    difflib = import_module("difflib")  # for a slip of the pen only
     near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
     if not near:
         # `port` for `ui.port`: the last part of a dotted key is what people remember.

@@ -18,7 +18,7 @@ from tradespan.core.errors import SpoolError
 from tradespan.core.guard import guarded
 from tradespan.forward.courier import Courier
 from tradespan.spool.folder import RunFolder
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 from tradespan.spool.reader import SegmentReader, smaller_threshold
 from tradespan.spool.survey import read_time
 

@@ -37,7 +37,7 @@ from tradespan.forward.source import book_discarded, book_vanished, find_vanishe
 from tradespan.pages.counters import LaneCounters, Page
 from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.folder import RunFolder
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 from tradespan.spool.reader import SegmentReader, smaller_threshold
 
 DIED_IN_MEMORY = "died_in_memory"

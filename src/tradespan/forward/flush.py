@@ -12,7 +12,7 @@ from typing import Literal
 
 from tradespan.core.guard import guarded
 from tradespan.spool.folder import RunFolder
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 
 _EVERY = 1.0
 """Seconds between two looks. What was deleted meanwhile need not be written at all."""

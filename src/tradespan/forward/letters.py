@@ -9,7 +9,7 @@ from typing import Any
 
 from tradespan.forward.parking import PARKED
 from tradespan.spool.folder import RunFolder, read_json
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from tradespan.forward.parking import PARKED
 from tradespan.forward.source import quarantine
 from tradespan.spool.discarded import DiscardedSegment, discard_segment, empty
 from tradespan.spool.folder import DAMAGED, RunFolder, run_folders
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 from tradespan.spool.reader import SegmentReader
 
 logger = logging.getLogger("tradespan")

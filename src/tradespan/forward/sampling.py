@@ -23,7 +23,7 @@ from tradespan.core.delivery import Batch, Cursor, Slice
 from tradespan.core.records import Kind, Lane, Site, Span
 from tradespan.forward.source import BatchLimits, FolderSource
 from tradespan.spool.folder import RunFolder
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 from tradespan.wire.codec import decode_span
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from tradespan.core.records import Kind, Resource, Site, Span
 from tradespan.pages.inflight import InFlight
 from tradespan.spool.deaths import printable
 from tradespan.spool.folder import RunFolder
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 from tradespan.spool.reader import RawRecord, SegmentReader
 from tradespan.wire.codec import decode_log, decode_span
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from tradespan.core.errors import SpoolError
 from tradespan.core.process import is_alive
 from tradespan.core.records import Kind, LogRecord, MetricReading, Site, Span
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 from tradespan.spool.reader import READ_BYTES, RawRecord, SegmentReader
 from tradespan.wire.codec import decode_log, decode_reading, decode_span
 
