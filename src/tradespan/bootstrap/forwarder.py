@@ -222,7 +222,7 @@ def _hurry(agent: Agent, folder: RunFolder) -> bool:
     """Who waits before its next try tries once more, at once."""
     couriers = agent.couriers(folder).values()
     for courier in couriers:
-        courier.hurry()
+        courier.hurry(folder)
     return bool(couriers)
 
 

@@ -280,7 +280,7 @@ class Agent:
         """A run is over: whoever waits before its next try tries once more, at once."""
         now = time.monotonic()
         for post in self._posts_of(folder):
-            post.courier.hurry()
+            post.courier.hurry(folder)
             post.wake.set()
         return self._ending.setdefault(str(folder.path), _Ending(now, now))
 

@@ -143,6 +143,8 @@ class Courier(Generic[T]):
         self._held: dict[str, _Held[T]] = {}
         self._caught_up: dict[str, float] = {}
         self._hurried = False
+        self._urgent: set[str] = set()
+        """Folders of which nothing may be held back when they are looked at next."""
 
     def work(self, folders: list[RunFolder]) -> bool:
         """One round over the folders, a batch of each. Returns whether anything was delivered."""
@@ -161,11 +163,13 @@ class Courier(Generic[T]):
                 break
         return delivered
 
-    def hurry(self) -> None:
-        """Try once more now, whatever the back-off says; called by another thread."""
+    def hurry(self, folder: RunFolder) -> None:
+        """Try once more now, whatever the back-off says, and hold back nothing of one folder.
+
+        Called by another thread.
+        """
+        self._urgent.add(str(folder.path))
         self._hurried = True
-        for source in list(self._sources.values()):
-            source.hurry()
 
     def source(self, folder: RunFolder) -> FolderSource[T]:
         """The reading side for one folder, from the cursor on."""
@@ -202,6 +206,7 @@ class Courier(Generic[T]):
             source = self._sources[key]
             if not source.unsaved or self._save(key, source.cursor):
                 self._sources.pop(key).close()
+                self._urgent.discard(key)
                 self._held.pop(key, None)
                 self._caught_up.pop(key, None)
 
@@ -212,6 +217,9 @@ class Courier(Generic[T]):
         except Exception as error:  # noqa: BLE001 - the sink's own place for cursors: later again
             self._wait(Retry(f"its cursor cannot be read: {error}"))
             return False
+        if key in self._urgent:
+            self._urgent.discard(key)
+            source.hurry()
         tried = source.unsaved
         if tried:
             source.unsaved = not self._save(key, source.cursor)

@@ -100,7 +100,7 @@ def test_hurry_tries_at_once(bot: Bot, sink: ListSink[Span], clock: SteppingCloc
     sink.answers.append(DOWN)
     courier = make_courier(sink, clock=clock)
     courier.work([bot.folder])
-    courier.hurry()
+    courier.hurry(bot.folder)
     assert courier.work([bot.folder])
 
 
