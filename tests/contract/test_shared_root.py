@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 
 import psutil
@@ -96,3 +97,11 @@ def test_run_ends_well_although_its_agent_belongs_to_another(desk: Desk) -> None
     work(first, 8)
     assert first.end().status == 0
     assert desk.stored_numbers() == [7, 8]
+
+
+def test_agent_whose_supervisor_is_killed_before_it_can_look_ends_by_itself(desk: Desk) -> None:
+    supervisor = subprocess.Popen(["true"])
+    supervisor.wait()
+    # An interpreter takes half a second to get there: by then its parent is another.
+    words = ("agent", "--attached", "--parent", str(supervisor.pid), "root")
+    assert desk.tradespan(*words).status == 0

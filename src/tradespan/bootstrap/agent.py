@@ -82,7 +82,7 @@ def serve(
     places: list[Place],
     *,
     attached: bool = False,
-    orphan: bool = False,
+    parent: int | None = None,
     inherited: int | None = None,
     manager: ServiceManager | None = None,
 ) -> None:
@@ -92,7 +92,8 @@ def serve(
         config: The settings; each root has its own store, unless they name one.
         places: One for each root.
         attached: Somebody started us for the sake of a bot.
-        orphan: Attached to no process: leave as soon as no run is left.
+        parent: Who started us, which may be gone by now; -1: nobody, leave as soon as no run is
+            left; None: whoever is our parent.
         inherited: A descriptor that holds the lock of the first root.
         manager: Told when we are ready, and when we end.
 
@@ -100,7 +101,8 @@ def serve(
         Occupied: Another agent serves one of the roots; nothing was begun then.
         SpoolUnavailable: A root cannot be used.
     """
-    parent = -1 if orphan else os.getppid()  # first of all: it may be killed at any moment
+    if parent is None:
+        parent = os.getppid()
     locks = take_locks(places, inherited)
     if attached:
         make_modest()

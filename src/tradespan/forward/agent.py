@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tradespan.core.guard import guarded
-from tradespan.core.process import is_alive
 from tradespan.forward.backlog import DEFAULT_THRESHOLD, BacklogWatch, Queue, Waiting
 from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier
 from tradespan.forward.death import DeathWatch, held_back, tables
 from tradespan.forward.measures import Meter
+from tradespan.forward.orphans import as_number, is_orphan
 from tradespan.forward.post import Destination, Post
 from tradespan.forward.register import FolderRegister
 from tradespan.pages.folding import fold_dead_pages
@@ -166,7 +166,7 @@ class Agent:
 
     def is_live(self, folder: RunFolder) -> bool:
         """Whether a folder's bot, or its supervisor, runs."""
-        return folder.ended is None and not _is_orphan(folder)
+        return folder.ended is None and not is_orphan(folder)
 
     def close(self) -> None:
         """Stop the threads; what they hold is on disk still. Takes a second at most."""
@@ -238,7 +238,7 @@ class Agent:
         with guarded("deaths"):
             self._deaths.look(folder)
         if ended is None:
-            if not _is_orphan(folder):
+            if not is_orphan(folder):
                 self._begin_anew(folder)
                 return
             ended = {}
@@ -254,7 +254,7 @@ class Agent:
         if (
             not complete
             and behind
-            and not _gives_up(behind, waited, _number(ended.get("drain", 10.0)))
+            and not _gives_up(behind, waited, as_number(ended.get("drain", 10.0)))
         ):
             if waited > 1.0 and now - ending.told > self._rhythm.status:
                 ending.told = now
@@ -342,27 +342,10 @@ class Agent:
             logger.info("removed %s, which was delivered long ago", folder.path)
 
 
-def _is_orphan(folder: RunFolder) -> bool:
-    """Whether a run's bot is gone and nobody said so (its supervisor was killed)."""
-    told = folder.description
-    for key in ("pid", "supervisor"):
-        process = int(_number(told.get(key)))
-        if process > 0 and is_alive(process, int(_number(told.get(f"{key}_start")))):
-            return False
-    # A process id says nothing across containers; a lock does.
-    pages = folder.pages()
-    return ("pid" in told or bool(pages)) and not any(page.alive for page in pages)
-
-
 def _fold(folder: RunFolder) -> None:
     """Add up the metric pages of workers that are gone, if there are many."""
     with guarded(f"metric pages: {folder.path.name}"):
         fold_dead_pages(folder.path, folder.metric_pages)
-
-
-def _number(value: object) -> float:
-    """A number out of a file that may hold anything; 0 if it is none."""
-    return value if isinstance(value, int | float) and abs(value) < 1e300 else 0.0
 
 
 def _behind(post: Post, folder: RunFolder, ending: _Ending) -> bool:
