@@ -162,6 +162,7 @@ def describe_books(books: Books) -> str:
             ("parked", sink.parked),
             ("on disk", sink.on_disk),
             ("of other signals", sink.others),
+            ("sampled out", sink.sampled),
             *sorted((f"discarded ({reason})", n) for reason, n in sink.discarded.items()),
             ("UNACCOUNTED", sink.unaccounted),
         ):

@@ -174,7 +174,10 @@ class InProcessForwarder:
                     agent.wake()
                     answering = _answering(agent, self._folder)
                 elif self._other_forwards():
-                    answering = _other_is_answered(self._config, self._folder)
+                    # What waits there for its verdict is not hurried from here.
+                    answering = self._config.sampling.share >= 1 and _other_is_answered(
+                        self._config, self._folder
+                    )
                 else:
                     self._try_now.set()
             now = time.monotonic()

@@ -45,12 +45,13 @@ def accounting_line(books: dict[str, Any] | None) -> str:
     by_the_bot = sum(books["discarded"].values())
     for name, sink in sorted(books["sinks"].items(), reverse=True):
         discarded = by_the_bot + sum(sink.get("discarded", {}).values())
-        others = sink.get("others", 0)
+        others, sampled = sink.get("others", 0), sink.get("sampled", 0)
         lines.append(
             f"recorded {books['recorded']:,} = delivered {sink['accepted']:,} ({name})"
             f" + parked {sink['parked']:,} + on disk {sink['on_disk']:,}"
             f" + in memory {books['in_memory']:,} + discarded {discarded:,}"
             + (f" + of other signals {others:,}" if others else "")
+            + (f" + sampled out {sampled:,}" if sampled else "")
             + f" + unaccounted {sink['unaccounted']:,}"
         )
     return "\n".join(lines) or f"recorded {books['recorded']:,}, delivered to nobody"
