@@ -38,6 +38,8 @@ LOOK_AROUND = 0.08
 """Seconds between two looks at what another process has delivered."""
 _LONGEST_BACK_OFF = 60.0
 """Seconds between two tries to start an agent, where those before ended at once."""
+HOLDS_BACK = "holds_back"
+"""Key of an agent's status: whether records wait with it for the verdict on their traces."""
 _inherited: list[object] = []
 """What a child has of its parent's agent. Never let go: that would close SQLite's files, and take
 its locks, in the name of the parent."""
@@ -174,10 +176,7 @@ class InProcessForwarder:
                     agent.wake()
                     answering = _answering(agent, self._folder)
                 elif self._other_forwards():
-                    # What waits there for its verdict is not hurried from here.
-                    answering = self._config.sampling.share >= 1 and _other_is_answered(
-                        self._config, self._folder
-                    )
+                    answering = _other_is_answered(self._config, self._folder)
                 else:
                     self._try_now.set()
             now = time.monotonic()
@@ -243,6 +242,8 @@ def _answering(agent: Agent, folder: RunFolder) -> bool:
 def _other_is_answered(config: Config, folder: RunFolder) -> bool:
     """The same, of the agent in another process, by what it says of itself."""
     told = read_json(config.root / STATUS) or {}
+    if told.get(HOLDS_BACK):  # what waits for its verdict there is not hurried from here
+        return False
     failing = {s["address"] for s in told.get("sinks", {}).values() if s.get("failing")}
     failing |= told.get("problems", {}).keys()
     return not failing.intersection(
@@ -297,6 +298,7 @@ def build_agent(
         chores=(exemplars, *chores),
     )
     agent.status["problems"] = problems
+    agent.status[HOLDS_BACK] = config.sampling.share < 1
     agent.status["space"] = next(
         (chore.told for chore in chores if isinstance(chore, SpaceKeeper)), {}
     )

@@ -51,6 +51,7 @@ FAULTS = 2
 
 DENIALS = 3
 """One record that was denied so often, while the records beside it were taken, is parked."""
+_LATELY = 2.0
 MOST_PROBES = 32
 """Single records of a batch that take turns in asking whether we are denied still."""
 
@@ -198,6 +199,11 @@ class Courier(Generic[T]):
     def caught_up(self, folder: RunFolder) -> float | None:
         """When it last began to look for records in a folder and found none; monotonic seconds."""
         return self._caught_up.get(str(folder.path))
+
+    def keeps_up(self, folder: RunFolder) -> bool:
+        """Whether it takes all that it may: what waits nevertheless waits for its verdict."""
+        looked = self._caught_up.get(str(folder.path))
+        return self._sampling is not None and looked is not None and self._now() - looked < _LATELY
 
     def _let_go(self, folders: list[RunFolder]) -> None:
         """Close folders that are no longer served, once their cursor is kept."""

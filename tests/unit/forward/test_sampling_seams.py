@@ -11,6 +11,8 @@ from tests.unit.forward.builders import SMALL
 from tests.unit.forward.test_sampling import NONE, SECOND, Delivery, Traces, trace_id
 from tradespan.core.delivery import Batch, Origin, Slice
 from tradespan.core.records import Kind, Lane, LogRecord, Resource, Span
+from tradespan.forward.backlog import BacklogWatch, Queue, Waiting
+from tradespan.forward.books import Bookkeeper
 from tradespan.forward.courier import Courier, Restraint
 from tradespan.forward.sampling import MOST_MARKS, SamplingPolicy, Verdicts
 from tradespan.spool.folder import ENDED, replace_json
@@ -178,3 +180,24 @@ def test_who_hurries_before_the_first_look_waits_for_no_verdict(bot: Bot) -> Non
     courier.hurry(bot.folder)
     courier.work([bot.folder])
     assert [span.span_id for span in sink.records] == [slow]
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_what_waits_for_its_verdict_is_no_backlog(bot: Bot, stuck: bool) -> None:
+    sink, clock = ListSink[Span](), SteppingClock()
+    courier = courier_of(sink, clock)
+    keeper = Bookkeeper(bot.folder)
+
+    def count(queue: Queue) -> Waiting:
+        return Waiting(keeper.add_up({"list": courier.cursor(bot.folder)}).sinks["list"].on_disk, 0)
+
+    watch = BacklogWatch(count, 50)
+    for trace in range(100):
+        bot.span(trace)
+    for _ in range(4):
+        if not stuck:
+            courier.work([bot.folder])
+        watch.look([Queue(bot.folder, "http://receiver", courier, live=True)])
+        clock.step(0.5)
+    assert watch.undelivered == {"list": 100}
+    assert bool(watch.standing) is stuck
