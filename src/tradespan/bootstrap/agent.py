@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -44,6 +45,13 @@ def make_modest() -> None:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     with guarded("oom_score_adj"):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+
+
+def open_many_files() -> None:
+    """As many files as we may: each run that lives keeps some open for each destination."""
+    with guarded("open files"):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Occupied(Exception):
@@ -104,6 +112,7 @@ def serve(
     if parent is None:
         parent = os.getppid()
     locks = take_locks(places, inherited)
+    open_many_files()
     if attached:
         make_modest()
     manager = manager or ServiceManager(None)
