@@ -51,7 +51,7 @@ FAULTS = 2
 
 DENIALS = 3
 """One record that was denied so often, while the records beside it were taken, is parked."""
-_LATELY = 2.0
+_LATELY = 5.0
 MOST_PROBES = 32
 """Single records of a batch that take turns in asking whether we are denied still."""
 
@@ -140,6 +140,7 @@ class Courier(Generic[T]):
         self._halve = by_time.halve if by_time else halve
         self._sampling, self._ration = restraint or Restraint()
         self._now = now
+        self._began = now()
         self._sources: dict[str, FolderSource[T]] = {}
         self._held: dict[str, _Held[T]] = {}
         self._caught_up: dict[str, float] = {}
@@ -202,8 +203,8 @@ class Courier(Generic[T]):
 
     def keeps_up(self, folder: RunFolder) -> bool:
         """Whether it takes all that it may: what waits nevertheless waits for its verdict."""
-        looked = self._caught_up.get(str(folder.path))
-        return self._sampling is not None and looked is not None and self._now() - looked < _LATELY
+        looked = self._caught_up.get(str(folder.path), self._began)
+        return self._sampling is not None and self._now() - looked < _LATELY
 
     def _let_go(self, folders: list[RunFolder]) -> None:
         """Close folders that are no longer served, once their cursor is kept."""

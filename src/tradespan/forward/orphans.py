@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from tradespan.core.process import is_alive
 from tradespan.spool.folder import RunFolder
+
+_BEGINNING = 60.0
+"""Seconds in which a run says who it is. One that was killed before, or had no space to, never
+does, and an agent would wait for it for good."""
 
 
 def is_orphan(folder: RunFolder) -> bool:
@@ -15,7 +21,8 @@ def is_orphan(folder: RunFolder) -> bool:
             return False
     # A process id says nothing across containers; a lock does.
     pages = folder.pages()
-    return ("pid" in told or bool(pages)) and not any(page.alive for page in pages)
+    has_begun = "pid" in told or bool(pages) or time.time() - folder.changed / 1e9 > _BEGINNING
+    return has_begun and not any(page.alive for page in pages)
 
 
 def as_number(value: object) -> float:
