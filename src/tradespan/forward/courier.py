@@ -17,7 +17,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from tradespan.core.delivery import (
@@ -41,6 +41,7 @@ from tradespan.forward.ration import Ration
 from tradespan.forward.sampling import SampledSource, SamplingPolicy
 from tradespan.forward.source import BatchLimits, FolderSource
 from tradespan.forward.transitions import Action, State, transition
+from tradespan.spool.deaths import printable
 from tradespan.spool.folder import RunFolder
 
 T = TypeVar("T")
@@ -292,7 +293,7 @@ class Courier(Generic[T]):
     def _ask_sink(self, piece: Batch[T], held: _Held[T]) -> Outcome:
         self.sending_since = self._now()
         try:
-            return self.sink.deliver(piece)
+            return _readable(self.sink.deliver(piece))
         except Exception as error:  # noqa: BLE001 - a sink must not raise, nor stop us if it does
             report(f"delivering to {self.sink.name}", error)
             held.faults += 1
@@ -348,6 +349,13 @@ class Courier(Generic[T]):
             source.close()
         self._sources.clear()
         self.sink.close()
+
+
+def _readable(outcome: Outcome) -> Outcome:
+    """The same without control characters: what a receiver says comes on the user's terminal."""
+    if isinstance(outcome, Accepted) or outcome.reason.isprintable():
+        return outcome
+    return replace(outcome, reason=printable(outcome.reason, len(outcome.reason)))
 
 
 def _whole(batch: Batch[T]) -> list[Batch[T]]:
