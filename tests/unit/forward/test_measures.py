@@ -141,4 +141,3 @@ def test_of_runs_whose_folders_are_removed_the_sum_stays(
         shutil.rmtree(bot.folder.path)
         meter.look([], {})
         assert told(list(meter.readings))["forward.accepted['list']"] == 100 * (number + 1)
-    assert meter._of_runs == {}

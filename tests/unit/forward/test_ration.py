@@ -10,7 +10,7 @@ import pytest
 from tests.support.fakes import ListSink, MemoryCursors, SteppingClock
 from tests.unit.forward.builders import Bot, taken
 from tradespan.core.process import process_start
-from tradespan.core.records import Kind
+from tradespan.core.records import Kind, Span
 from tradespan.forward.courier import Courier, Restraint
 from tradespan.forward.ration import Ration
 from tradespan.forward.source import BatchLimits
@@ -30,8 +30,8 @@ def end(bot: Bot) -> RunFolder:
 
 
 def work(
-    sink: ListSink, clock: SteppingClock, rate: float | None = 100.0, wall: float = BEGAN
-) -> Courier:
+    sink: ListSink[Span], clock: SteppingClock, rate: float | None = 100.0, wall: float = BEGAN
+) -> Courier[Span]:
     ration = Ration(rate, now=clock.seconds, wall=lambda: wall)
     return Courier(
         sink,
@@ -44,7 +44,7 @@ def work(
     )
 
 
-def rounds(courier: Courier, folders: list[RunFolder], count: int = 20) -> None:
+def rounds(courier: Courier[Span], folders: list[RunFolder], count: int = 20) -> None:
     for _ in range(count):
         courier.work(folders)
 
@@ -57,7 +57,7 @@ def clock() -> SteppingClock:
 def test_what_was_left_is_delivered_so_much_a_second(tmp_path: Path, clock: SteppingClock) -> None:
     bot = Bot(tmp_path)
     bot.record(1_000)
-    folder, sink = end(bot), ListSink()
+    folder, sink = end(bot), ListSink[Span]()
     courier = work(sink, clock)
     rounds(courier, [folder])
     first = len(sink.records)
@@ -70,7 +70,7 @@ def test_what_was_left_is_delivered_so_much_a_second(tmp_path: Path, clock: Step
 def test_all_of_it_arrives(tmp_path: Path, clock: SteppingClock) -> None:
     bot = Bot(tmp_path)
     ids = bot.record(1_000)
-    folder, sink = end(bot), ListSink()
+    folder, sink = end(bot), ListSink[Span]()
     courier = work(sink, clock)
     for _ in range(30):
         rounds(courier, [folder])
@@ -85,7 +85,7 @@ def test_a_run_that_lives_does_not_wait_for_one_that_was_left(
     left.record(1_000, name="then")
     old = end(left)
     lives.record(1_000, name="now")
-    sink = ListSink()
+    sink = ListSink[Span]()
     rounds(work(sink, clock), [old, lives.folder])
     assert sum(span.name == "now" for span in sink.records) == 1_000
     assert sum(span.name == "then" for span in sink.records) < 300
@@ -96,7 +96,7 @@ def test_a_run_that_ends_while_it_is_served_is_not_rationed(
 ) -> None:
     bot = Bot(tmp_path)
     bot.record(10)
-    sink = ListSink()
+    sink = ListSink[Span]()
     courier = work(sink, clock)
     rounds(courier, [bot.folder])
     bot.record(990)
@@ -109,8 +109,8 @@ def test_what_was_written_after_the_agent_began_was_not_left(
 ) -> None:
     bot = Bot(tmp_path)
     bot.record(1_000)
-    folder, sink = end(bot), ListSink()
-    before = os.stat(folder.path).st_mtime - 60
+    folder, sink = end(bot), ListSink[Span]()
+    before = folder.path.stat().st_mtime - 60
     rounds(work(sink, clock, wall=before), [folder])
     assert len(sink.records) == 1_000
 
@@ -118,7 +118,7 @@ def test_what_was_written_after_the_agent_began_was_not_left(
 def test_without_a_rate_nothing_waits(tmp_path: Path, clock: SteppingClock) -> None:
     bot = Bot(tmp_path)
     bot.record(1_000)
-    folder, sink = end(bot), ListSink()
+    folder, sink = end(bot), ListSink[Span]()
     rounds(work(sink, clock, rate=None), [folder])
     assert len(sink.records) == 1_000
 
@@ -128,7 +128,7 @@ def test_a_bot_that_lives_and_has_recorded_nothing_yet_was_not_left(
 ) -> None:
     folder = RunFolder(tmp_path)
     folder.describe(pid=os.getpid(), pid_start=process_start(os.getpid()))
-    sink = ListSink()
+    sink = ListSink[Span]()
     courier = work(sink, clock)
     rounds(courier, [folder])
     bot = Bot(tmp_path)
@@ -142,7 +142,7 @@ def test_another_run_in_a_folder_that_was_left_is_not_rationed(
 ) -> None:
     bot = Bot(tmp_path)
     bot.record(10)
-    folder, sink = end(bot), ListSink()
+    folder, sink = end(bot), ListSink[Span]()
     courier = work(sink, clock)
     rounds(courier, [folder])
     folder.describe(pid=os.getpid(), pid_start=process_start(os.getpid()))
