@@ -24,6 +24,7 @@ from tradespan.forward.backlog import DEFAULT_THRESHOLD, BacklogWatch, Queue, Wa
 from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier
 from tradespan.forward.death import DeathWatch, held_back, tables
+from tradespan.forward.leftovers import remove_unfinished
 from tradespan.forward.measures import Meter
 from tradespan.forward.orphans import as_number, is_orphan
 from tradespan.forward.post import Destination, Post
@@ -343,7 +344,9 @@ class Agent:
 
 
 def _fold(folder: RunFolder) -> None:
-    """Add up the metric pages of workers that are gone, if there are many."""
+    """Add up the metric pages of workers that are gone, if there are many; remove what they left."""
+    with guarded(f"leftovers: {folder.path.name}"):
+        remove_unfinished(folder)
     with guarded(f"metric pages: {folder.path.name}"):
         fold_dead_pages(folder.path, folder.metric_pages)
 
