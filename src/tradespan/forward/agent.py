@@ -344,7 +344,7 @@ class Agent:
 
 
 def _fold(folder: RunFolder) -> None:
-    """Add up the metric pages of workers that are gone, if there are many; remove what they left."""
+    """Add up the metric pages of workers that are gone, if many; remove what they left."""
     with guarded(f"leftovers: {folder.path.name}"):
         remove_unfinished(folder)
     with guarded(f"metric pages: {folder.path.name}"):

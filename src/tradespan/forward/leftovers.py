@@ -1,4 +1,4 @@
-"""What a process left that was killed while it made a segment: up to 16 MiB that nobody will use."""
+"""What a process left that was killed while it made a segment: up to 16 MiB for nothing."""
 
 from __future__ import annotations
 

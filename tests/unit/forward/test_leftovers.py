@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
 from tests.unit.forward.builders import Bot
 from tests.unit.forward.roots import Root
 from tradespan.forward.leftovers import remove_unfinished
