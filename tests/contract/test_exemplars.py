@@ -63,6 +63,7 @@ def check_exemplars(desk: Desk) -> None:
             assert span.name.endswith(f".{name}")
             assert span.duration == exemplar["value_ns"] > 0, "no start of a call"
             assert (span.status == "UNSET") == (name != "failing")
+            assert found[name]["buckets"][exemplar["bucket"]] > 0, "it is one of those counted"
 
 
 def test_exemplars_of_a_run_are_kept_calls_that_the_store_has(desk: Desk) -> None:

@@ -20,7 +20,7 @@ from tradespan.config import Config, OtlpHttp
 from tradespan.config.model import OtlpDestination, OtlpGrpc
 from tradespan.core.delivery import Cursor
 from tradespan.core.records import Kind
-from tradespan.forward.books import Books, add_up
+from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier, Restraint, RetryPolicy
 from tradespan.forward.cursors import FileCursors
 from tradespan.forward.post import Destination
@@ -43,6 +43,10 @@ LIMITS: dict[Protocol, BatchLimits] = {
     "json": BatchLimits(bytes=2 * 1024 * 1024),
     "grpc": BatchLimits(bytes=1024 * 1024),
 }
+
+
+_LOOKS = 8
+"""At books that do not balance while cursors move."""
 
 
 def build_courier(config: Config, destination: Destination) -> Courier[Any] | None:
@@ -142,7 +146,26 @@ def read_books(folder: RunFolder) -> Books:
     Raises:
         StoreError: The store cannot be read.
     """
-    return add_up(folder, read_cursors(folder))
+    return look_at_books(folder)[0]
+
+
+def look_at_books(folder: RunFolder) -> tuple[Books, dict[str, Cursor]]:
+    """The same, and the cursors that they stand for.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    keeper, cursors = Bookkeeper(folder), read_cursors(folder)
+    looks = 0
+    while True:
+        books, before = keeper.add_up(cursors), cursors
+        looks += 1
+        if books.balanced or looks == _LOOKS:
+            return books, before
+        # Whoever forwards deletes a segment when he has kept his cursors, maybe since we read them.
+        cursors = read_cursors(folder)
+        if cursors == before:
+            return books, before
 
 
 def read_cursors(folder: RunFolder) -> dict[str, Cursor]:

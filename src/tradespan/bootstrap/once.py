@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tradespan.bootstrap.agent import Occupied, build_place_agent, take_locks, waiting_records
-from tradespan.bootstrap.couriers import read_books, read_cursors
+from tradespan.bootstrap.couriers import look_at_books, read_cursors
 from tradespan.bootstrap.places import Place
 from tradespan.config import Config, override_config
 from tradespan.core.errors import TradespanError
@@ -147,8 +147,7 @@ def _count(lines: dict[str, Line], folders: list[RunFolder], sign: int) -> None:
     """Add, or take away, what the folders' cursors say by now."""
     for folder in folders:
         try:
-            cursors = read_cursors(folder)
-            books = read_books(folder) if sign > 0 else None
+            books, cursors = look_at_books(folder) if sign > 0 else (None, read_cursors(folder))
         except TradespanError:  # a store that cannot be read: the agent tells why
             continue
         for name, cursor in cursors.items():

@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tradespan.bootstrap.couriers import read_cursors
+from tradespan.bootstrap.couriers import look_at_books
 from tradespan.bootstrap.places import Holder, Place
 from tradespan.core.delivery import Cursor
 from tradespan.core.errors import TradespanError
 from tradespan.core.process import is_alive
 from tradespan.forward.backlog import find_oldest
-from tradespan.forward.books import Books, add_up
+from tradespan.forward.books import Books
 from tradespan.forward.letters import Letter, read_letters
 from tradespan.forward.parking import PARKED
 from tradespan.pages.counters import Page
@@ -140,8 +140,7 @@ def look_at_run(folder: RunFolder) -> RunStatus:
     cursors: dict[str, Cursor] = {}
     books, problem = None, ""
     try:
-        cursors = read_cursors(folder)
-        books = add_up(folder, cursors)
+        books, cursors = look_at_books(folder)
     except (OSError, TradespanError) as error:
         problem = str(error)
     status = RunStatus(folder, _state(folder, pages), pages, cursors, books, problem)

@@ -147,8 +147,9 @@ def look(root: Path) -> Look:
     """Read all pages of a root's runs."""
     now = time.time_ns()
     folders = list(run_folders(root))
-    readings = [reading for folder in folders for reading in read_metric_pages(folder.metric_pages)]
+    # Before the pages: what an exemplar stands for is counted in them then.
     exemplars = merge_exemplars([read_exemplars(folder.path) for folder in folders])
+    readings = [reading for folder in folders for reading in read_metric_pages(folder.metric_pages)]
     totals = merge(function for reading in readings for function in reading.functions)
     notes = [problem for reading in readings for problem in reading.problems]
     if len(notes) > _NOTES:

@@ -52,7 +52,7 @@ class LaneBook:
     damaged: int = 0
     """Bytes that did not validate."""
     segments: int = 0
-    """Segments begun to be read, or discarded."""
+    """Segments begun to be read, or discarded; less those that went before their end was read."""
     ordinal: int = 0
     """The highest ordinal among them."""
     other: dict[int, int] = field(default_factory=dict)
@@ -112,10 +112,13 @@ class Cursor:
     what it held is what the sink misses. Not given for positions of an earlier version."""
     kind: Kind = Kind.SPAN
     """Kind of record that the sink takes."""
+    unfinished: set[str] = field(default_factory=set)
+    """Names of segments that were begun, and not read to where nothing will ever follow. Such a one
+    is not deleted by us: when it is gone, so are records. Empty in what an earlier version kept."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for whoever keeps it."""
-        return {**asdict(self), "kind": int(self.kind)}
+        return {**asdict(self), "kind": int(self.kind), "unfinished": sorted(self.unfinished)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Cursor:
@@ -132,6 +135,7 @@ class Cursor:
             books,
             passed,
             Kind(content.get("kind", Kind.SPAN)),
+            {str(name) for name in content.get("unfinished", ())},
         )
 
 

@@ -16,12 +16,11 @@ from tradespan.core.clock import Clock, SystemClock
 from tradespan.core.delivery import Cursor, LaneBook
 from tradespan.core.errors import SpoolError
 from tradespan.core.guard import guarded
-from tradespan.core.records import Kind
 from tradespan.forward.courier import Courier
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import SegmentName
 from tradespan.spool.reader import SegmentReader, smaller_threshold
-from tradespan.wire.codec import decode_span
+from tradespan.spool.survey import read_time
 
 logger = logging.getLogger("tradespan")
 
@@ -29,10 +28,12 @@ DEFAULT_THRESHOLD = 8_000
 """Undelivered records, where neither the run nor a function of it says otherwise."""
 THRESHOLD = "queue_warning_threshold"
 """Key of a run's description."""
-_ROWS = 16
-"""Rows that are looked through for the oldest record: a pool of workers may have hundreds."""
-_FIRST_RECORD = 64 * 1024
-"""Bytes in which the next record stands, behind the sites that it needs."""
+_LOOKED_THROUGH = 1 << 20
+"""Bytes that are read for the oldest record: a pool of workers may have hundreds of rows, and a
+sink's kind may be rare among others."""
+_READ_AT_ONCE = 64 * 1024
+_LEAST = 4096
+"""What opening a segment counts for."""
 _SECOND = 1_000_000_000
 
 
@@ -228,31 +229,48 @@ def count_roughly(folder: RunFolder, cursor: Cursor) -> int:
 
 
 def find_oldest(folder: RunFolder, cursor: Cursor, finished: frozenset[str]) -> int | None:
-    """When the oldest record was made that a sink has not taken; nanoseconds UTC."""
-    first: dict[str, SegmentName] = {}
+    """When the oldest record was made that a sink has not taken; nanoseconds UTC.
+
+    None where none was found in what may be read for it.
+    """
+    rows: dict[str, list[SegmentName]] = {}
     for name in folder.segments():
         if str(name) not in finished:
-            first.setdefault(name.row, name)
-    looked = [
-        _first_time(folder, name, cursor.positions.get(str(name), 0))
-        for name in list(first.values())[:_ROWS]
-    ]
-    return min((time for time in looked if time is not None), default=None)
+            rows.setdefault(name.row, []).append(name)
+    found, room = [], _LOOKED_THROUGH
+    for names in rows.values():
+        made, room = _first_time(folder, names, cursor, room)
+        found += [] if made is None else [made]
+    return min(found, default=None)
 
 
-def _first_time(folder: RunFolder, name: SegmentName, offset: int) -> int | None:
-    try:
-        reader = SegmentReader(folder.path / str(name), learn_sites=False)
-    except (OSError, SpoolError):
-        return None
-    try:
-        records = reader.read(offset, _FIRST_RECORD).records
-        spans = (decode_span(each.payload) for each in records if each.kind == Kind.SPAN)
-        return next((span.end for span in spans), None)
-    except Exception:  # noqa: BLE001 - bytes of a file may be anything: the age is left out then
-        return None
-    finally:
-        reader.close()
+def _first_time(
+    folder: RunFolder, names: list[SegmentName], cursor: Cursor, room: int
+) -> tuple[int | None, int]:
+    """When the first record of its kind was made behind a row's cursor, and the bytes left."""
+    for name in names:
+        if room <= 0:
+            break
+        try:
+            reader = SegmentReader(folder.path / str(name), learn_sites=False)
+        except (OSError, SpoolError):
+            continue
+        try:
+            offset = cursor.positions.get(str(name), 0)
+            while room > 0:
+                stretch = reader.read(offset, _READ_AT_ONCE)
+                room -= max(stretch.end - offset, _LEAST)
+                first = next((each for each in stretch.records if each.kind == cursor.kind), None)
+                if first is not None:
+                    return read_time(first), room
+                if stretch.finished or stretch.end <= offset:
+                    break
+                offset = stretch.end
+        except OSError:
+            continue
+        finally:
+            reader.close()
+    return None, room
 
 
 def _in_words(seconds: float) -> str:

@@ -13,12 +13,12 @@ from the other terms: what does not add up is unaccounted. A number that was dra
 is nowhere is one of two things. It is *interrupted*, and not recorded, if its call never returned:
 the process died in it, or is in it now. It is *lost* if there is a sign of loss in its row (a
 writer's lane): bytes that did not validate, a segment of the row missing, or a later record
-acknowledged than any that was found. In a row with a sign of loss every such number counts as lost,
-also those that were interrupted.
+written than any that was found. In a row with a sign of loss every such number counts as lost, also
+those that were interrupted.
 
 What cannot be seen: a loss in a row whose counter page is gone too, behind the last record that
-some sink has read or that is still there. Where threads raced for the page's last store, as many
-records as there were threads may be missing from `recorded` then.
+some sink has read or that is still there; and what FORMAT.md's rule 4 names. Where threads raced
+for the page's last store, as many records as there were threads may be missing from `recorded`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tradespan.core.errors import SpoolError
 from tradespan.core.records import Kind
 from tradespan.forward.amends import PURGED, Amend, read_amends
 from tradespan.forward.counting import SegmentCount
-from tradespan.forward.source import book_discarded
+from tradespan.forward.source import book_discarded, book_vanished, find_vanished
 from tradespan.pages.counters import LaneCounters, Page
 from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.folder import RunFolder
@@ -135,6 +135,7 @@ class _Row:
     found: int = 0
     """Records that some sink has read or that are on disk."""
     damaged: int = 0
+    segments: int = 0
     gap_in_segments: bool = False
 
     def learn(self, book: LaneBook) -> None:
@@ -142,7 +143,8 @@ class _Row:
         self.highest = max(self.highest, book.highest)
         self.found = max(self.found, book.read)
         self.damaged = max(self.damaged, book.damaged)
-        self.gap_in_segments = self.gap_in_segments or book.ordinal > book.segments
+        self.segments = max(self.segments, book.segments)
+        self.gap_in_segments |= book.ordinal > book.segments
 
 
 def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
@@ -156,8 +158,8 @@ def _add_row(total: LaneBooks, row: _Row, counters: LaneCounters, alive: bool) -
     elsewhere = counters.in_memory + counters.overflow
     highest = max(row.highest, counters.acknowledged, row.found + elsewhere)
     missing = highest - row.found - elsewhere
-    unseen = counters.acknowledged - row.highest
-    lost = bool(row.damaged) or row.gap_in_segments or unseen > elsewhere
+    gap = row.gap_in_segments or counters.segments > row.segments
+    lost = bool(row.damaged) or gap or counters.highest_written > row.highest
     interrupted = 0 if lost else missing
     total.interrupted += interrupted
     # The last two were discarded before they had a number.
@@ -201,16 +203,19 @@ class Bookkeeper:
     def _read_rests(
         self,
         cursors: Mapping[str, Cursor],
-        segments: Iterable[SegmentName],
-        discarded: Iterable[DiscardedSegment],
+        segments: list[SegmentName],
+        discarded: list[DiscardedSegment],
     ) -> dict[str, _Rest]:
         """What lies on disk behind each cursor. All see the segments as of the same moment."""
         rests = {
             sink: _Rest(cursor, {row: book.copy() for row, book in cursor.books.items()})
             for sink, cursor in cursors.items()
         }
-        for left in discarded:
-            for rest in rests.values():
+        there = {str(name) for name in segments} | {str(left.segment) for left in discarded}
+        for rest in rests.values():
+            for gone in find_vanished(rest.cursor.unfinished - there, self._folder):
+                book_vanished(rest.books.setdefault(gone.row, LaneBook()))
+            for left in discarded:
                 rest.add_discarded(left)
         used: set[tuple[str, int]] = set()
         for name in segments:

@@ -16,6 +16,7 @@ from typing import Any
 from tradespan.core.delivery import Batch, Slice
 from tradespan.core.process import process_start
 from tradespan.core.records import Kind
+from tradespan.spool.checksums import CRC32
 from tradespan.spool.folder import private_folder, replace_json
 from tradespan.spool.layout import (
     HEADER_SIZE,
@@ -24,6 +25,7 @@ from tradespan.spool.layout import (
     pack_end,
     pack_frame,
     pack_header,
+    seed_of,
 )
 from tradespan.wire.codec import encode_record
 
@@ -71,19 +73,20 @@ def park_batch(batch: Batch[Any], sink: str, reason: str, refused: int | None = 
 
 def _write(path: Path, writer: bytes, part: Slice[Any], kind: Kind) -> None:
     lane = int(part.origin.lane)
-    frames = [pack_frame(0, Kind.RESOURCE, lane, encode_record(part.origin.resource))]
+    checked = CRC32, seed_of(writer)
+    frames = [pack_frame(0, Kind.RESOURCE, lane, encode_record(part.origin.resource), *checked)]
     numbers = {getattr(record, "site", 0) for record in part.records}
     frames += [
-        pack_frame(0, Kind.SITE, lane, encode_record(site))
+        pack_frame(0, Kind.SITE, lane, encode_record(site), *checked)
         for number, site in part.sites.items()
         if number in numbers
     ]
     frames += [
-        pack_frame(place, kind, lane, encode_record(record))
+        pack_frame(place, kind, lane, encode_record(record), *checked)
         for place, record in enumerate(part.records, start=1)
     ]
     body = b"".join(frames)
-    body += pack_end(HEADER_SIZE + len(body), lane)
+    body += pack_end(HEADER_SIZE + len(body), lane, *checked)
     name = SegmentName.parse(path.name)
     assert name is not None
     header = SegmentHeader(
@@ -96,6 +99,7 @@ def _write(path: Path, writer: bytes, part: Slice[Any], kind: Kind) -> None:
         created_monotonic=time.monotonic_ns(),
         capacity=HEADER_SIZE + len(body),
         closed=True,
+        seed=checked[1],
     )
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -115,6 +116,13 @@ class FolderSource(Generic[T]):
         )
         present = {str(name) for name in [*names, *discarded]} | self._taken
         ahead = reading.ahead
+        missing = standing.unfinished - present - {str(each.segment) for each in discarded}
+        vanished = find_vanished(missing, self.folder)
+        for name in vanished:
+            book_vanished(reading.book(name))
+        # Not the others: the folder could not be listed, or changed while it was.
+        present |= missing - {str(name) for name in vanished}
+        ahead.unfinished = standing.unfinished & present
         ahead.positions = {k: v for k, v in standing.positions.items() if k in present}
         for each in discarded:
             self._book_discarded(each, reading)
@@ -123,8 +131,10 @@ class FolderSource(Generic[T]):
             if self._until is None or str(name) in self._until:
                 self._read_segment(name, reading)
         if not reading.slices:
-            # Damage that was passed over has to be remembered, or a restart would not know of it.
-            self.accept(ahead, unsaved=self.unsaved or ahead.books != standing.books)
+            # Damage that was passed over has to be remembered, or a restart would not know of it;
+            # and that a segment is finished, before it is deleted.
+            moved = ahead.books != standing.books or ahead.unfinished != standing.unfinished
+            self.accept(ahead, unsaved=self.unsaved or moved)
             return None
         ahead.accepted += reading.records
         self.folder.held[self] = frozenset(part.segment for part in reading.slices)
@@ -195,6 +205,8 @@ class FolderSource(Generic[T]):
         self.queue_warning_threshold = smaller_threshold(
             self.queue_warning_threshold, reader.queue_warning_threshold
         )
+        if not stretch.finished:
+            reading.ahead.unfinished.add(text)
         if known is not None and stretch.end == known and not stretch.finished:
             return False
         book = reading.book(name)
@@ -214,6 +226,7 @@ class FolderSource(Generic[T]):
         reading.records += len(part.records)
         reading.bytes += stretch.end - stretch.start
         if stretch.finished:
+            reading.ahead.unfinished.discard(text)
             self._ending.add(text)
             self._readers.pop(text).close()
         return not stretch.finished and stretch.end > stretch.start
@@ -272,6 +285,21 @@ def book_discarded(book: LaneBook, each: DiscardedSegment, cursor: Cursor) -> No
     if name not in cursor.positions:
         book.segments += 1
         book.ordinal = max(book.ordinal, each.segment.ordinal)
+
+
+def find_vanished(unfinished: set[str], folder: RunFolder) -> list[SegmentName]:
+    """Of segments that were not finished and not listed, those that somebody took away."""
+    names = {name: SegmentName.parse(name) for name in unfinished}
+    gone = [name for key, name in names.items() if name and not os.path.lexists(folder.path / key)]
+    if gone:
+        discarded = {each.segment for each in folder.contents()[1]}
+        gone = [name for name in gone if name not in discarded]
+    return gone
+
+
+def book_vanished(book: LaneBook) -> None:
+    """A segment is gone that the sink was in the middle of: the row has a gap from now on."""
+    book.segments -= 1
 
 
 def _complete(cursor: Cursor, folder: RunFolder) -> dict[str, dict[int, int]]:

@@ -65,10 +65,10 @@ class PassedOver:
     ) -> None:
         """Count a call that raised; write it if that was an error."""
         with guard.guarded("watching"):
-            failed = isinstance(error, Exception)
-            count_raised(recorder.cells_of(self._plan), recorder.monotonic() - began, failed)
+            failed, ended = isinstance(error, Exception), recorder.monotonic()
+            count_raised(recorder.cells_of(self._plan), ended - began, failed)
             if failed:
-                self.write(recorder, outer, call, began, error)
+                self.write(recorder, outer, call, began, ended, error)
 
     def write(
         self,
@@ -76,11 +76,11 @@ class PassedOver:
         outer: Any,
         call: Call,
         began: int,
+        ended: int,
         error: BaseException | None = None,
     ) -> None:
-        """The span of a call that is over."""
+        """The span of a call that is over. It took as long as was counted: by the same readings."""
         with guard.guarded("a late span"):
-            ended = recorder.monotonic()
             span = self._begin(recorder, outer, *call)
             if span is None:
                 return

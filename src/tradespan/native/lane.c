@@ -151,6 +151,7 @@ typedef struct {
     PyObject *slow;     /* (site, frame): whatever it takes until the frame is safe */
     PyObject *too_long; /* the exception for over 1 MiB */
     Checksum checksum;  /* of its frames */
+    uint32_t seed;      /* of their checksums */
     unsigned char lane;
 } Lane;
 
@@ -164,11 +165,12 @@ acknowledge(Lane *self, uint64_t word)
 static PyObject *
 lane_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"lane", "counter", "encode", "slow", "too_long", "checksum", NULL};
+    static char *names[] = {"lane", "counter", "encode", "slow", "too_long", "checksum", "seed", NULL};
     unsigned char lane, checksum = 1;
+    unsigned int seed = 0;
     PyObject *counter, *encode, *slow, *too_long;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "bOOOO|b", names, &lane, &counter, &encode, &slow,
-                                     &too_long, &checksum))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "bOOOO|bI", names, &lane, &counter, &encode, &slow,
+                                     &too_long, &checksum, &seed))
         return NULL;
     if (checksum != 1 && checksum != 2) {
         PyErr_Format(PyExc_ValueError, "there is no checksum %d", checksum);
@@ -183,6 +185,7 @@ lane_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     self->lane = lane;
     self->checksum = checksum == 1 ? crc32_of : crc32c_of;
+    self->seed = seed;
     self->word = SEQUENCE_STEP | lane;
     self->encode = Py_NewRef(encode);
     self->slow = Py_NewRef(slow);
@@ -232,7 +235,7 @@ write_draft(Lane *self, long kind, PyObject *site, Draft *draft)
     uint64_t word = self->word | (uint64_t)kind << 8;
     self->word += SEQUENCE_STEP;
     uint32_t length = (uint32_t)size;
-    uint32_t seed = (uint32_t)(word ^ word >> 32);
+    uint32_t seed = (uint32_t)(word ^ word >> 32) ^ self->seed;
     uint32_t checksum = self->checksum(frame + FRAME_HEADER, (size_t)size, seed);
     memcpy(frame, &length, 4);
     memcpy(frame + 4, &checksum, 4);
@@ -545,13 +548,19 @@ lane_count_in(Lane *self, PyObject *counter)
 }
 
 PyDoc_STRVAR(lane_restart_doc,
-             "restart(counter)\n\nBegin as a new writer: numbers from 1, no place, another counter.");
+             "restart(counter, seed=0)\n\nBegin as a new writer: numbers from 1, no place, another counter and "
+             "seed.");
 
 static PyObject *
-lane_restart(Lane *self, PyObject *counter)
+lane_restart(Lane *self, PyObject *args)
 {
+    PyObject *counter;
+    unsigned int seed = 0;
+    if (!PyArg_ParseTuple(args, "O|I", &counter, &seed))
+        return NULL;
     PyObject *result = change_counter(self, counter, 0);
     if (result != NULL) {
+        self->seed = seed;
         self->word = SEQUENCE_STEP | self->lane;
         Py_CLEAR(self->place);
         Py_CLEAR(self->declared);
@@ -602,12 +611,12 @@ static PyMethodDef lane_methods[] = {
     {"record", (PyCFunction)(void (*)(void))lane_record, METH_FASTCALL, lane_record_doc},
     {"use", (PyCFunction)(void (*)(void))lane_use, METH_FASTCALL, lane_use_doc},
     {"count_in", (PyCFunction)lane_count_in, METH_O, lane_count_in_doc},
-    {"restart", (PyCFunction)lane_restart, METH_O, lane_restart_doc},
+    {"restart", (PyCFunction)lane_restart, METH_VARARGS, lane_restart_doc},
     {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot lane_slots[] = {
-    {Py_tp_doc, "Lane(lane, counter, encode, slow, too_long, checksum=1)\n\nThe fast way of one lane's records."},
+    {Py_tp_doc, "Lane(lane, counter, encode, slow, too_long, checksum=1, seed=0)\n\nThe fast way of one lane's records."},
     {Py_tp_new, lane_new},
     {Py_tp_dealloc, lane_dealloc},
     {Py_tp_traverse, lane_traverse},

@@ -23,10 +23,21 @@ MAGIC = b"tspage\r\n"
 VERSION = 1
 HEADER_SIZE = 64
 LANES = 2
-CELLS = ("acknowledged", "in_memory", "recovered", "overflow", "unencodable", "oversize")
-"""Per lane. `acknowledged`: the word (FORMAT.md) of the latest record whose call returned; the last
-three are records discarded, by reason."""
-DISCARD_REASONS = CELLS[3:]
+CELLS = (
+    "acknowledged",
+    "in_memory",
+    "recovered",
+    "overflow",
+    "unencodable",
+    "oversize",
+    "kept",
+    "written",
+    "segments",
+)
+"""Per lane. `acknowledged`: the word (FORMAT.md) of the latest record whose call returned; from
+`overflow` on, records discarded, by reason; the last three are the highest of their kind."""
+DISCARD_REASONS = CELLS[3:6]
+_HIGHEST = CELLS[6:]
 
 _HEADER = struct.Struct("<8sHHHHI4xQQ16s4x")
 _U32 = struct.Struct("<I")
@@ -62,6 +73,18 @@ class LaneCounters(NamedTuple):
     """Records that had a number, and were dropped because memory was full."""
     unencodable: int = 0
     oversize: int = 0
+    kept: int = 0
+    """The highest sequence number of a record that was ever kept in memory."""
+    written: int = 0
+    """The highest one known to be in a segment, as of the last time that memory was used."""
+    segments: int = 0
+    """The ordinal of the latest segment."""
+
+    @property
+    def highest_written(self) -> int:
+        """The highest sequence number that has to be in a segment."""
+        # What was acknowledged and never kept in memory was written.
+        return max(self.written, self.acknowledged if self.acknowledged > self.kept else 0)
 
     @property
     def discarded(self) -> dict[str, int]:
@@ -110,7 +133,10 @@ class CounterPage:
         self._cells = memoryview(mapped)[HEADER_SIZE:].cast("Q")
         # Moved after the change: a signal handler may count meanwhile, there or here.
         for place, count in enumerate(before.tolist()):
-            if place % len(CELLS) != _INDEX["acknowledged"]:
+            cell = CELLS[place % len(CELLS)]
+            if cell in _HIGHEST:
+                self.raise_to(place // len(CELLS), cell, count)
+            elif cell != "acknowledged":
                 self._cells[place] += count
 
     @property
@@ -128,6 +154,12 @@ class CounterPage:
         place = lane * len(CELLS) + _INDEX[cell]
         # No call between load and store: the interpreter switches threads at calls only.
         self._cells[place] += amount
+
+    def raise_to(self, lane: int, cell: str, value: int) -> None:
+        """Remember the highest of what was given; as `add`."""
+        place = lane * len(CELLS) + _INDEX[cell]
+        if value > self._cells[place]:  # noqa: PLR1730 - as in `add`: `max` would be a call
+            self._cells[place] = value
 
     def read(self, lane: int) -> LaneCounters:
         """The lane's cells now."""

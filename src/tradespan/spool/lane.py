@@ -59,8 +59,8 @@ class FastLane(Protocol):
         """Acknowledge in another cell from now on, with what was acknowledged before."""
         ...
 
-    def restart(self, counter: memoryview, /) -> None:
-        """Begin as a new writer: numbers from 1, no place, another counter."""
+    def restart(self, counter: memoryview, seed: int = 0, /) -> None:
+        """Begin as a new writer: numbers from 1, no place, another counter and seed."""
         ...
 
 
@@ -96,14 +96,14 @@ class SpanLane(FastLane, Protocol):
 class PureLane:
     """Drawing a number and copying a frame are one C call each; nothing else can be seen."""
 
-    __slots__ = ("_acknowledged", "_appends", "_lane", "_slow", "_words")
+    __slots__ = ("_acknowledged", "_appends", "_lane", "_seed", "_slow", "_words")
 
-    def __init__(self, lane: int, counter: memoryview, slow: Slow) -> None:
+    def __init__(self, lane: int, counter: memoryview, slow: Slow, seed: int = 0) -> None:
         self._lane = lane
         self._slow = slow
         self._acknowledged = counter
         self._appends: dict[int, Append] = {}
-        self.restart(counter)
+        self.restart(counter, seed)
 
     def append(self, kind: int, site: int, payload: bytes, /) -> None:
         size = len(payload)
@@ -112,7 +112,7 @@ class PureLane:
         except KeyError:
             pack = make_packer(size)
         word = next(self._words) | kind << 8
-        frame = pack(size, crc32(payload, word ^ word >> 32), word, payload)
+        frame = pack(size, crc32(payload, word ^ word >> 32 ^ self._seed), word, payload)
         try:
             self._appends[site](frame)
         except (KeyError, ValueError):
@@ -134,18 +134,22 @@ class PureLane:
         before, self._acknowledged = self._acknowledged, counter
         counter[0] = max(counter[0], before[0])
 
-    def restart(self, counter: memoryview, /) -> None:
+    def restart(self, counter: memoryview, seed: int = 0, /) -> None:
         self._appends = {}
+        self._seed = seed
         # Counts in steps of the word's sequence field, so that drawing a number is the word.
         self._words = itertools.count(_FIRST_NUMBER | self._lane, _FIRST_NUMBER)
         self._acknowledged = counter
 
 
-def make_lane(lane: int, counter: memoryview, slow: Slow, checksum: int = CRC32) -> FastLane:
+def make_lane(
+    lane: int, counter: memoryview, slow: Slow, checksum: int = CRC32, seed: int = 0
+) -> FastLane:
     """The native one, where there is one; the other knows no checksum but CRC-32."""
     if native.module is None:
-        return PureLane(lane, counter, slow)
-    made: FastLane = native.module.Lane(lane, counter, _encode, slow, PayloadTooLong, checksum)
+        return PureLane(lane, counter, slow, seed)
+    kinds = _encode, slow, PayloadTooLong
+    made: FastLane = native.module.Lane(lane, counter, *kinds, checksum, seed)
     return made
 
 

@@ -23,7 +23,7 @@ END_SIZE = FRAME_HEADER_SIZE + 8
 STATE_OFFSET = 12
 OPEN, CLOSED = 0, 1
 
-_HEADER = struct.Struct("<8sHHBBBB16sIIQQQQ20x")
+_HEADER = struct.Struct("<8sHHBBBB16sIIQQQQI16x")
 _FRAME = struct.Struct("<IIQ")
 _U32 = struct.Struct("<I")
 _NAME = re.compile(r"([0-9]{19})-([0-9a-f]{32})-([oe])-([0-9]{6,10})\.seg")
@@ -46,10 +46,12 @@ class SegmentHeader(NamedTuple):
     """Nanoseconds, UTC."""
     created_monotonic: int
     capacity: int
-    """Bytes allocated for the file."""
+    """Bytes allocated for the file; 0 where it grows by what is written."""
     closed: bool = False
     checksum: int = CRC32
     """Of the frames: `spool.checksums`."""
+    seed: int = 0
+    """32 bits with which each of these checksums begins: of another writer, no frame is valid."""
 
 
 class SegmentName(NamedTuple):
@@ -112,6 +114,7 @@ def pack_header(header: SegmentHeader) -> bytes:
         header.created,
         header.created_monotonic,
         header.capacity,
+        header.seed,
     )
     state = bytes([CLOSED if header.closed else OPEN])
     packed = body + _U32.pack(zlib.crc32(body))
@@ -130,11 +133,11 @@ def unpack_header(data: bytes) -> SegmentHeader | str:
         return "the file does not begin like a segment"
     if not _is_whole(data):
         return "the header's checksum does not match"
-    _, version, size, state, lane, checksum, _, *facts = _HEADER.unpack_from(data)
+    _, version, size, state, lane, checksum, _, *facts, seed = _HEADER.unpack_from(data)
     known = checksum == CRC32 if version == 1 else version == 2 and checksum in checksums
     if not known or size != HEADER_SIZE or lane >= len(_LANES):
         return "the header names a layout that this tradespan does not know"
-    return SegmentHeader._make((facts[0], lane, *facts[1:], state == CLOSED, checksum))
+    return SegmentHeader._make((facts[0], lane, *facts[1:], state == CLOSED, checksum, seed))
 
 
 def _is_whole(data: bytes) -> bool:
@@ -177,7 +180,9 @@ def make_packer(size: int) -> Pack:
     return pack
 
 
-def pack_frame(sequence: int, kind: int, lane: int, payload: bytes, checksum: int = CRC32) -> bytes:
+def pack_frame(
+    sequence: int, kind: int, lane: int, payload: bytes, checksum: int = CRC32, seed: int = 0
+) -> bytes:
     """One whole frame, padded: what a single `mmap.write` appends.
 
     Raises:
@@ -186,17 +191,24 @@ def pack_frame(sequence: int, kind: int, lane: int, payload: bytes, checksum: in
     word = sequence << 16 | kind << 8 | lane
     size = len(payload)
     pack = frame_packers.get(size) or make_packer(size)
-    return pack(size, frame_checksum(payload, word, checksum), word, payload)
+    return pack(size, frame_checksum(payload, word, checksum, seed), word, payload)
 
 
-def pack_end(offset: int, lane: int, checksum: int = CRC32) -> bytes:
+def pack_end(offset: int, lane: int, checksum: int = CRC32, seed: int = 0) -> bytes:
     """The last frame of a closed segment: it names the offset at which it stands."""
-    return pack_frame(0, END_KIND, lane, offset.to_bytes(8, "little"), checksum)
+    return pack_frame(0, END_KIND, lane, offset.to_bytes(8, "little"), checksum, seed)
 
 
-def frame_checksum(payload: bytes | memoryview, word: int, checksum: int = CRC32) -> int:
+def frame_checksum(
+    payload: bytes | memoryview, word: int, checksum: int = CRC32, seed: int = 0
+) -> int:
     """What a frame with this payload and word has to carry."""
-    return checksums[checksum](payload, (word ^ word >> 32) & 0xFFFFFFFF)
+    return checksums[checksum](payload, (word ^ word >> 32 ^ seed) & 0xFFFFFFFF)
+
+
+def seed_of(writer: bytes) -> int:
+    """The seed of a new writer's frames: its identity is random."""
+    return int.from_bytes(writer[:4], "little")
 
 
 def frame_size(payload_size: int) -> int:

@@ -123,7 +123,8 @@ class SegmentReader:
         self._descriptor = _open_file(path)
         try:
             self.header = self._read_header()
-            self._lane, self._checksum = self.header.lane, self.header.checksum
+            self._lane = self.header.lane
+            self._checked = self.header.checksum, self.header.seed
             resource = self._read_resource()
         except BaseException:
             os.close(self._descriptor)
@@ -221,7 +222,7 @@ class SegmentReader:
             return None, word, size
         start = place + FRAME_HEADER_SIZE
         payload = data[start : start + length]
-        if frame_checksum(payload, word, self._checksum) != checksum:
+        if frame_checksum(payload, word, *self._checked) != checksum:
             return None
         return payload, word, size
 
@@ -283,14 +284,20 @@ class SegmentReader:
     def _damage_of_rest(self, offset: int, size: int) -> int:
         """How many bytes behind the last valid frame ought to be valid."""
         if self._is_closed():
-            last = os.pread(self._descriptor, END_SIZE, max(size - END_SIZE, 0))
-            whole = pack_end(max(size - END_SIZE, 0), self._lane, self._checksum)
-            cut = 0 if last == whole else END_SIZE
-            return max(size - offset, cut)
+            return max(size - offset, 0 if self._ends(size) else END_SIZE)
         # Half a frame is the call that never returned (FORMAT.md, rule 2).
         end = min(size, offset + SEARCH_BUDGET * _SCAN_SHARE)
         written = self._length_of_rest(offset, end)
-        return 0 if written <= FRAME_HEADER_SIZE + MAX_PAYLOAD else written
+        if written <= FRAME_HEADER_SIZE + MAX_PAYLOAD:
+            written = 0
+        cut = size < self.header.capacity and not self._ends(size)
+        return max(written, END_SIZE) if cut else written
+
+    def _ends(self, size: int) -> bool:
+        """Whether the last bytes of the file are a whole end frame."""
+        offset = max(size - END_SIZE, 0)
+        last = os.pread(self._descriptor, END_SIZE, offset)
+        return last == pack_end(offset, self._lane, *self._checked)
 
     def _length_of_rest(self, offset: int, end: int) -> int:
         """Bytes from `offset` to the last one that is not zero: zeros were never written."""

@@ -143,7 +143,7 @@ class OpenSegment:
     """A segment that this process generation writes; `append` is its place's `write`."""
 
     __slots__ = (
-        "_checksum",
+        "_checked",
         "_lane",
         "_lock",
         "_locks",
@@ -186,11 +186,11 @@ class OpenSegment:
                 self.place = _make_place(self._map)
         else:
             with make_file(self.path, 0, locks) as (descriptor, lock):
-                begin = pack_header(header) + first_frame
+                begin = pack_header(header._replace(capacity=0)) + first_frame
                 write_all(descriptor, begin, 0)
                 self.place = FilePlace(lock, len(begin), header.capacity - END_SIZE)
         self._lock = lock
-        self._lane, self._checksum = header.lane, header.checksum
+        self._lane, self._checked = header.lane, (header.checksum, header.seed)
         self.append: Append = self.place.write
         self.appends: dict[int, Append] = {0: self.append}
         """Number of a site that was declared in this segment → `append`: one look answers both
@@ -214,7 +214,7 @@ class OpenSegment:
         # First of all: an open native place keeps the mapping from being closed.
         end = self._end_of_frames(self.place.close())
         try:
-            os.pwrite(self._lock, pack_end(end, self._lane, self._checksum), end)
+            os.pwrite(self._lock, pack_end(end, self._lane, *self._checked), end)
             os.ftruncate(self._lock, end + END_SIZE)
             os.pwrite(self._lock, bytes([CLOSED]), STATE_OFFSET)
         finally:
@@ -243,7 +243,7 @@ class OpenSegment:
                 break
             start = position + FRAME_HEADER_SIZE
             payload = mapped[start : start + size]
-            if checksum != frame_checksum(payload, word, self._checksum):
+            if checksum != frame_checksum(payload, word, *self._checked):
                 break
             position = end
         return max(position, HEADER_SIZE)

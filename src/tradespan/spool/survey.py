@@ -37,11 +37,7 @@ class Record(NamedTuple):
     @property
     def time(self) -> int | None:
         """When it was made, in nanoseconds UTC; None where nothing says so."""
-        if isinstance(self.content, Span):
-            return self.content.end
-        if isinstance(self.content, LogRecord):
-            return self.content.time or self.content.observed_time or None
-        return self.content.time if isinstance(self.content, MetricReading) else None
+        return _time_of(self.content)
 
 
 @dataclass(slots=True)
@@ -188,6 +184,23 @@ def _decode(reader: SegmentReader, raw: RawRecord) -> Record | None:
     except Exception:  # noqa: BLE001 - bytes of a file may be anything: told as damage
         return None
     return Record(raw, name_kind(raw.kind), content, reader.sites[getattr(content, "site", 0)])
+
+
+def read_time(raw: RawRecord) -> int | None:
+    """When a record was made, as `Record.time`; None also if it cannot be decoded."""
+    try:
+        decode = _DECODE.get(raw.kind)
+        return None if decode is None else _time_of(decode(raw.payload))
+    except Exception:  # noqa: BLE001 - bytes of a file may be anything
+        return None
+
+
+def _time_of(content: object) -> int | None:
+    if isinstance(content, Span):
+        return content.end
+    if isinstance(content, LogRecord):
+        return content.time or content.observed_time or None
+    return content.time if isinstance(content, MetricReading) else None
 
 
 def name_kind(kind: int) -> str:

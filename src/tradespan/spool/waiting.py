@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tradespan.core.records import Lane
 from tradespan.pages.counters import CounterPage
+from tradespan.spool.layout import unpack_frame_header
 
 
 class WaitingFrame(NamedTuple):
@@ -15,6 +16,11 @@ class WaitingFrame(NamedTuple):
     lane: int
     site: int
     frame: bytes
+
+    @property
+    def sequence(self) -> int:
+        """Its number."""
+        return int(unpack_frame_header(self.frame)[2]) >> 16
 
 
 class WaitingRing:
@@ -34,6 +40,7 @@ class WaitingRing:
         """Keep a frame; the oldest ordinary ones make room, then the oldest errors."""
         self._rings[waiting.lane].append(waiting)
         self._room -= len(waiting.frame)
+        self._remember(waiting)
         self._counters.add(waiting.lane, "in_memory")
         while len(self) > self._records or self._room < 0:
             ring = self._rings[Lane.ORDINARY] or self._rings[Lane.ERROR]
@@ -50,12 +57,19 @@ class WaitingRing:
 
     def wrote(self, waiting: WaitingFrame) -> None:
         """The frame has a place in a segment now."""
+        self._counters.raise_to(waiting.lane, "written", waiting.sequence)
         self._forget(waiting)
         self._counters.add(waiting.lane, "recovered")
 
     def give_back(self, waiting: WaitingFrame) -> None:
         """The frame could not be written: it is the next one again."""
         self._rings[waiting.lane].appendleft(waiting)
+
+    def _remember(self, waiting: WaitingFrame) -> None:
+        """What was written before it, and that it was not: `acknowledged` will name it."""
+        counters = self._counters
+        counters.raise_to(waiting.lane, "written", counters.read(waiting.lane).highest_written)
+        counters.raise_to(waiting.lane, "kept", waiting.sequence)
 
     def _forget(self, waiting: WaitingFrame) -> WaitingFrame:
         self._room += len(waiting.frame)

@@ -32,6 +32,7 @@ from tradespan.spool.layout import (
     SegmentHeader,
     frame_size,
     pack_frame,
+    seed_of,
 )
 from tradespan.spool.segment import Append, OpenSegment
 from tradespan.spool.waiting import WaitingFrame, WaitingRing
@@ -102,6 +103,7 @@ class SpoolWriter:
         self._maps = True
         self._untold: list[tuple[str, Exception]] = []
         self.identity = os.urandom(16)
+        self.seed = seed_of(self.identity)
         self.process_start = process_start(os.getpid())
         self.description = encode_record(Resource({}))
         self.description = _fitting(self._describe(self.identity), self.description)
@@ -174,6 +176,7 @@ class SpoolWriter:
                 created_monotonic=now,
                 capacity=capacity,
                 checksum=self.checksum,
+                seed=self.seed,
             )
             try:
                 segment = self._make_segment(header)
@@ -186,7 +189,9 @@ class SpoolWriter:
         return None
 
     def _make_segment(self, header: SegmentHeader) -> OpenSegment:
-        first = pack_frame(0, Kind.RESOURCE, header.lane, self.description, self.checksum)
+        first = pack_frame(
+            0, Kind.RESOURCE, header.lane, self.description, self.checksum, self.seed
+        )
         largest = max(self.limits.largest_segment, header.capacity)
         if self.counters.attached:
             try:
@@ -238,7 +243,7 @@ class LaneWriter:
         self._ordinal = 0
         counter = spool.counters.acknowledged(self.lane)
         # One for good: who took its methods before a fork has them in the child, too.
-        self._fast = make_lane(self.lane, counter, self._append_slowly, spool.checksum)
+        self._fast = make_lane(self.lane, counter, self._append_slowly, spool.checksum, spool.seed)
         # Its methods and not ours around them, which would cost a call each.
         self.append: Callable[[int, int, bytes], None] = self._fast.append
         """`FastLane.append`: kind, site, payload. When it returns the record is in the page cache
@@ -296,7 +301,8 @@ class LaneWriter:
         if not site:
             return b""
         spool = self._spool
-        return pack_frame(0, Kind.SITE, self.lane, spool.site_payload(site), spool.checksum)
+        payload = spool.site_payload(site)
+        return pack_frame(0, Kind.SITE, self.lane, payload, spool.checksum, spool.seed)
 
     def _roll_over(self, frames: int) -> bool:
         """Begin the next segment, twice as large as the last, with room for so many bytes."""
@@ -313,6 +319,7 @@ class LaneWriter:
                 self._ordinal -= 1
             return False
         full, self._open = self._open, fresh
+        self._spool.counters.raise_to(self.lane, "segments", ordinal)
         self.choose_way()
         self._seal(full)
         return True
@@ -346,6 +353,6 @@ class LaneWriter:
         """In a forked child: the parent's segment is not ours."""
         segment, self._open = self._open, None
         self._ordinal = 0
-        self._fast.restart(self._spool.counters.acknowledged(self.lane))
+        self._fast.restart(self._spool.counters.acknowledged(self.lane), self._spool.seed)
         if segment is not None:
             segment.abandon()

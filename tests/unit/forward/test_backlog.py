@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.support.fakes import ListSink, SteppingClock
-from tests.unit.forward.builders import SPAN, Bot, deliver, make_courier
+from tests.unit.forward.builders import SPAN, Bot, deliver, make_courier, make_span
 from tests.unit.forward.roots import Root, always_down
+from tests.unit.spool.builders import read_segment
 from tradespan.core import guard
-from tradespan.core.records import Span
-from tradespan.forward.backlog import BacklogWatch, Queue, Waiting, count_roughly
+from tradespan.core.delivery import Cursor
+from tradespan.core.records import Kind, LogRecord, MetricReading, Span
+from tradespan.forward.backlog import BacklogWatch, Queue, Waiting, count_roughly, find_oldest
 from tradespan.forward.books import Bookkeeper
 from tradespan.forward.courier import Courier
 from tradespan.spool.folder import read_json
+from tradespan.spool.writer import SpoolLimits
 from tradespan.wire.codec import encode_record
 
 
@@ -116,6 +119,49 @@ def test_oldest_is_the_first_that_was_not_taken(scene: Scene) -> None:
     scene.look()
     (backlog,) = scene.watch.standing
     assert (backlog.waiting, backlog.oldest) == (100, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "record", "made"),
+    [
+        (Kind.SPAN, Span(1, b"t" * 16, 1, 0, 40, 2, 0x100), 42),
+        (Kind.LOG, LogRecord(0, 43, 99), 43),
+        (Kind.LOG, LogRecord(0, 0, 44), 44),
+        (Kind.METRIC, MetricReading(45, 7, 1, b"points"), 45),
+    ],
+)
+def test_oldest_is_of_the_kind_that_the_sink_takes(
+    tmp_path: Path, kind: Kind, record: Span | LogRecord | MetricReading, made: int
+) -> None:
+    bot = Bot(tmp_path / "run")
+    lane = bot.spool.ordinary
+    # Segments of other kinds, then one of its own among them.
+    other = Kind.LOG if kind == Kind.SPAN else Kind.SPAN
+    payload = encode_record(LogRecord(0, 1) if kind == Kind.SPAN else make_span(1))
+    for _ in range(400):
+        lane.append(other, 0, payload)
+    lane.append(kind, 0, encode_record(record))
+    assert len(bot.folder.segments()) > 2
+    assert find_oldest(bot.folder, Cursor(kind=kind), frozenset()) == made
+    beside = next(each for each in (Kind.LOG, Kind.METRIC) if each not in (kind, other))
+    assert find_oldest(bot.folder, Cursor(kind=beside), frozenset()) is None
+
+
+def test_oldest_is_behind_a_segment_that_is_taken_and_there_still(tmp_path: Path) -> None:
+    bot = Bot(tmp_path / "run")
+    bot.record(400)
+    first, second, *_ = bot.folder.segments()
+    taken = {str(first): (bot.folder.path / str(first)).stat().st_size}
+    number = read_segment(bot.folder.path / str(second))[0].sequence
+    assert find_oldest(bot.folder, Cursor(taken), frozenset()) == make_span(number).end
+
+
+def test_oldest_is_not_looked_for_without_end(tmp_path: Path) -> None:
+    bot = Bot(tmp_path / "run", limits=SpoolLimits(1 << 20, 1 << 20))
+    for _ in range(40):
+        bot.spool.ordinary.append(Kind.LOG, 0, encode_record(LogRecord(0, 1, body="x" * 60_000)))
+    bot.record(1)
+    assert find_oldest(bot.folder, Cursor(), frozenset()) is None
 
 
 def test_warning_is_given_once_until_half_and_again_after(

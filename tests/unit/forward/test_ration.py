@@ -22,6 +22,10 @@ BEGAN = 2_000_000_000.0
 HUNDRED = BatchLimits(records=100, bytes=1 << 20)
 
 
+def new_sink() -> ListSink[Span]:
+    return ListSink()
+
+
 def end(bot: Bot) -> RunFolder:
     """The bot's run is over."""
     bot.close()
@@ -57,7 +61,7 @@ def clock() -> SteppingClock:
 def test_what_was_left_is_delivered_so_much_a_second(tmp_path: Path, clock: SteppingClock) -> None:
     bot = Bot(tmp_path)
     bot.record(1_000)
-    folder, sink = end(bot), ListSink[Span]()
+    folder, sink = end(bot), new_sink()
     courier = work(sink, clock)
     rounds(courier, [folder])
     first = len(sink.records)
@@ -70,7 +74,7 @@ def test_what_was_left_is_delivered_so_much_a_second(tmp_path: Path, clock: Step
 def test_all_of_it_arrives(tmp_path: Path, clock: SteppingClock) -> None:
     bot = Bot(tmp_path)
     ids = bot.record(1_000)
-    folder, sink = end(bot), ListSink[Span]()
+    folder, sink = end(bot), new_sink()
     courier = work(sink, clock)
     for _ in range(30):
         rounds(courier, [folder])
@@ -85,7 +89,7 @@ def test_a_run_that_lives_does_not_wait_for_one_that_was_left(
     left.record(1_000, name="then")
     old = end(left)
     lives.record(1_000, name="now")
-    sink = ListSink[Span]()
+    sink = new_sink()
     rounds(work(sink, clock), [old, lives.folder])
     assert sum(span.name == "now" for span in sink.records) == 1_000
     assert sum(span.name == "then" for span in sink.records) < 300
@@ -96,7 +100,7 @@ def test_a_run_that_ends_while_it_is_served_is_not_rationed(
 ) -> None:
     bot = Bot(tmp_path)
     bot.record(10)
-    sink = ListSink[Span]()
+    sink = new_sink()
     courier = work(sink, clock)
     rounds(courier, [bot.folder])
     bot.record(990)
@@ -109,7 +113,7 @@ def test_what_was_written_after_the_agent_began_was_not_left(
 ) -> None:
     bot = Bot(tmp_path)
     bot.record(1_000)
-    folder, sink = end(bot), ListSink[Span]()
+    folder, sink = end(bot), new_sink()
     before = folder.path.stat().st_mtime - 60
     rounds(work(sink, clock, wall=before), [folder])
     assert len(sink.records) == 1_000
@@ -118,7 +122,7 @@ def test_what_was_written_after_the_agent_began_was_not_left(
 def test_without_a_rate_nothing_waits(tmp_path: Path, clock: SteppingClock) -> None:
     bot = Bot(tmp_path)
     bot.record(1_000)
-    folder, sink = end(bot), ListSink[Span]()
+    folder, sink = end(bot), new_sink()
     rounds(work(sink, clock, rate=None), [folder])
     assert len(sink.records) == 1_000
 
@@ -128,7 +132,7 @@ def test_a_bot_that_lives_and_has_recorded_nothing_yet_was_not_left(
 ) -> None:
     folder = RunFolder(tmp_path)
     folder.describe(pid=os.getpid(), pid_start=process_start(os.getpid()))
-    sink = ListSink[Span]()
+    sink = new_sink()
     courier = work(sink, clock)
     rounds(courier, [folder])
     bot = Bot(tmp_path)
@@ -142,7 +146,7 @@ def test_another_run_in_a_folder_that_was_left_is_not_rationed(
 ) -> None:
     bot = Bot(tmp_path)
     bot.record(10)
-    folder, sink = end(bot), ListSink[Span]()
+    folder, sink = end(bot), new_sink()
     courier = work(sink, clock)
     rounds(courier, [folder])
     folder.describe(pid=os.getpid(), pid_start=process_start(os.getpid()))

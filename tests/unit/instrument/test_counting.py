@@ -12,10 +12,13 @@ import pytest
 from opentelemetry import trace
 
 from tests.support.captured import Captured, capture
+from tests.unit.native.ways import way
 from tradespan.instrument.monitor import monitor
 from tradespan.pages.metrics import MetricPage
 from tradespan.pages.readings import FunctionTotal, merge, read_metric_pages
 from tradespan.spool.folder import RunFolder
+
+__all__ = ["way"]
 
 
 def counted(captured: Captured) -> dict[str, FunctionTotal]:
@@ -59,6 +62,73 @@ def test_every_call_is_counted_whatever_share_is_kept(captured: Captured, rate: 
             pass
     assert calls(captured, "check") == (200, 20, 0)
     assert len([span for span in captured.named("check") if span.failed]) == 20
+
+
+def fails(kind: str, **options: Any) -> Callable[[], object]:
+    """A watched call of a kind that raises, driven to its end."""
+
+    @monitor(**options)
+    def plain() -> None:
+        raise ValueError
+
+    @monitor(**options)
+    async def coroutine() -> None:
+        raise ValueError
+
+    @monitor(**options)
+    def generator() -> Iterator[int]:
+        yield 1
+        raise ValueError
+
+    drive: dict[str, Callable[[], object]] = {
+        "plain": plain,
+        "coroutine": lambda: asyncio.run(coroutine()),
+        "generator": lambda: list(generator()),
+    }
+    return drive[kind]
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.0])
+@pytest.mark.parametrize("kind", ["plain", "coroutine", "generator"])
+@pytest.mark.usefixtures("way")
+def test_a_failed_call_took_as_long_in_its_span_as_in_its_histogram(
+    captured: Captured, kind: str, rate: float
+) -> None:
+    call = fails(kind, sample_rate=rate)
+    for _ in range(20):
+        with pytest.raises(ValueError, match=r"^$"):
+            call()
+    total = counted(captured)[kind].counts.total
+    assert total == sum(span.record.duration for span in captured.named(kind)) > 0
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"sample_rate": 0.0, "slow": 0.0}, {"objective": {"success": 0.9}}]
+)
+@pytest.mark.usefixtures("way")
+def test_a_call_took_as_long_in_its_span_as_in_its_histogram(
+    captured: Captured, options: dict[str, Any]
+) -> None:
+    @monitor(**options)
+    def plain(n: int) -> int:
+        return n
+
+    @monitor(**options)
+    async def coroutine(n: int) -> int:
+        return n
+
+    @monitor(**options, durable=True, capture="none")
+    def durable() -> None: ...
+
+    for n in range(20):
+        plain(n)
+        asyncio.run(coroutine(n))
+        durable()
+    totals = counted(captured)
+    for name in ("plain", "coroutine", "durable"):
+        spans = captured.named(name)
+        assert len(spans) == 20
+        assert totals[name].counts.total == sum(span.record.duration for span in spans) > 0
 
 
 def test_a_call_too_short_to_be_written_is_counted(captured: Captured) -> None:

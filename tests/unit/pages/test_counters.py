@@ -56,11 +56,11 @@ def test_page_has_the_documented_offsets(tmp_path: Path, locks: LockKeeper) -> N
             page.add(lane, cell, 100 * lane + place + 1)
     data = (tmp_path / "x.page").read_bytes()
     assert data[:8] == MAGIC == b"tspage\r\n"
-    assert struct.unpack_from("<HHHHI", data, 8) == (1, HEADER_SIZE, 2, 6, os.getpid())
+    assert struct.unpack_from("<HHHHI", data, 8) == (1, HEADER_SIZE, 2, 9, os.getpid())
     assert struct.unpack_from("<QQ", data, 24) == (0, OWNER.created)
     assert data[40:56] == OWNER.writer
     assert struct.unpack_from("<I", data, 60)[0] == zlib.crc32(data[:60])
-    assert list(struct.unpack_from("<12Q", data, 64)) == [*range(1, 7), *range(101, 107)]
+    assert list(struct.unpack_from("<18Q", data, 64)) == [*range(1, 10), *range(101, 110)]
 
 
 def test_what_was_counted_before_the_file_was_there_is_in_it(
@@ -115,10 +115,10 @@ def test_page_with_more_or_fewer_cells_is_understood(tmp_path: Path, locks: Lock
     path = tmp_path / "x.page"
     make_page(path, locks)
     data = path.read_bytes()
-    path.write_bytes(grow(data, 9))
+    path.write_bytes(grow(data, 12))
     more = read_page(path)
     assert more is not None
-    assert more.lanes[1] == LaneCounters(101 >> 16, 102, 103, 104, 105, 106)
+    assert more.lanes[1] == LaneCounters(101 >> 16, *range(102, 110))
     path.write_bytes(grow(data, 3))
     fewer = read_page(path)
     assert fewer is not None

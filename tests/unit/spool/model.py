@@ -19,6 +19,7 @@ from tradespan.spool.folder import DAMAGED
 _CHECKSUM_OFFSET = 14
 _HEADER_SIZE = 96
 _STATE = 12
+_SEED = 72
 _FRAME = struct.Struct("<IIQ")
 _RECORD_KIND = 16
 _SHORT = 200
@@ -62,7 +63,8 @@ def walk_frames(data: bytes, offset: int) -> Iterator[Frame]:
         if length == 0 or end > len(data):
             return
         check = crc32c if data[_CHECKSUM_OFFSET] == CRC32C else zlib.crc32
-        if check(payload, (word ^ word >> 32) & 0xFFFFFFFF) != checksum:
+        seed = int.from_bytes(data[_SEED : _SEED + 4], "little")
+        if check(payload, (word ^ word >> 32 ^ seed) & 0xFFFFFFFF) != checksum:
             return
         yield Frame(offset, word, data[offset:end])
         offset = end + 7 & ~7
@@ -136,7 +138,9 @@ class WriterModel:
     folder_deleted: bool = False
     """While it wrote: what it appends may go to a file without a name."""
     hidden: bool = False
-    """Whether something went that the books cannot tell from calls that never returned."""
+    """Whether something may be gone of which nothing tells: FORMAT.md, rule 4."""
+    recovered: bool = False
+    """Whether records of it have waited in memory and were written."""
     kept: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0), (0, 0)])
     """Lane → (in memory, dropped) as the page says, at the last look."""
 
@@ -232,15 +236,10 @@ class SpoolModel:
         for name in names:
             self.segments.pop(name, None)
 
-    def lost(self, writer: WriterModel, known: set[Key]) -> tuple[int, int]:
-        """Acknowledged records of a writer that are nowhere: (that the books have to tell, all)."""
-        told = everything = 0
+    def lost(self, writer: WriterModel, known: set[Key]) -> int:
+        """How many acknowledged records of a writer are nowhere."""
+        lost = 0
         for lane, row in writer.acknowledged.items():
-            found = [number for number in row if Key(writer.identity, lane, number) in known]
-            kept = sum(writer.kept[lane])
-            lost = len(row) - len(found) - kept
-            everything += lost
-            # `test_last_records_go_after_others_were_dropped_from_memory`
-            if not kept or len(row) - max(found, default=0) > kept:
-                told += lost
-        return told, everything
+            found = sum(Key(writer.identity, lane, number) in known for number in row)
+            lost += len(row) - found - sum(writer.kept[lane])
+        return lost

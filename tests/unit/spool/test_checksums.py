@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from tests.unit.spool.builders import SPAN, make_writer, overwrite, payloads, segment_paths
 from tradespan.core import native
 from tradespan.spool.checksums import CRC32, CRC32C, best, checksums, crc32c
-from tradespan.spool.layout import HEADER_SIZE, SegmentHeader, pack_end, unpack_header
+from tradespan.spool.lane import make_lane
+from tradespan.spool.layout import (
+    HEADER_SIZE,
+    SegmentHeader,
+    pack_end,
+    pack_frame,
+    unpack_header,
+)
 from tradespan.spool.reader import SegmentReader
 
 STREAMS = 3 * 256
@@ -105,3 +112,19 @@ def test_changed_byte_is_seen_by_either(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_end_frame_has_the_segments_checksum() -> None:
     assert pack_end(96, 0, CRC32) != pack_end(96, 0, CRC32C)
+
+
+@pytest.mark.usefixtures("way")
+def test_checksum_begins_with_the_seed_of_the_process_generation() -> None:
+    def cell() -> memoryview:
+        return memoryview(bytearray(8)).cast("Q")
+
+    frames: list[bytes] = []
+    lane = make_lane(0, cell(), lambda site, frame: frames.append(frame), CRC32, 0xF0E1D2C3)
+    lane.append(SPAN, 1, b"of the parent")
+    lane.restart(cell(), 0x01020304)
+    lane.append(SPAN, 1, b"of its child")
+    for seed, payload in ((0xF0E1D2C3, b"of the parent"), (0x01020304, b"of its child")):
+        frame = frames.pop(0)
+        assert frame == pack_frame(1, SPAN, 0, payload, CRC32, seed)
+        assert frame != pack_frame(1, SPAN, 0, payload)

@@ -106,6 +106,8 @@ class InterruptedMap(mmap.mmap):
     """
 
     made: ClassVar[list[InterruptedMap]] = []
+    seed: ClassVar[int] = 0
+    """Of its writer's frames."""
 
     def __new__(cls, *arguments: int) -> Self:
         mapped = super().__new__(cls, *arguments)
@@ -115,7 +117,8 @@ class InterruptedMap(mmap.mmap):
     def tell(self) -> int:
         position = super().tell()
         for number in (2, 3, 4):
-            self.write(pack_frame(number, SPAN, 0, b"meanwhile %d" % number))
+            payload = b"meanwhile %d" % number
+            self.write(pack_frame(number, SPAN, 0, payload, seed=self.seed))
         return position
 
 
@@ -125,6 +128,7 @@ def test_frames_written_while_a_segment_is_sealed_stay_in_it(
     monkeypatch.setattr(native, "module", None)
     monkeypatch.setattr("tradespan.spool.segment.mmap.mmap", InterruptedMap)
     writer = make_writer(tmp_path)
+    monkeypatch.setattr(InterruptedMap, "seed", writer.seed)
     writer.ordinary.append(SPAN, 1, b"first")
     writer.close()
     assert payloads(tmp_path) == [b"first", b"meanwhile 2", b"meanwhile 3", b"meanwhile 4"]

@@ -172,11 +172,6 @@ def test_disk_is_full_exactly_when_both_lanes_roll_over(bot: Bot, files: FaultyF
     check(bot, delivered=list(range(1, 211)), unaccounted=0)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the page says how many were dropped from memory, and not which: as many as that may be"
-    " missing at a row's end, and count as interrupted",
-)
 def test_last_records_go_after_others_were_dropped_from_memory(
     tmp_path: Path, files: FaultyFiles
 ) -> None:

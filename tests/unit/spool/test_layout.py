@@ -40,6 +40,7 @@ HEADER = SegmentHeader(
     created=1_772_366_400_000_000_001,
     created_monotonic=5_000_000_000,
     capacity=256 * 1024,
+    seed=0x89ABCDEF,
 )
 
 
@@ -56,15 +57,16 @@ def test_header_has_the_documented_offsets() -> None:
     assert struct.unpack_from("<HH", data, 8) == (1, HEADER_SIZE)
     assert list(data[12:16]) == [0, 1, 1, 0]
     assert data[16:32] == WRITER
-    assert struct.unpack_from("<IIQQQQ", data, 32) == (
+    assert struct.unpack_from("<IIQQQQI", data, 32) == (
         3,
         4711,
         123_456,
         1_772_366_400_000_000_001,
         5_000_000_000,
         256 * 1024,
+        0x89ABCDEF,
     )
-    assert data[72:92] == bytes(20)
+    assert data[76:92] == bytes(16)
     assert struct.unpack_from("<I", data, 92)[0] == zlib.crc32(data[:92])
 
 

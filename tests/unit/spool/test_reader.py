@@ -72,7 +72,8 @@ def test_half_a_frame_of_a_live_writer_is_read_when_it_is_whole(tmp_path: Path) 
     (path,) = segment_paths(tmp_path)
     reader = SegmentReader(path)
     end = reader.read(0).end
-    frame = pack_frame(2, SPAN, 0, b"y" * 60, reader.header.checksum)
+    facts = reader.header
+    frame = pack_frame(2, SPAN, 0, b"y" * 60, facts.checksum, facts.seed)
     for written in (4, 8, 16, 30, len(frame) - 8):
         overwrite(path, end, frame[:written])
         stretch = reader.read(end)

@@ -43,6 +43,12 @@ def header_of(path: Path) -> SegmentHeader:
     return header
 
 
+def checked(path: Path) -> tuple[int, int]:
+    """What the checksums of a segment's frames are, and begin with."""
+    header = header_of(path)
+    return header.checksum, header.seed
+
+
 def kinds_of(path: Path) -> list[tuple[int, int]]:
     """(kind, sequence) of each frame, in the order of the file."""
     data = path.read_bytes()
@@ -144,7 +150,7 @@ def test_closed_segment_is_cut_behind_its_last_frame(tmp_path: Path) -> None:
     data = path.read_bytes()
     end = frame_offsets(path)[-1] + 16 + 104
     assert header_of(path).closed
-    assert data[end:] == pack_end(end, 0, header_of(path).checksum)
+    assert data[end:] == pack_end(end, 0, *checked(path))
     assert payloads(tmp_path) == [b"x" * 100]
 
 
@@ -155,7 +161,7 @@ def test_full_segment_has_room_for_its_end(tmp_path: Path) -> None:
     writer.close()
     for path in segment_paths(tmp_path):
         data = path.read_bytes()
-        end = pack_end(len(data) - END_SIZE, 0, header_of(path).checksum)
+        end = pack_end(len(data) - END_SIZE, 0, *checked(path))
         assert data[-END_SIZE:] == end
         assert len(data) <= header_of(path).capacity
     assert len(payloads(tmp_path)) == 2_000

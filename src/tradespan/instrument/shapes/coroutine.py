@@ -30,8 +30,8 @@ def watch_coroutine(function: Function, plan: Plan, slot: RecorderSlot) -> Funct
             except BaseException as error:
                 passed.raised(recorder, outer, (args, kwargs), began, error)
                 raise
-            if slot.recorder is recorder and passed.clock(recorder)(began) >= slow:
-                passed.write(recorder, outer, (args, kwargs), began)
+            if slot.recorder is recorder and (took := passed.clock(recorder)(began)) >= slow:
+                passed.write(recorder, outer, (args, kwargs), began, began + took)
             return result
         span = begin(recorder, outer, args, kwargs)
         if span is None:

@@ -41,8 +41,8 @@ def watch_sync(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
                 clock = passed.clock(recorder)
                 known = recorder if recorder.look_up(plan)[1] else None
             # Not in a forked child: there the recorder is another's.
-            if slot.recorder is recorder and clock(began) >= slow:
-                passed.write(recorder, outer, (args, kwargs), began)
+            if slot.recorder is recorder and (took := clock(began)) >= slow:
+                passed.write(recorder, outer, (args, kwargs), began, began + took)
             return result
         span = begin(recorder, outer, args, kwargs)
         if span is None:
