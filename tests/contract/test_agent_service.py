@@ -257,3 +257,19 @@ def test_options_of_the_examples_exist(desk: Desk, name: str) -> None:
     options = {option for line in ours for option in re.findall(r"--[a-z-]+", line)}
     assert options
     assert {option for option in options if option not in known} == set()
+
+
+def test_delivering_once_waits_for_no_verdict_of_a_run_that_goes_on(
+    desk: Desk, receiver: Receiver
+) -> None:
+    script = desk.write("bot.py", BOT + "\n    print('up', flush=True)\n    sys.stdin.read()\n")
+    bot = desk.start_python(script, "root", receiver.address, "0", "20")
+    assert bot.line() == "up"
+    patient = {"TRADESPAN_SAMPLING_SHARE": "0.5", "TRADESPAN_SAMPLING_WAIT": "600"}
+    once = desk.tradespan("agent", "--once", "root", environment=patient)
+    assert once.status == 0, once.err
+    status = json.loads(desk.tradespan("spool", "status", "root", "--json").out)
+    (run,) = status["runs"]
+    assert run["books"]["sinks"]["store"]["on_disk"] == 0
+    assert run["books"]["sinks"]["store"]["sampled"] + len(desk.stored()) == 20
+    assert bot.end().status == 0

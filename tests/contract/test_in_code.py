@@ -310,3 +310,32 @@ def test_configure_under_tradespan_run_joins_the_run(desk: Desk) -> None:
     assert len(desk.stored()) == 100
     described = json.loads((desk.folder_of_run.path / "run.json").read_text())
     assert described["service"] == "bot"
+
+
+def test_end_of_a_worker_waits_for_no_verdict_of_another_ones_agent(desk: Desk) -> None:
+    script = desk.write(
+        "worker.py",
+        """
+        import sys, time
+        import tradespan
+
+        tradespan.configure(root="root", forwarder="thread", drain=600.0)
+
+        @tradespan.monitor
+        def work(number):
+            return number
+
+        work(1)
+        if "serve" in sys.argv:
+            print("up", flush=True)
+            sys.stdin.read()
+        """,
+    )
+    patient = {"TRADESPAN_SAMPLING_SHARE": "0.5", "TRADESPAN_SAMPLING_WAIT": "600"}
+    first = desk.start_python(script, "serve", environment=patient)
+    assert first.line() == "up"
+    eventually((desk.root / "agent.json").exists, "an agent")
+    # It ends though nobody will judge its traces before the end of all patience.
+    second = desk.python(script)
+    assert (second.status, second.err) == (0, "")
+    assert first.end().status == 0

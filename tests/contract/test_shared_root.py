@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import time
 
 import psutil
 
-from tests.contract.desk import Desk, Program, eventually
+from tests.contract.desk import TRADESPAN, Desk, Program, eventually
 
 # Records a call for each line that it is given, and answers.
 BOT = """
@@ -96,3 +98,20 @@ def test_run_ends_well_although_its_agent_belongs_to_another(desk: Desk) -> None
     work(first, 8)
     assert first.end().status == 0
     assert desk.stored_numbers() == [7, 8]
+
+
+def test_agent_whose_supervisor_is_killed_before_it_can_look_ends_by_itself(desk: Desk) -> None:
+    supervisor = subprocess.Popen(["true"])
+    supervisor.wait()
+    # An interpreter takes half a second to get there: by then its parent is another.
+    words = ("agent", "--attached", "--parent", str(supervisor.pid), "root")
+    assert desk.tradespan(*words).status == 0
+
+
+def test_agent_may_open_more_files_than_its_terminal_is_used_to(desk: Desk) -> None:
+    agent = desk.start("sh", "-c", 'ulimit -S -n 256; exec "$@"', "sh", TRADESPAN, "agent", "root")
+    eventually((desk.root / "agent.json").exists, "an agent")
+    now, most = psutil.Process(agent.pid).rlimit(psutil.RLIMIT_NOFILE)
+    assert now == most
+    agent.send(signal.SIGTERM)
+    assert agent.end().status == 0

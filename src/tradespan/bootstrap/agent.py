@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -46,6 +47,13 @@ def make_modest() -> None:
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
 
 
+def open_many_files() -> None:
+    """As many files as we may: each run that lives keeps some open for each destination."""
+    with guarded("open files"):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class Occupied(Exception):
     """Another agent serves a root."""
 
@@ -82,7 +90,7 @@ def serve(
     places: list[Place],
     *,
     attached: bool = False,
-    orphan: bool = False,
+    parent: int | None = None,
     inherited: int | None = None,
     manager: ServiceManager | None = None,
 ) -> None:
@@ -92,7 +100,8 @@ def serve(
         config: The settings; each root has its own store, unless they name one.
         places: One for each root.
         attached: Somebody started us for the sake of a bot.
-        orphan: Attached to no process: leave as soon as no run is left.
+        parent: Who started us, which may be gone by now; -1: nobody, leave as soon as no run is
+            left; None: whoever is our parent.
         inherited: A descriptor that holds the lock of the first root.
         manager: Told when we are ready, and when we end.
 
@@ -100,8 +109,10 @@ def serve(
         Occupied: Another agent serves one of the roots; nothing was begun then.
         SpoolUnavailable: A root cannot be used.
     """
-    parent = -1 if orphan else os.getppid()  # first of all: it may be killed at any moment
+    if parent is None:
+        parent = os.getppid()
     locks = take_locks(places, inherited)
+    open_many_files()
     if attached:
         make_modest()
     manager = manager or ServiceManager(None)

@@ -57,10 +57,11 @@ def build_courier(config: Config, destination: Destination) -> Courier[Any] | No
     """
     retry = RetryPolicy(0.5 * config.agent.retry_scale, 30.0 * config.agent.retry_scale)
     sampling = SamplingPolicy(*config.sampling) if config.sampling.share < 1 else None
-    restraint = Restraint(sampling, Ration(config.agent.earlier_rate or None))
+    ration = Ration(config.agent.earlier_rate or None)
     if destination.kind == STORE:
         # Spans only: logs and metrics have no tables yet.
         store = StoreSink(Store.open(Path(destination.address)))
+        restraint = Restraint(sampling, ration)
         return Courier(store, store, Kind.SPAN, decode_span, retry=retry, restraint=restraint)
     told = read_kind(destination.kind)
     if told is None:
@@ -73,7 +74,8 @@ def build_courier(config: Config, destination: Destination) -> Courier[Any] | No
         signal.kind,
         signal.decode,
         retry=retry,
-        restraint=restraint,
+        # Readings belong to no trace: they wait for no verdict.
+        restraint=Restraint(None if signal.kind == Kind.METRIC else sampling, ration),
         limits=LIMITS[told.protocol],
     )
 

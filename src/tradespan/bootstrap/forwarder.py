@@ -41,6 +41,8 @@ _FLUSH_PATIENCE = 1.0
 """Seconds that a flush waits for a receiver which does not answer; the program goes on after it."""
 _LONGEST_BACK_OFF = 60.0
 """Seconds between two tries to start an agent, where those before ended at once."""
+HOLDS_BACK = "holds_back"
+"""Key of an agent's status: whether records wait with it for the verdict on their traces."""
 _inherited: list[object] = []
 """What a child has of its parent's agent. Never let go: that would close SQLite's files, and take
 its locks, in the name of the parent."""
@@ -225,7 +227,7 @@ def _hurry(agent: Agent, folder: RunFolder) -> bool:
     """Who waits before its next try tries once more, at once."""
     couriers = agent.couriers(folder).values()
     for courier in couriers:
-        courier.hurry()
+        courier.hurry(folder)
     return bool(couriers)
 
 
@@ -243,6 +245,8 @@ def _answering(agent: Agent, folder: RunFolder) -> bool:
 def _other_is_answered(config: Config, folder: RunFolder) -> bool:
     """The same, of the agent in another process, by what it says of itself."""
     told = read_json(config.root / STATUS) or {}
+    if told.get(HOLDS_BACK):  # what waits for its verdict there is not hurried from here
+        return False
     failing = {s["address"] for s in told.get("sinks", {}).values() if s.get("failing")}
     failing |= told.get("problems", {}).keys()
     return not failing.intersection(
@@ -297,6 +301,7 @@ def build_agent(
         chores=(exemplars, *chores),
     )
     agent.status["problems"] = problems
+    agent.status[HOLDS_BACK] = config.sampling.share < 1
     agent.status["space"] = next(
         (chore.told for chore in chores if isinstance(chore, SpaceKeeper)), {}
     )

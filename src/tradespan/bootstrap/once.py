@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tradespan.bootstrap.agent import Occupied, build_place_agent, take_locks, waiting_records
@@ -97,8 +98,15 @@ def _drain(agent: Agent, seconds: float, on_progress: OnProgress) -> None:
     """Step until nothing is left, or nothing has moved for a while."""
     moved = time.monotonic()
     before = -1
+    hurried: set[tuple[Path, str]] = set()
     while True:
         agent.step()
+        for folder in agent.open_folders():
+            for name, courier in agent.couriers(folder).items():
+                if (folder.path, name) not in hurried:
+                    # What would wait for a verdict is judged by what is known now.
+                    hurried.add((folder.path, name))
+                    courier.hurry(folder)
         agent.wake()
         folders = [folder for folder in agent.open_folders() if folder.segments()]
         waiting = waiting_records([agent])

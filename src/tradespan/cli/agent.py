@@ -47,6 +47,7 @@ def add_parser(subparsers: Any) -> None:
     add("--port", metavar="N", help="the UI's port (default: 8420, or the next free one)")
     add("--config", metavar="FILE", help="settings file")
     add("--attached", action="store_true", help=argparse.SUPPRESS)
+    add("--parent", type=int, help=argparse.SUPPRESS)
     add("--orphan", action="store_true", help=argparse.SUPPRESS)
     add("--lock", type=int, help=argparse.SUPPRESS)
 
@@ -78,7 +79,7 @@ def run(namespace: argparse.Namespace) -> int:
             config,
             places,
             attached=namespace.attached,
-            orphan=namespace.orphan,
+            parent=-1 if namespace.orphan else namespace.parent,
             inherited=namespace.lock,
             manager=take_manager(os.environ),
         )

@@ -188,12 +188,13 @@ def run_program(
         print(f"tradespan: {sentence}", file=sys.stderr)
     environment = {**os.environ, **(extra_environment or {})}
     launch = [sys.executable, "-m", "tradespan.bootstrap.launch"]
+    # -P: a `signal.py` in the user's folder is not ours to import.
+    agent = [sys.executable, "-P", "-m", "tradespan", "agent"]
     notices = Notices(config, folder)
     plan = RunPlan(
         bot=[*launch, target.kind, target.name, *target.arguments],
         bot_environment=bot_environment(config, folder, environment),
-        # -P: a `signal.py` in the user's folder is not ours to import.
-        agent=[sys.executable, "-P", "-m", "tradespan", "agent", "--attached", str(config.root)],
+        agent=[*agent, "--attached", "--parent", str(os.getpid()), str(config.root)],
         agent_environment=agent_environment(
             config, environment, " ".join(namespace.endpoint or [])
         ),

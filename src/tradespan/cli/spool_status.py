@@ -93,8 +93,8 @@ def build_columns(lines: list[Line], now: float) -> list[Column]:
         *counts("Parked", [line.book.parked if line.book else None for line in lines], "yellow"),
         right("On disk", [f"{line.book.on_disk:,}" if line.book else "" for line in lines]),
         *counts("In memory", [each.in_memory if each else None for each in books], "yellow"),
-        *counts("Discarded", [_discarded(line) for line in lines], "yellow"),
         *counts("Sampled", [line.book.sampled if line.book else None for line in lines]),
+        *counts("Discarded", [_discarded(line) for line in lines], "yellow"),
         *counts(
             "UNACCOUNTED",
             [line.book.unaccounted if line.book else None for line in lines],

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tradespan.core.guard import guarded
-from tradespan.core.process import is_alive
 from tradespan.forward.backlog import DEFAULT_THRESHOLD, BacklogWatch, Queue, Waiting
 from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier
@@ -32,7 +31,9 @@ from tradespan.forward.ending import (
     is_behind,
     patience_ends,
 )
+from tradespan.forward.leftovers import remove_unfinished
 from tradespan.forward.measures import Meter
+from tradespan.forward.orphans import as_number, is_orphan
 from tradespan.forward.post import Destination, Post
 from tradespan.forward.register import FolderRegister
 from tradespan.pages.folding import fold_dead_pages
@@ -260,7 +261,7 @@ class Agent:
         if (
             not complete
             and behind
-            and not gives_up(behind, ending.since, _number(ended.get("drain", 10.0)), now)
+            and not gives_up(behind, ending.since, as_number(ended.get("drain", 10.0)), now)
         ):
             if now - ending.since > 1.0 and now - ending.told > self._rhythm.status:
                 ending.told = now
@@ -287,7 +288,7 @@ class Agent:
         """A run is over: whoever waits before its next try tries once more, at once."""
         now = self._now()
         for post in self._posts_of(folder):
-            post.courier.hurry()
+            post.courier.hurry(folder)
             post.wake.set()
         return self._ending.setdefault(str(folder.path), Ending(now, now))
 
@@ -355,24 +356,9 @@ class Agent:
             logger.info("removed %s, which was delivered long ago", folder.path)
 
 
-def is_orphan(folder: RunFolder) -> bool:
-    """Whether a run's bot is gone and nobody said so (its supervisor was killed)."""
-    told = folder.description
-    for key in ("pid", "supervisor"):
-        process = int(_number(told.get(key)))
-        if process > 0 and is_alive(process, int(_number(told.get(f"{key}_start")))):
-            return False
-    # A process id says nothing across containers; a lock does.
-    pages = folder.pages()
-    return ("pid" in told or bool(pages)) and not any(page.alive for page in pages)
-
-
 def _fold(folder: RunFolder) -> None:
-    """Add up the metric pages of workers that are gone, if there are many."""
+    """Add up the metric pages of workers that are gone, if many; remove what they left."""
+    with guarded(f"leftovers: {folder.path.name}"):
+        remove_unfinished(folder)
     with guarded(f"metric pages: {folder.path.name}"):
         fold_dead_pages(folder.path, folder.metric_pages)
-
-
-def _number(value: object) -> float:
-    """A number out of a file that may hold anything; 0 if it is none."""
-    return value if isinstance(value, int | float) and abs(value) < 1e300 else 0.0

@@ -171,13 +171,14 @@ class BacklogWatch:
     ) -> Backlog | None:
         """The backlog that stands now; a new one is warned of."""
         sink = queue.courier.sink.name
+        held_back = queue.courier.keeps_up(queue.folder)
         if before is not None:
-            if waiting * 2 >= threshold:
+            if waiting * 2 >= threshold and not held_back:
                 return self._describe(queue, waiting, threshold, before.number)
             logger.info("run %s: %d records wait for %s by now", before.run, waiting, sink)
             return None
         key = str(queue.folder.path), sink
-        if waiting < threshold or not queue.live:
+        if waiting < threshold or held_back or not queue.live:
             self._reached.discard(key)
             return None
         if queue.courier.state.failing_since is None and key not in self._reached:

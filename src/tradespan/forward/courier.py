@@ -17,7 +17,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from tradespan.core.delivery import (
@@ -41,6 +41,7 @@ from tradespan.forward.ration import Ration
 from tradespan.forward.sampling import SampledSource, SamplingPolicy
 from tradespan.forward.source import BatchLimits, FolderSource
 from tradespan.forward.transitions import Action, State, transition
+from tradespan.spool.deaths import printable
 from tradespan.spool.folder import RunFolder
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ FAULTS = 2
 
 DENIALS = 3
 """One record that was denied so often, while the records beside it were taken, is parked."""
+_LATELY = 5.0
 MOST_PROBES = 32
 """Single records of a batch that take turns in asking whether we are denied still."""
 
@@ -139,10 +141,13 @@ class Courier(Generic[T]):
         self._halve = by_time.halve if by_time else halve
         self._sampling, self._ration = restraint or Restraint()
         self._now = now
+        self._began = now()
         self._sources: dict[str, FolderSource[T]] = {}
         self._held: dict[str, _Held[T]] = {}
         self._caught_up: dict[str, float] = {}
         self._hurried = False
+        self._urgent: set[str] = set()
+        """Folders of which nothing may be held back when they are looked at next."""
 
     def work(self, folders: list[RunFolder]) -> bool:
         """One round over the folders, a batch of each. Returns whether anything was delivered."""
@@ -161,11 +166,13 @@ class Courier(Generic[T]):
                 break
         return delivered
 
-    def hurry(self) -> None:
-        """Try once more now, whatever the back-off says; called by another thread."""
+    def hurry(self, folder: RunFolder) -> None:
+        """Try once more now, whatever the back-off says, and hold back nothing of one folder.
+
+        Called by another thread.
+        """
+        self._urgent.add(str(folder.path))
         self._hurried = True
-        for source in list(self._sources.values()):
-            source.hurry()
 
     def source(self, folder: RunFolder) -> FolderSource[T]:
         """The reading side for one folder, from the cursor on."""
@@ -195,6 +202,11 @@ class Courier(Generic[T]):
         """When it last began to look for records in a folder and found none; monotonic seconds."""
         return self._caught_up.get(str(folder.path))
 
+    def keeps_up(self, folder: RunFolder) -> bool:
+        """Whether it takes all that it may: what waits nevertheless waits for its verdict."""
+        looked = self._caught_up.get(str(folder.path), self._began)
+        return self._sampling is not None and self._now() - looked < _LATELY
+
     def _let_go(self, folders: list[RunFolder]) -> None:
         """Close folders that are no longer served, once their cursor is kept."""
         served = {str(folder.path) for folder in folders}
@@ -202,6 +214,7 @@ class Courier(Generic[T]):
             source = self._sources[key]
             if not source.unsaved or self._save(key, source.cursor):
                 self._sources.pop(key).close()
+                self._urgent.discard(key)
                 self._held.pop(key, None)
                 self._caught_up.pop(key, None)
 
@@ -212,6 +225,9 @@ class Courier(Generic[T]):
         except Exception as error:  # noqa: BLE001 - the sink's own place for cursors: later again
             self._wait(Retry(f"its cursor cannot be read: {error}"))
             return False
+        if key in self._urgent:
+            self._urgent.discard(key)
+            source.hurry()
         tried = source.unsaved
         if tried:
             source.unsaved = not self._save(key, source.cursor)
@@ -277,7 +293,7 @@ class Courier(Generic[T]):
     def _ask_sink(self, piece: Batch[T], held: _Held[T]) -> Outcome:
         self.sending_since = self._now()
         try:
-            return self.sink.deliver(piece)
+            return _readable(self.sink.deliver(piece))
         except Exception as error:  # noqa: BLE001 - a sink must not raise, nor stop us if it does
             report(f"delivering to {self.sink.name}", error)
             held.faults += 1
@@ -333,6 +349,13 @@ class Courier(Generic[T]):
             source.close()
         self._sources.clear()
         self.sink.close()
+
+
+def _readable(outcome: Outcome) -> Outcome:
+    """The same without control characters: what a receiver says comes on the user's terminal."""
+    if isinstance(outcome, Accepted) or outcome.reason.isprintable():
+        return outcome
+    return replace(outcome, reason=printable(outcome.reason, len(outcome.reason)))
 
 
 def _whole(batch: Batch[T]) -> list[Batch[T]]:

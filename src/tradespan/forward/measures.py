@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tradespan.core.guard import guarded
@@ -93,6 +94,8 @@ class Meter:
         self._books = books
         self._of_runs: dict[str, list[Reading]] = {}
         """Path of a folder → its readings; those of a run that is over stay, or counters fell."""
+        self._of_removed: list[Reading] = []
+        """Those of runs whose folders are removed, added up: a service sees any number of them."""
         self._looked = float("-inf")
 
     def look(self, folders: Iterable[RunFolder], space: Mapping[str, Any]) -> None:
@@ -105,5 +108,7 @@ class Meter:
             # What cannot be counted now hides no other, and stays as it was.
             with guarded(f"measures: {folder.path.name}"):
                 self._of_runs[str(folder.path)] = list(measure_books(self._books(folder)))
+        for path in [path for path in self._of_runs if not Path(path).exists()]:
+            self._of_removed = add_readings([*self._of_removed, *self._of_runs.pop(path)])
         runs = (reading for readings in self._of_runs.values() for reading in readings)
-        self.readings = tuple(add_readings([*runs, *measure_space(space)]))
+        self.readings = tuple(add_readings([*self._of_removed, *runs, *measure_space(space)]))

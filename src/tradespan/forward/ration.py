@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from tradespan.forward.orphans import is_orphan
 from tradespan.spool.folder import RunFolder
 
 
@@ -22,7 +23,8 @@ class Ration:
         self._rate = rate
         self._now = now
         self._began = wall()
-        self._left: dict[str, bool] = {}
+        self._left: dict[str, tuple[object, bool]] = {}
+        """Folder → when the run began that it was seen with, and whether that one was left."""
         self._allowed = rate or 0.0
         self._filled = now()
 
@@ -43,9 +45,11 @@ class Ration:
 
     def _was_left(self, folder: RunFolder) -> bool:
         """Whether its run was over before we began, as it was when we met it first."""
-        key = str(folder.path)
+        key, run = str(folder.path), folder.description.get("pid_start")
         known = self._left.get(key)
-        if known is None:
-            alive = folder.ended is None and any(page.alive for page in folder.pages())
-            known = self._left[key] = not alive and folder.changed < self._began * 1e9
-        return known
+        if known is None or known[0] != run:  # the latter: another run has begun in the folder
+            # A bot that lives and has recorded nothing yet has no page.
+            alive = folder.ended is None and not is_orphan(folder)
+            was_left = not alive and folder.changed < self._began * 1e9
+            known = self._left[key] = run, was_left
+        return known[1]

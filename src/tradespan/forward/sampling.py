@@ -15,8 +15,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from itertools import count
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any, NamedTuple, TypeVar
 
 from tradespan.core.delivery import Batch, Cursor, Slice
@@ -30,7 +31,10 @@ T = TypeVar("T")
 
 MOST_TRACES = 200_000
 """Kept in mind at once, about 100 bytes each; with more the oldest are judged by what is known."""
-MOST_MARKS = 10_000
+MOST_MARKS = 50
+"""Places of the scout that are kept: each names all segments. A verdict is late by as much."""
+SCOUTED_AGAIN = 64 * 1024 * 1024
+"""Bytes of the newest segments that are scouted from their beginning, whatever was delivered."""
 _AT_ONCE = 8
 """Batches that the scout reads in one round: delivery takes turns with it."""
 _RANDOM_BITS = 56
@@ -96,8 +100,9 @@ class Verdicts:
                     self._kept[span.trace_id] = True
                 elif known is None:
                     self._kept[span.trace_id] = self._policy.keeps_by_coin(span.trace_id)
-        while len(self._kept) > self._most:
-            del self._kept[next(iter(self._kept))]
+        # At once: looking for the first key passes over all that were deleted before it.
+        for oldest in list(islice(self._kept, max(len(self._kept) - self._most, 0))):
+            del self._kept[oldest]
 
     def keeps(self, trace_id: bytes) -> bool:
         """The verdict; by the coin for a trace that is no longer kept in mind."""
@@ -132,7 +137,7 @@ class SampledSource(FolderSource[T]):
         self._policy = policy
         self._now = now
         self._verdicts = Verdicts(policy)
-        ahead = replace(cursor, positions=dict(cursor.positions), books={})
+        ahead = Cursor(_begin_of_scout(folder, cursor))
         self._scout = FolderSource(folder, Kind.SPAN, decode_span, ahead, limits)
         self._marks: deque[_Mark] = deque()
         self._known: dict[str, int | None] = {}
@@ -154,7 +159,7 @@ class SampledSource(FolderSource[T]):
         return None
 
     def hurry(self) -> None:
-        """Judge by what is known by now."""
+        """Judge what is there now by what is known of it."""
         self._hurried = True
 
     def close(self) -> None:
@@ -180,21 +185,48 @@ class SampledSource(FolderSource[T]):
 
     def _look_ahead(self) -> None:
         """Let the scout read what is new, then move on to where it stood long enough ago."""
-        for looked in count():
+        over = self._is_over()
+        has_all = False
+        for _ in count() if over else range(_AT_ONCE):
             found = self._scout.next_batch()
-            if found is None or (looked >= _AT_ONCE and not self._is_over()):
+            if found is None:
+                has_all = True
                 break
             self._verdicts.learn(found[0])
             self._scout.accept(found[1])
-        standing = self._standing()
-        self._marks.append(_Mark(self._now(), standing))
-        least = self._now() - (0.0 if self._is_over() else self._policy.wait)
+        # Nobody keeps its cursor: what it has finished does not wait for that.
+        self._scout.unsaved = False
+        standing, now = self._standing(), self._now()
+        if over:
+            self._marks.clear()
+            self._until = self._known = standing
+            # Once for each time that somebody asked: what comes later has its time again.
+            self._hurried = self._hurried and not has_all
+            return
+        self._mark(standing, now)
         reached: _Mark | None = None
-        while self._marks and (self._marks[0].at <= least or len(self._marks) >= MOST_MARKS):
+        while self._marks and self._marks[0].at <= now - self._policy.wait:
             reached = self._marks.popleft()
         if reached is not None:
             self._until = self._known = dict(reached.positions)
-        self._known.update((name, end) for name, end in standing.items() if _is_of_errors(name))
+        self._let_errors_pass()
+
+    def _mark(self, standing: dict[str, int | None], now: float) -> None:
+        """Remember where the scout stands, unless it stands there for long, or did just now."""
+        if self._marks:
+            last = self._marks[-1]
+            if now - last.at < self._policy.wait / MOST_MARKS or standing == last.positions:
+                return
+        self._marks.append(_Mark(now, standing))
+
+    def _let_errors_pass(self) -> None:
+        """Errors wait for nobody; but their segments stay as long as the rest of their traces.
+
+        Whoever comes after a kill has to find again why those are kept.
+        """
+        for name, end in self._scout.cursor.positions.items():
+            if _is_of_errors(name) and self._known.get(name, 0) is not None:
+                self._known[name] = end
 
     def _standing(self) -> dict[str, int | None]:
         scout = self._scout
@@ -205,3 +237,16 @@ class SampledSource(FolderSource[T]):
     def _is_over(self) -> bool:
         """Whether no more will come that could change a verdict, or nobody can wait for it."""
         return self._hurried or self.folder.ended is not None
+
+
+def _begin_of_scout(folder: RunFolder, cursor: Cursor) -> dict[str, int]:
+    """Where the scout begins: of a trace that goes on, some may have been delivered already."""
+    positions = dict(cursor.positions)
+    scouted = 0
+    for name in reversed(folder.segments()):
+        with suppress(OSError):
+            scouted += (folder.path / str(name)).stat(follow_symlinks=False).st_size
+        if scouted > SCOUTED_AGAIN:
+            break
+        positions.pop(str(name), None)
+    return positions

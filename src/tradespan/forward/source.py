@@ -141,7 +141,7 @@ class FolderSource(Generic[T]):
         return Batch(str(self.folder.path), self.kind, reading.slices, ahead), ahead
 
     def hurry(self) -> None:
-        """Hold nothing back any more: somebody waits for the end. Called by another thread."""
+        """Hold back nothing of what is there now: somebody waits for it."""
 
     def accept(self, ahead: Cursor, *, unsaved: bool = False) -> None:
         """Move on: what `next_batch` gave has been taken, or there was nothing to give."""

@@ -21,6 +21,7 @@ from tradespan.core.delivery import Accepted, Batch, Denied, Outcome, Parked, Re
 from tradespan.core.records import Kind
 from tradespan.sinks.answers import SHOWN
 from tradespan.sinks.finished import count_refused, keep_finished
+from tradespan.spool.deaths import printable
 from tradespan.wire.answers import read_partial_success
 from tradespan.wire.signals import Signal
 
@@ -106,4 +107,4 @@ class OtlpSink(ABC):
         rejected, words = read_partial_success(body)
         if words and not rejected and words != self._warned:
             self._warned = words
-            logger.warning("%s remarks: %s", self.name, words[:SHOWN])
+            logger.warning("%s remarks: %s", self.name, printable(words, SHOWN))

@@ -57,7 +57,7 @@ class Scene:
     def recover(self) -> None:
         """The sink takes all that waits."""
         self.sink.rule = ListSink[Span]().rule
-        self.courier.hurry()
+        self.courier.hurry(self.bot.folder)
         deliver(self.courier, self.bot.folder)
 
 

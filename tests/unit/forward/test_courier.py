@@ -14,9 +14,10 @@ from tests.unit.forward.builders import (
     taken,
     work_on,
 )
-from tradespan.core.delivery import Accepted, Batch, Outcome, Retry
+from tradespan.core.delivery import Accepted, Batch, Outcome, Parked, Retry
 from tradespan.core.records import Kind, Span
 from tradespan.forward.courier import Courier, RetryPolicy
+from tradespan.forward.letters import read_letters
 from tradespan.forward.source import BatchLimits
 from tradespan.wire.codec import decode_log
 from tradespan.wire.otlp import encode_traces
@@ -100,7 +101,7 @@ def test_hurry_tries_at_once(bot: Bot, sink: ListSink[Span], clock: SteppingCloc
     sink.answers.append(DOWN)
     courier = make_courier(sink, clock=clock)
     courier.work([bot.folder])
-    courier.hurry()
+    courier.hurry(bot.folder)
     assert courier.work([bot.folder])
 
 
@@ -201,3 +202,17 @@ def test_closing_closes_the_sink_and_every_file(bot: Bot, sink: ListSink[Span]) 
     courier.close()
     assert sink.closed
     assert open_files(bot.folder.path) == before
+
+
+def test_what_a_receiver_says_brings_no_control_characters_to_a_terminal(
+    bot: Bot, sink: ListSink[Span], clock: SteppingClock
+) -> None:
+    bot.record(5)
+    sink.answers += [Retry("\x1b]0;mine\x07\r\nno"), Parked("\x1b[2Jnever")]
+    courier = make_courier(sink, clock=clock)
+    courier.work([bot.folder])
+    assert courier.state.last_error == " ]0;mine   no"
+    clock.step(60)
+    courier.work([bot.folder])
+    (letter,) = read_letters(bot.folder)
+    assert letter.reason == " [2Jnever"

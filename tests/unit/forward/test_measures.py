@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,20 @@ def test_agent_tells_them_in_its_status(root: Root, monkeypatch: pytest.MonkeyPa
         ]
 
     root.step_until(look)
+
+
+def test_of_runs_whose_folders_are_removed_the_sum_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measures, "_LOOK_EVERY", 0.0)
+    meter = Meter(lambda folder: add_up_for(folder, courier))
+    for number in range(3):
+        courier = make_courier(ListSink())
+        bot = Bot(tmp_path / str(number))
+        bot.record(100)
+        bot.close()
+        deliver(courier, bot.folder)
+        meter.look([bot.folder], {})
+        shutil.rmtree(bot.folder.path)
+        meter.look([], {})
+        assert told(list(meter.readings))["forward.accepted['list']"] == 100 * (number + 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.support.fakes import ListSink, MemoryCursors, SteppingClock
 from tests.unit.forward.builders import Bot, taken
+from tradespan.core.process import process_start
 from tradespan.core.records import Kind, Span
 from tradespan.forward.courier import Courier, Restraint
 from tradespan.forward.ration import Ration
@@ -123,3 +125,31 @@ def test_without_a_rate_nothing_waits(tmp_path: Path, clock: SteppingClock) -> N
     folder, sink = end(bot), new_sink()
     rounds(work(sink, clock, rate=None), [folder])
     assert len(sink.records) == 1_000
+
+
+def test_a_bot_that_lives_and_has_recorded_nothing_yet_was_not_left(
+    tmp_path: Path, clock: SteppingClock
+) -> None:
+    folder = RunFolder(tmp_path)
+    folder.describe(pid=os.getpid(), pid_start=process_start(os.getpid()))
+    sink = new_sink()
+    courier = work(sink, clock)
+    rounds(courier, [folder])
+    bot = Bot(tmp_path)
+    bot.record(1_000)
+    rounds(courier, [folder])
+    assert len(sink.records) == 1_000
+
+
+def test_another_run_in_a_folder_that_was_left_is_not_rationed(
+    tmp_path: Path, clock: SteppingClock
+) -> None:
+    bot = Bot(tmp_path)
+    bot.record(10)
+    folder, sink = end(bot), new_sink()
+    courier = work(sink, clock)
+    rounds(courier, [folder])
+    folder.describe(pid=os.getpid(), pid_start=process_start(os.getpid()))
+    Bot(tmp_path).record(1_000)
+    rounds(courier, [folder])
+    assert len(sink.records) == 1_010
