@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tradespan.bootstrap.places import Place
 from tradespan.core.guard import guarded
-from tradespan.forward.orphans import is_orphan
 from tradespan.forward.death import LATEST
+from tradespan.forward.orphans import is_orphan
 from tradespan.spool.deaths import is_alarming, name_calls, say_death, trace_of
 from tradespan.spool.folder import RUN, RUNS, RunFolder, read_json, run_folders
 
