@@ -36,6 +36,7 @@ from tradespan.spool.layout import (
     unpack_frame_header,
     unpack_header,
 )
+from tradespan.spool.names import SegmentName
 from tradespan.wire.codec import decode_resource, decode_site
 
 READ_BYTES = 256 * 1024
@@ -124,6 +125,7 @@ class SegmentReader:
         self._descriptor = _open_file(path)
         try:
             self.header = self._read_header()
+            self._compare_name()
             self._lane = self.header.lane
             self._checked = self.header.checksum, self.header.seed
             resource = self._read_resource()
@@ -187,6 +189,13 @@ class SegmentReader:
             except Exception:  # noqa: BLE001, S110 - bytes of a file may be anything
                 pass
         raise DamagedSegment(self.path, HEADER_SIZE, "it does not begin with a resource")
+
+    def _compare_name(self) -> None:
+        """A copy under another name would be delivered a second time, as records of its own."""
+        named, header = SegmentName.parse(self.path.name), self.header
+        own = SegmentName(header.created, header.writer.hex(), header.lane, header.ordinal)
+        if named is not None and named != own:
+            raise DamagedSegment(self.path, 0, f"it is {own} under another name")
 
     def _is_closed(self) -> bool:
         header = unpack_header(os.pread(self._descriptor, HEADER_SIZE, 0))

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,9 +85,14 @@ def identify(path: Path) -> tuple[int, int] | None:
 def connect_writer(path: Path) -> sqlite3.Connection:
     """The one connection that writes; transactions are begun by hand.
 
+    A file that it makes is its user's alone; SQLite makes those beside it as the file is.
+
     Raises:
         sqlite3.Error: The file cannot be opened.
     """
+    # Never one that is there: to close it would take SQLite's locks from this process's others.
+    with suppress(OSError):  # SQLite says better what is wrong with it
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )

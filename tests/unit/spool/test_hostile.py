@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.fakes import ListSink
 from tests.unit.forward.builders import (
+    Bot,
     add_up_for,
     deliver,
     drain,
@@ -283,3 +284,18 @@ def test_file_that_may_not_be_read_is_left_alone_told_once_and_read_later(
     assert caplog.text.count("is left alone") == 1
     assert first.exists()
     assert drain(source) == [1]
+
+
+def test_copy_of_a_segment_under_another_name_is_set_aside_and_not_delivered_again(
+    tmp_path: Path,
+) -> None:
+    bot = Bot(tmp_path)
+    recorded = bot.record(10)
+    bot.close()
+    (name,) = bot.folder.segments()
+    other = name._replace(ordinal=name.ordinal + 1)
+    (tmp_path / str(other)).write_bytes((tmp_path / str(name)).read_bytes())
+    source = make_source(bot.folder)
+    assert drain(source) == recorded
+    assert bot.folder.segments() == [name]
+    assert (tmp_path / f"{other}.damaged").exists()

@@ -39,6 +39,18 @@ def fingerprint(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
+def show_to_others(folder: Path) -> None:
+    """What an owner does who lets another user read along."""
+    for path in folder.iterdir():
+        path.chmod(0o644)
+
+
+def test_new_store_and_the_files_beside_it_are_its_users_alone(tmp_path: Path) -> None:
+    with new_store(tmp_path, make_span()):
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
+
+
 def test_new_store_is_made_with_its_folder(tmp_path: Path) -> None:
     path = tmp_path / "state" / "tradespan" / "store.db"
     with Store.open(path) as store:
@@ -224,6 +236,7 @@ def start_reader(path: Path) -> subprocess.Popen[str]:
 
 def test_store_in_a_readonly_folder_is_read(guarded_folder: Path) -> None:
     new_store(guarded_folder, make_span()).close()
+    show_to_others(guarded_folder)
     answer, _ = start_reader(guarded_folder / "store.db").communicate(timeout=60)
     assert answer == "1\n"
     assert [path.name for path in guarded_folder.iterdir()] == ["store.db"]
@@ -233,6 +246,7 @@ def test_store_in_a_readonly_folder_is_read_with_what_an_earlier_reader_left(
     guarded_folder: Path,
 ) -> None:
     new_store(guarded_folder, make_span()).close()
+    show_to_others(guarded_folder)
     with Store.open(guarded_folder / "store.db", readonly=True) as store:
         store.summary()
     assert (guarded_folder / "store.db-wal").exists()
@@ -242,6 +256,7 @@ def test_store_in_a_readonly_folder_is_read_with_what_an_earlier_reader_left(
 
 def test_reader_of_a_readonly_folder_sees_a_writer_that_comes_later(guarded_folder: Path) -> None:
     new_store(guarded_folder, make_span()).close()
+    show_to_others(guarded_folder)
     reader = start_reader(guarded_folder / "store.db")
     assert reader.stdin is not None
     assert reader.stdout is not None
