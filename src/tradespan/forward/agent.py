@@ -238,9 +238,8 @@ class Agent:
     def _close_books(self, folder: RunFolder) -> None:
         """Write `drained.json` once an ended run is delivered, or as far as it goes for now."""
         ended, now = folder.ended, self._now()
-        if ended is None and now - self._judged.get(folder, float("-inf")) < self._rhythm.status:
+        if ended is None and self._was_judged(folder, now):
             return
-        self._judged[folder] = now
         # Before the books are closed: what a death left open is recorded now.
         with guarded("deaths"):
             self._deaths.look(folder)
@@ -277,6 +276,16 @@ class Agent:
             self._ending.pop(str(folder.path), None)
             self._keepers.pop(str(folder.path), None)
             self._judged.pop(folder, None)
+
+    def _was_judged(self, folder: RunFolder, now: float) -> bool:
+        """Whether a run was seen to live a moment ago: to look costs something."""
+        if str(folder.path) in self._ending:
+            return False
+        judged = self._judged.get(folder, float("-inf"))
+        if now - judged < self._rhythm.status:
+            return True
+        self._judged[folder] = now
+        return False
 
     def _begin_anew(self, folder: RunFolder) -> None:
         """A run goes on in a folder, or another began in it: closed books are outdated."""

@@ -187,7 +187,7 @@ def test_what_lacks_grpcio_is_said_and_waits_on_disk(
     assert lacks_grpc(config) == ""
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        "tradespan.bootstrap.receivers.find_spec",
+        "importlib.util.find_spec",
         lambda name: None if name == "grpc" else find(name),
     )
     assert "pip install 'tradespan[otlp-grpc]'" in lacks_grpc(config)
