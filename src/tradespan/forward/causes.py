@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tradespan.core.plainfiles import open_plain
 from tradespan.spool.deaths import DIED, ENDED, STOPPED, printable
 from tradespan.spool.folder import RunFolder, read_json
 
@@ -101,17 +101,10 @@ def find_cause(folder: RunFolder, process: int, *, cleanly: bool, now: float) ->
 def read_fault(path: Path) -> list[str]:
     """The first lines of a fault handler's dump; none if there is none."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(open_plain(path), "rb") as file:
+            text = file.read(MOST_FAULT).decode("utf-8", "replace")
     except OSError:
         return []
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return []
-        text = os.read(descriptor, MOST_FAULT).decode("utf-8", "replace")
-    except OSError:
-        return []
-    finally:
-        os.close(descriptor)
     return [printable(line) for line in text.splitlines()[:MOST_LINES]]
 
 

@@ -31,7 +31,8 @@ from tradespan.core.records import Kind, Lane, Resource, Site, Span
 from tradespan.declare.names import TRADESPAN_DEATH_CAUSE
 from tradespan.forward.causes import Cause, find_cause
 from tradespan.forward.traces_left import SLACK, Left, last_log_lines, read_left
-from tradespan.pages.inflight import SUFFIX, InFlight, RunningCall, is_held, read_table
+from tradespan.pages.inflight import SUFFIX, InFlight, RunningCall, read_table
+from tradespan.pages.locks import is_held
 from tradespan.spool.deaths import is_alarming
 from tradespan.spool.folder import RunFolder, replace_json
 from tradespan.spool.layout import MAX_PAYLOAD, SegmentName

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from tradespan.core.guard import guarded
+from tradespan.core.plainfiles import READ
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.names import SegmentName
 
@@ -27,7 +28,7 @@ def flush_file(path: Path) -> None:
         OSError: It cannot be written.
     """
     with suppress(FileNotFoundError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, READ)
         try:
             os.fsync(descriptor)
         finally:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tradespan.core.plainfiles import open_plain
 from tradespan.pages.locks import is_locked
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import (
@@ -40,7 +41,6 @@ _SWEEP = 1.0
 """Seconds between two looks whether writers live."""
 _ZEROS = bytes(PIECE)
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def free_bytes(folder: Path) -> int:
@@ -249,7 +249,7 @@ def _entries(folder: Path) -> Iterator[str]:
 def _capacity(path: Path) -> int:
     """Bytes allocated for a segment that its writer has open; 0 if it is none."""
     with suppress(OSError):
-        descriptor = os.open(path, _READ)
+        descriptor = open_plain(path)
         try:
             header = unpack_header(os.pread(descriptor, HEADER_SIZE, 0))
             live = isinstance(header, SegmentHeader) and not header.closed

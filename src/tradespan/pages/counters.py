@@ -8,8 +8,6 @@ supervisor, who has 15 MB, reads pages too, and `dataclasses` costs it 1.3.
 from __future__ import annotations
 
 import mmap
-import os
-import stat
 import struct
 import zlib
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import NamedTuple
 
 from tradespan.core.process import is_alive
 from tradespan.pages.files import make_file
-from tradespan.pages.locks import LockKeeper, is_locked
+from tradespan.pages.locks import LockKeeper, read_with_lock
 
 MAGIC = b"tspage\r\n"
 VERSION = 1
@@ -190,18 +188,9 @@ def _to_counters(cells: list[int]) -> LaneCounters:
 def read_page(path: Path) -> Page | None:
     """The counters of another process; None if the file is not a whole page."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        data, locked = read_with_lock(path, _LARGEST)
     except OSError:
         return None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        data = os.read(descriptor, _LARGEST)
-        locked = is_locked(descriptor)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
     return _unpack(data, locked)
 
 

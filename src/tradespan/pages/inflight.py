@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import stat
 import struct
 import threading
 import zlib
@@ -34,7 +33,7 @@ from tradespan.pages.flights import (
     WORDS,
     make_flights,
 )
-from tradespan.pages.locks import is_locked
+from tradespan.pages.locks import read_with_lock
 from tradespan.pages.metrics import PageWriter
 
 MAGIC = b"tsflight"
@@ -231,35 +230,12 @@ class InFlight(NamedTuple):
     """Number → encoded."""
 
 
-def is_held(path: Path) -> bool:
-    """Whether the process lives whose table this is, as far as its lock tells.
-
-    Raises:
-        OSError: It cannot be opened.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        return is_locked(descriptor) is True
-    finally:
-        os.close(descriptor)
-
-
 def read_table(path: Path) -> InFlight | None:
     """The table of another process; None if the file is not a whole one, or gone."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        data, locked = read_with_lock(path, SIZE)
     except OSError:
         return None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        # The lock first: what a dead process wrote stands still.
-        locked = is_locked(descriptor)
-        data = os.pread(descriptor, SIZE, 0)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
     return _unpack(path, data, locked)
 
 

@@ -10,6 +10,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from tradespan.core.plainfiles import open_plain
+
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -61,3 +63,29 @@ def is_locked(descriptor: int) -> bool | None:
         return None
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return False
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds a file's lock; where locks don't work, nobody is known to.
+
+    Raises:
+        OSError: It cannot be opened, or is no plain file.
+    """
+    descriptor = open_plain(path)
+    try:
+        return is_locked(descriptor) is True
+    finally:
+        os.close(descriptor)
+
+
+def read_with_lock(path: Path, most: int) -> tuple[bytes, bool | None]:
+    """A file's bytes, `most` of them at most, and whether a living process holds its lock.
+
+    Raises:
+        OSError: It cannot be read, or is no plain file.
+    """
+    descriptor = open_plain(path)
+    with os.fdopen(descriptor, "rb") as file:
+        # The lock first: what a process wrote that is gone by then stands still.
+        locked = is_locked(descriptor)
+        return file.read(most), locked

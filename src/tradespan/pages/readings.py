@@ -5,8 +5,6 @@ A page may be torn, cut, foreign or hostile: what cannot be read is told in word
 
 from __future__ import annotations
 
-import os
-import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from tradespan.core.process import is_alive
-from tradespan.pages.locks import is_locked
+from tradespan.pages.locks import read_with_lock
 from tradespan.pages.metrics import (
     BLOCK,
     BLOCK_HEADER_SIZE,
@@ -120,7 +118,7 @@ def read_metric_page(path: Path) -> MetricReading:
         FileNotFoundError: It is not there any more.
     """
     try:
-        data, locked = _load(path)
+        data, locked = read_with_lock(path, MOST_BYTES)
         facts, begin, end = _read_header(data, locked)
     except FileNotFoundError:
         raise
@@ -172,20 +170,6 @@ def read_metric_pages(list_files: Callable[[], Iterable[Path]]) -> list[MetricRe
         break
     folded = {writer for reading in readings for writer in reading.folded}
     return [each for each in readings if each.page is None or each.page.writer not in folded]
-
-
-def _load(path: Path) -> tuple[bytes, bool | None]:
-    """The file's bytes, and whether its writer holds its lock."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _NotReadableError("it is no plain file")
-        # Before the counts are read: those of a process that is gone are final.
-        locked = is_locked(descriptor)
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            return file.read(MOST_BYTES), locked
-    finally:
-        os.close(descriptor)
 
 
 def _read_header(data: bytes, locked: bool | None) -> tuple[PageFacts, int, int]:

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tradespan.core.errors import SpoolUnavailable
+from tradespan.core.plainfiles import open_plain
 from tradespan.pages.counters import Page, read_page
-from tradespan.pages.locks import is_locked
+from tradespan.pages.locks import is_held, is_locked
 from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.listing import Listing, Mark, list_folder, mark_of
 from tradespan.spool.names import SegmentName
@@ -70,8 +71,7 @@ def replace_json(path: Path, content: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The file's content; None if it is missing or not whole."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
+        with os.fdopen(open_plain(path), "rb") as file:
             content = json.loads(file.read(_LARGEST_JSON))
     except (OSError, ValueError, RecursionError):
         return None
@@ -207,7 +207,7 @@ class RunFolder:
         """
         try:
             entries = os.listdir(self.path)
-            if not all(map(_is_passing, entries)) or any(map(_is_held, self.metric_pages())):
+            if not all(map(_is_passing, entries)) or any(map(is_held, self.metric_pages())):
                 return False
             for entry in entries:
                 os.unlink(self.path / entry)
@@ -242,15 +242,6 @@ def _is_passing(entry: str) -> bool:
         return True
     begun = entry.startswith(".") and _BEGUN.search(entry) is not None
     return begun or (entry.startswith("cursor-") and entry.endswith(".json"))
-
-
-def _is_held(path: Path) -> bool:
-    """Whether a living process counts in a page; where locks don't work, nobody is known to."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        return bool(is_locked(descriptor))
-    finally:
-        os.close(descriptor)
 
 
 def run_folders(root: Path) -> Iterator[RunFolder]:

@@ -6,9 +6,7 @@ with SIGBUS. No number of the file is trusted (FORMAT.md, rule 9).
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 import struct
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from typing import NamedTuple
 
 from tradespan.core.delivery import Origin
 from tradespan.core.errors import DamagedSegment, UnsupportedFormat
+from tradespan.core.plainfiles import NotPlainFile, open_plain
 from tradespan.core.process import is_alive
 from tradespan.core.records import Kind, Lane, Resource, Site
 from tradespan.pages.locks import is_locked
@@ -56,7 +55,6 @@ MOST_SITE_BYTES = 8 * 1024 * 1024
 _FIRST_WINDOW = 16 * 1024
 _ZEROS = bytes(READ_BYTES)
 _LENGTHS = struct.Struct("<I4x")
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class RawRecord(NamedTuple):
@@ -362,12 +360,6 @@ class SegmentReader:
 def _open_file(path: Path) -> int:
     """Open for reading what has to be a plain file: a pipe would hold us up, a link lead astray."""
     try:
-        descriptor = os.open(path, _FLAGS)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise DamagedSegment(path, 0, "it is no plain file") from error
-        raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise DamagedSegment(path, 0, "it is no plain file")
-    return descriptor
+        return open_plain(path)
+    except NotPlainFile as error:
+        raise DamagedSegment(path, 0, "it is no plain file") from error

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.unit.pages.builders import Writer
 from tradespan.core import native
-from tradespan.pages.inflight import SIZE, FlightTable, is_held, read_table
+from tradespan.pages.inflight import SIZE, FlightTable, read_table
+from tradespan.pages.locks import is_held
 
 
 @dataclass(eq=False)
