@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 PAGE = 4096
-_ROOMS = ("tradespan.spool", "tradespan.pages", "tradespan.forward")
+_ROOMS = ("tradespan.spool", "tradespan.pages", "tradespan.forward", "tradespan.core.plainfiles")
 _CREATES = os.O_CREAT | os.O_TRUNC
 
 Choose = Callable[[], bool]

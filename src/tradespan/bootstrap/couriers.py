@@ -45,10 +45,6 @@ LIMITS: dict[Protocol, BatchLimits] = {
 }
 
 
-_LOOKS = 8
-"""At books that do not balance while cursors move."""
-
-
 def build_courier(config: Config, destination: Destination) -> Courier[Any] | None:
     """The courier of one destination; None for a kind that this version does not know.
 
@@ -155,17 +151,7 @@ def look_at_books(folder: RunFolder) -> tuple[Books, dict[str, Cursor]]:
     Raises:
         StoreError: The store cannot be read.
     """
-    keeper, cursors = Bookkeeper(folder), read_cursors(folder)
-    looks = 0
-    while True:
-        books, before = keeper.add_up(cursors), cursors
-        looks += 1
-        if books.balanced or looks == _LOOKS:
-            return books, before
-        # Whoever forwards deletes a segment when he has kept his cursors, maybe since we read them.
-        cursors = read_cursors(folder)
-        if cursors == before:
-            return books, before
+    return Bookkeeper(folder).settle(lambda: read_cursors(folder))
 
 
 def read_cursors(folder: RunFolder) -> dict[str, Cursor]:

@@ -46,8 +46,6 @@ _AFTER_CUT = 0.2
 """Seconds in which a thread ends whose request was cut."""
 _AT_THE_END = 0.02
 """Seconds between two steps while somebody waits for the books of a run."""
-_SETTLING = 3
-"""Looks at books that don't balance: what moved between two of them is not lost."""
 _REBUILD = 5.0
 """Seconds between two tries to open a destination that could not be opened."""
 
@@ -158,12 +156,7 @@ class Agent:
         """The folder's accounting now. May be asked by any thread."""
         keeper = self._keepers.setdefault(str(folder.path), Bookkeeper(folder))
         couriers = self.couriers(folder)
-        looks = 0
-        while True:
-            books = keeper.add_up({name: c.cursor(folder) for name, c in couriers.items()})
-            looks += 1
-            if books.balanced or looks == _SETTLING:
-                return books
+        return keeper.settle(lambda: {name: c.cursor(folder) for name, c in couriers.items()})[0]
 
     def has_live_run(self) -> bool:
         """Whether any folder's bot, or its supervisor, is alive."""

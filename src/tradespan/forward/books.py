@@ -24,7 +24,7 @@ for the page's last store, as many records as there were threads may be missing 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -43,6 +43,8 @@ from tradespan.spool.reader import SegmentReader, smaller_threshold
 DIED_IN_MEMORY = "died_in_memory"
 """Reason of records that waited in the memory of a process when it died."""
 _LOOKS = 3
+_LOOKS_AT_MOVING = 50
+"""At books that do not balance while cursors move."""
 _LETTERS = "oe"
 _LANES = {"o": "ordinary", "e": "error"}
 
@@ -199,6 +201,25 @@ class Bookkeeper:
                 still = discarded == self._folder.contents()[1]
                 if looks == _LOOKS or (still and not _moved(before, after)):
                     return _sum_up(before, rests, cursors, read_amends(self._folder))
+
+    def settle(
+        self, read_cursors: Callable[[], dict[str, Cursor]]
+    ) -> tuple[Books, dict[str, Cursor]]:
+        """The books and the cursors that they stand for, while others forward.
+
+        Whoever forwards deletes a segment once his cursor is past it, maybe since we have read that
+        cursor: what is missing is believed only if no cursor has moved meanwhile.
+        """
+        cursors = read_cursors()
+        looks = 0
+        while True:
+            books, standing = self.add_up(cursors), cursors
+            looks += 1
+            if books.balanced or looks == _LOOKS_AT_MOVING:
+                return books, standing
+            cursors = read_cursors()
+            if cursors == standing:
+                return books, standing
 
     def _read_rests(
         self,
