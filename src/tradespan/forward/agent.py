@@ -205,7 +205,7 @@ class Agent:
                 self._close_books(folder)
 
     def _assign(self, destination: Destination) -> None:
-        now = time.monotonic()
+        now = self._now()
         if destination in self._posts or now < self._build_again.get(destination, 0.0):
             return
         self._build_again[destination] = now + _REBUILD
@@ -306,7 +306,7 @@ class Agent:
         return {"waiting": waiting, "recorded": books.recorded, "time": time.time()}
 
     def _write_status(self) -> None:
-        now = time.monotonic()
+        now = self._now()
         if now - self._wrote_status < self._rhythm.status:
             return
         self._wrote_status = now
@@ -348,7 +348,7 @@ class Agent:
 
     def _purge(self) -> None:
         """Remove folders that were delivered to the end long ago; fold pages of the dead."""
-        now = time.monotonic()
+        now = self._now()
         if now - self._purged < self._rhythm.purge:
             return
         self._purged = now

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, NamedTuple, TypeVar
 
+from tradespan.core.coin import Coin
 from tradespan.core.delivery import Batch, Cursor, Slice
 from tradespan.core.records import Kind, Lane, Site, Span
 from tradespan.forward.source import BatchLimits, FolderSource
@@ -37,7 +38,6 @@ SCOUTED_AGAIN = 64 * 1024 * 1024
 """Bytes of the newest segments that are scouted from their beginning, whatever was delivered."""
 _AT_ONCE = 8
 """Batches that the scout reads in one round: delivery takes turns with it."""
-_RANDOM_BITS = 56
 _ERROR = 2
 _ORDER = "trading.order."
 
@@ -55,8 +55,7 @@ class SamplingPolicy:
 
     def keeps_by_coin(self, trace_id: bytes) -> bool:
         """The verdict of the id alone: the one of OpenTelemetry's consistent sampling."""
-        rest = int.from_bytes(trace_id[9:], "big")
-        return rest >= (1 << _RANDOM_BITS) - round(self.share * (1 << _RANDOM_BITS))
+        return Coin(self.share).keeps(trace_id)
 
     def keeps(self, span: Span, site: Site | None) -> bool:
         """Whether one span is reason enough to keep its trace."""
@@ -70,7 +69,7 @@ class SamplingPolicy:
 
 
 def _is_of_order(attributes: Mapping[str, Any] | None) -> bool:
-    return bool(attributes) and any(name.startswith(_ORDER) for name in attributes or ())
+    return any(name.startswith(_ORDER) for name in attributes or ())
 
 
 def _is_of_errors(segment: str) -> bool:

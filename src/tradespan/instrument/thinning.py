@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tradespan.core import guard
+from tradespan.core.coin import Coin
 from tradespan.declare.names import TRADESPAN_LATE
 from tradespan.instrument.begin import identity
 from tradespan.instrument.closing import count_raised, is_good
 from tradespan.instrument.context import span_in
 from tradespan.instrument.opening import opener
-from tradespan.instrument.plan import Coin, Plan
+from tradespan.instrument.plan import Plan
 from tradespan.instrument.recorder import Recorder
 from tradespan.instrument.span import SAMPLED, UNKEPT, Span
 

@@ -9,16 +9,20 @@ What goes wrong is counted and reported, and answered with FAILURE; nothing is r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     MetricExporter,
     MetricExportResult,
     MetricsData,
+    ResourceMetrics,
 )
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from tradespan.core import guard
@@ -30,29 +34,49 @@ from tradespan.wire.cut import cut_log_to_fit, cut_to_fit
 from tradespan.wire.sites import SITES
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk._logs import ReadableLogRecord
-    from opentelemetry.sdk.metrics.export import ResourceMetrics
     from opentelemetry.sdk.metrics.view import Aggregation
-    from opentelemetry.sdk.trace import ReadableSpan
+
+T = TypeVar("T")
 
 _OURS = "tradespan"
 """Scope of our own log lines: a line about a failing export must not be exported in its turn."""
 
 
-class SpanWriter(SpanExporter):
-    """Writes spans; those that failed go to the error lane."""
+class _Writer(Generic[T]):
+    """What the three have in common: where to write, and what becomes of it at the end."""
 
     def __init__(self, outlet: Outlet | None) -> None:
         """`outlet`: None: there is no place to record in, and every export fails."""
         self._outlet = outlet
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Write spans. SUCCESS: each of them is safe."""
+    def _write_all(self, exported: Iterable[T]) -> bool:
+        """Write each, whatever becomes of the others; whether all of them are safe."""
         outlet = self._outlet
         if outlet is None:
-            return SpanExportResult.FAILURE
-        done = [self._write(outlet, span) for span in spans]
-        return SpanExportResult.SUCCESS if all(done) else SpanExportResult.FAILURE
+            return False
+        done = [self._write(outlet, each) for each in exported]
+        return all(done)
+
+    @abstractmethod
+    def _write(self, outlet: Outlet, exported: T) -> bool: ...
+
+    def force_flush(self, timeout_millis: float = 30_000) -> bool:
+        """True: what was exported is in the page cache already."""
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Seal the segments; later exports fail."""
+        self._outlet, outlet = None, self._outlet
+        if outlet is not None:
+            outlet.close()
+
+
+class SpanWriter(_Writer[ReadableSpan], SpanExporter):
+    """Writes spans; those that failed go to the error lane."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Write spans. SUCCESS: each of them is safe."""
+        return SpanExportResult.SUCCESS if self._write_all(spans) else SpanExportResult.FAILURE
 
     def _write(self, outlet: Outlet, span: ReadableSpan) -> bool:
         with guard.guarded("exporting a span"):
@@ -62,31 +86,14 @@ class SpanWriter(SpanExporter):
             return outlet.write(writer, span_lane(record), site, record, cut_to_fit)
         return False
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """True: what was exported is in the page cache already."""
-        return True
 
-    def shutdown(self) -> None:
-        """Seal the segments; later exports fail."""
-        self._outlet, outlet = None, self._outlet
-        if outlet is not None:
-            outlet.close()
-
-
-class LogWriter(LogRecordExporter):
+class LogWriter(_Writer[ReadableLogRecord], LogRecordExporter):
     """Writes log records; those from ERROR up go to the error lane."""
-
-    def __init__(self, outlet: Outlet | None) -> None:
-        """`outlet`: None: there is no place to record in, and every export fails."""
-        self._outlet = outlet
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Write log records, but for tradespan's own. SUCCESS: each of them is safe."""
-        outlet = self._outlet
-        if outlet is None:
-            return LogRecordExportResult.FAILURE
-        done = [self._write(outlet, readable) for readable in batch]
-        return LogRecordExportResult.SUCCESS if all(done) else LogRecordExportResult.FAILURE
+        done = self._write_all(batch)
+        return LogRecordExportResult.SUCCESS if done else LogRecordExportResult.FAILURE
 
     def _write(self, outlet: Outlet, readable: ReadableLogRecord) -> bool:
         with guard.guarded("exporting a log record"):
@@ -99,18 +106,8 @@ class LogWriter(LogRecordExporter):
             return outlet.write(writer, record.lane, site, record, cut_log_to_fit)
         return False
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """True: what was exported is in the page cache already."""
-        return True
 
-    def shutdown(self) -> None:
-        """Seal the segments; later exports fail."""
-        self._outlet, outlet = None, self._outlet
-        if outlet is not None:
-            outlet.close()
-
-
-class MetricWriter(MetricExporter):
+class MetricWriter(_Writer[ResourceMetrics], MetricExporter):
     """Writes what a metric reader has collected, encoded already, in the ordinary lane."""
 
     def __init__(
@@ -120,18 +117,15 @@ class MetricWriter(MetricExporter):
         preferred_aggregation: dict[type, Aggregation] | None = None,
     ) -> None:
         """`outlet`: None: there is no place to record in, and every export fails."""
-        super().__init__(preferred_temporality, preferred_aggregation)
-        self._outlet = outlet
+        MetricExporter.__init__(self, preferred_temporality, preferred_aggregation)
+        _Writer.__init__(self, outlet)
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
     ) -> MetricExportResult:
         """Write metrics. SUCCESS: all of them are safe."""
-        outlet = self._outlet
-        if outlet is None:
-            return MetricExportResult.FAILURE
-        done = [self._write(outlet, each) for each in metrics_data.resource_metrics]
-        return MetricExportResult.SUCCESS if all(done) else MetricExportResult.FAILURE
+        done = self._write_all(metrics_data.resource_metrics)
+        return MetricExportResult.SUCCESS if done else MetricExportResult.FAILURE
 
     def _write(self, outlet: Outlet, metrics: ResourceMetrics) -> bool:
         with guard.guarded("exporting metrics"):
@@ -143,16 +137,6 @@ class MetricWriter(MetricExporter):
             ]
             return all(done)
         return False
-
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """True: what was exported is in the page cache already."""
-        return True
-
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """Seal the segments; later exports fail."""
-        self._outlet, outlet = None, self._outlet
-        if outlet is not None:
-            outlet.close()
 
 
 def _site(outlet: Outlet, scoped: Any) -> Site:
