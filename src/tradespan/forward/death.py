@@ -35,7 +35,8 @@ from tradespan.pages.inflight import SUFFIX, InFlight, RunningCall, read_table
 from tradespan.pages.locks import is_held
 from tradespan.spool.deaths import is_alarming
 from tradespan.spool.folder import RunFolder, replace_json
-from tradespan.spool.layout import MAX_PAYLOAD, SegmentName
+from tradespan.spool.layout import MAX_PAYLOAD
+from tradespan.spool.names import SegmentName
 from tradespan.spool.whole import write_segment
 from tradespan.wire.codec import decode_resource, decode_site, encode_record
 

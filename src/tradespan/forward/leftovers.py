@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 
 from tradespan.spool.folder import RunFolder
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 
 logger = logging.getLogger("tradespan")
 

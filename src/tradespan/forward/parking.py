@@ -21,12 +21,12 @@ from tradespan.spool.folder import private_folder, replace_json
 from tradespan.spool.layout import (
     HEADER_SIZE,
     SegmentHeader,
-    SegmentName,
     pack_end,
     pack_frame,
     pack_header,
     seed_of,
 )
+from tradespan.spool.names import SegmentName
 from tradespan.wire.codec import encode_record
 
 PARKED = "parked"

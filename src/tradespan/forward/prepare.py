@@ -20,12 +20,12 @@ from tradespan.spool.folder import RunFolder
 from tradespan.spool.layout import (
     HEADER_SIZE,
     SegmentHeader,
-    SegmentName,
     making_name,
     prepared_name,
     prepared_row,
     unpack_header,
 )
+from tradespan.spool.names import SegmentName
 from tradespan.spool.ways import allocates
 
 PIECE = 256 * 1024

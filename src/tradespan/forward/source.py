@@ -16,7 +16,8 @@ from tradespan.core.records import Kind, Lane
 from tradespan.forward.counting import SegmentCount
 from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.folder import DAMAGED, RunFolder
-from tradespan.spool.layout import HEADER_SIZE, SegmentName
+from tradespan.spool.layout import HEADER_SIZE
+from tradespan.spool.names import SegmentName
 from tradespan.spool.reader import READ_BYTES, SegmentReader, Stretch, smaller_threshold
 
 T = TypeVar("T")

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tradespan.spool.checksums import CRC32, checksums
-from tradespan.spool.names import SegmentName as SegmentName  # noqa: PLC0414
 
 MAGIC = b"tspan\r\n\x1a"
 FORMAT_VERSION = 2

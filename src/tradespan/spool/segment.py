@@ -22,7 +22,6 @@ from tradespan.spool.layout import (
     MAX_PAYLOAD,
     STATE_OFFSET,
     SegmentHeader,
-    SegmentName,
     frame_checksum,
     frame_size,
     pack_end,
@@ -30,6 +29,7 @@ from tradespan.spool.layout import (
     prepared_name,
     unpack_frame_header,
 )
+from tradespan.spool.names import SegmentName
 
 Append = Callable[[bytes], int]
 

@@ -9,14 +9,8 @@ from pathlib import Path
 
 from tradespan.core.process import process_start
 from tradespan.core.records import Kind
-from tradespan.spool.layout import (
-    PayloadTooLong,
-    SegmentHeader,
-    SegmentName,
-    pack_end,
-    pack_frame,
-    pack_header,
-)
+from tradespan.spool.layout import PayloadTooLong, SegmentHeader, pack_end, pack_frame, pack_header
+from tradespan.spool.names import SegmentName
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 

@@ -14,7 +14,7 @@ from tradespan.forward.books import SinkBook
 from tradespan.forward.cursors import FileCursors
 from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.folder import RunFolder
-from tradespan.spool.layout import SegmentName
+from tradespan.spool.names import SegmentName
 from tradespan.wire.codec import encode_record
 
 ADDRESS = "http://127.0.0.1:4318"

@@ -24,7 +24,8 @@ from tradespan.forward.cursors import FileCursors
 from tradespan.sinks import otlp_http
 from tradespan.sinks.otlp_http import OtlpHttpSink
 from tradespan.spool.folder import RunFolder
-from tradespan.spool.layout import SegmentHeader, SegmentName, pack_frame, pack_header
+from tradespan.spool.layout import SegmentHeader, pack_frame, pack_header
+from tradespan.spool.names import SegmentName
 from tradespan.wire.codec import decode_span, encode_record
 
 MakeSink = Callable[..., OtlpHttpSink]

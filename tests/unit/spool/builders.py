@@ -15,13 +15,13 @@ from tradespan.spool.layout import (
     END_KIND,
     HEADER_SIZE,
     SegmentHeader,
-    SegmentName,
     frame_size,
     pack_end,
     pack_frame,
     pack_header,
     unpack_frame_header,
 )
+from tradespan.spool.names import SegmentName
 from tradespan.spool.reader import RawRecord, SegmentReader, Stretch
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
 from tradespan.wire.codec import encode_record

@@ -38,7 +38,8 @@ from tradespan.core.records import Kind, Resource, Site
 from tradespan.forward.limits import SpaceKeeper, SpaceLimits
 from tradespan.spool import reader as readers
 from tradespan.spool.folder import RunFolder
-from tradespan.spool.layout import MAX_PAYLOAD, SegmentHeader, SegmentName, pack_frame
+from tradespan.spool.layout import MAX_PAYLOAD, SegmentHeader, pack_frame
+from tradespan.spool.names import SegmentName
 from tradespan.spool.reader import SegmentReader
 from tradespan.wire.codec import encode_record
 

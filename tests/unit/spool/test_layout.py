@@ -19,7 +19,6 @@ from tradespan.spool.layout import (
     STATE_OFFSET,
     PayloadTooLong,
     SegmentHeader,
-    SegmentName,
     format_version,
     frame_checksum,
     frame_packers,
@@ -30,6 +29,7 @@ from tradespan.spool.layout import (
     unpack_frame_header,
     unpack_header,
 )
+from tradespan.spool.names import SegmentName
 
 HEADER = SegmentHeader(
     writer=WRITER,
