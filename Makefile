@@ -36,6 +36,10 @@ test-browser: $(STAMP) ## the pages in a headless Chromium (installed by apt-get
 crash: $(STAMP) ## what is lost, in true time: an hour (ARGS="--only matrix --subjects tradespan --write")
 	@$(BIN)/python -m tests.crash_long $(ARGS)
 
+.PHONY: explore
+explore: $(STAMP) ## other people's test suites under tradespan (ARGS="--only pandas.frame attrs --write")
+	@$(BIN)/python -m tests.explore $(ARGS)
+
 .PHONY: check
 check: $(STAMP) ## linters, types, import contracts, house rules
 	@$(BIN)/python tools/check.py

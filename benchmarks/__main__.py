@@ -6,12 +6,26 @@ import argparse
 import json
 from collections.abc import Callable, Collection
 
-from benchmarks import calls, disabled, encode, machine, memory, page, peers, tail, threads, timing
+from benchmarks import (
+    calls,
+    disabled,
+    encode,
+    machine,
+    memory,
+    page,
+    peers,
+    startup,
+    tail,
+    threads,
+    timing,
+)
 from benchmarks.processes import REPOSITORY, ProcessFailed
 from benchmarks.results import Report
 
 PAGE = REPOSITORY / "docs" / "performance.md"
-USUAL = (*calls.GROUPS, disabled.GROUP, threads.GROUP, tail.GROUP, peers.GROUP)
+USUAL = (
+    *calls.GROUPS, disabled.GROUP, threads.GROUP, startup.GROUP, tail.GROUP, peers.GROUP,
+)  # fmt: skip
 GROUPS = (*USUAL, encode.GROUP, memory.GROUP)
 
 
@@ -43,6 +57,7 @@ def measure(groups: Collection[str], *, quick: bool) -> Report:
     sections: dict[str, Callable[[], None]] = {
         disabled.GROUP: lambda: disabled.measure_disabled(rounds, report),
         threads.GROUP: lambda: threads.measure_threads(rounds, report),
+        startup.GROUP: lambda: startup.measure_startup(rounds, report),
         tail.GROUP: lambda: tail.measure_tail(tail.QUICK if quick else tail.FULL, report),
         peers.GROUP: lambda: peers.measure_peers(rounds, report),
         encode.GROUP: lambda: encode.measure_encoding(rounds, report),

@@ -1,0 +1,76 @@
+"""The suites: what is watched, what is run, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One suite, or a part of one."""
+
+    key: str
+    """What `--only` names."""
+    distribution: str
+    """The package on the registry, for its version."""
+    include: tuple[str, ...]
+    """Patterns of `-i`. The tests are functions of the package as well, where they ship in it."""
+    arguments: tuple[str, ...]
+    """For pytest."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of `-x`."""
+    from_source: bool = False
+    """Whether the tests stand in the source distribution only: it is unpacked, and run there."""
+    environment: tuple[tuple[str, str], ...] = ()
+    deselect: tuple[tuple[str, str], ...] = ()
+    """Tests that are not run either way, each with the reason."""
+    minutes: float = 15
+    """Longest time of one run; beyond it, it hangs."""
+    quick: bool = False
+    """Whether it is a part of `--quick`."""
+
+
+def numpy(part: str, *, quick: bool = False) -> Subject:
+    """A subpackage's tests; all of numpy is watched, its tests included."""
+    return Subject(
+        f"numpy.{part}", "numpy", (r"numpy\..*",), ("--pyargs", f"numpy.{part}"), quick=quick
+    )
+
+
+def pandas(part: str, *, quick: bool = False) -> Subject:
+    """A folder of pandas' tests; all of pandas is watched, its tests included."""
+    arguments = ("-m", "not slow and not network and not db", "--pyargs", f"pandas.tests.{part}")
+    return Subject(f"pandas.{part}", "pandas", (r"pandas\..*",), arguments, quick=quick)
+
+
+SUBJECTS = (
+    numpy("lib"),
+    numpy("ma"),
+    numpy("polynomial", quick=True),
+    numpy("random"),
+    pandas("frame"),
+    pandas("series"),
+    pandas("indexing"),
+    pandas("tools"),
+    pandas("reshape"),
+    pandas("util", quick=True),
+    Subject("networkx", "networkx", (r"networkx\..*",), ("--pyargs", "networkx.classes")),
+    Subject("toolz", "toolz", (r"toolz\..*",), ("--pyargs", "toolz"), quick=True),
+    Subject(
+        "zope.interface",
+        "zope.interface",
+        (r"zope\..*",),
+        ("--pyargs", "zope.interface.tests"),
+        environment=(("PURE_PYTHON", "1"),),
+        quick=True,
+    ),
+    Subject("attrs", "attrs", (r"attrs?\..*",), ("tests",), from_source=True),
+    Subject("jinja2", "jinja2", (r"jinja2\..*",), ("tests",), from_source=True, quick=True),
+    Subject("click", "click", (r"click\..*",), ("tests",), from_source=True),
+    Subject(
+        "more-itertools", "more-itertools", (r"more_itertools\..*",), ("tests",), from_source=True
+    ),
+    Subject("asyncstdlib", "asyncstdlib", (r"asyncstdlib\..*",), ("unittests",), from_source=True),
+    Subject("starlette", "starlette", (r"starlette\..*",), ("tests",), from_source=True),
+)
+BY_KEY = {subject.key: subject for subject in SUBJECTS}
