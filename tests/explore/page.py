@@ -32,7 +32,7 @@ def put_into(page: str, results: Mapping[str, Found]) -> str:
         if len(pattern.findall(page)) != 1:
             raise ValueError(f"the page has no one place for {section}")
         written = f"{head}\n\n{render(found) if found else _NOT_RUN}\n\n{foot}"
-        page = pattern.sub(lambda _, text=written: text, page)
+        page = pattern.sub(written.replace("\\", "\\\\"), page)
     return page
 
 

@@ -180,8 +180,9 @@ def _add_outcome(play: Play, told: Mapping[str, Any]) -> None:
     test = told["test"]
     outcome = told["outcome"] if told["phase"] == "call" else f"{told['phase']} {told['outcome']}"
     outcome = outcome.removeprefix("setup ") if outcome == "setup skipped" else outcome
-    known = play.outcomes.get(test)
-    play.outcomes[test] = outcome if known is None else f"{known}, {outcome}"
+    # A test with subtests reports each of them, and itself.
+    known = play.outcomes.get(test, "").split(", ")
+    play.outcomes[test] = ", ".join(dict.fromkeys([*filter(None, known), outcome]))
     if told["detail"]:
         play.details[test] = told["detail"]
 

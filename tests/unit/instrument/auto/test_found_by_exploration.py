@@ -1,0 +1,40 @@
+"""What other people's test suites stumbled over (`make explore`), each as the smallest case."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+
+import pytest
+
+from tests.support.captured import Captured
+from tests.unit.instrument.auto.conftest import Write
+from tradespan.instrument.auto.watcher import Watcher
+
+Watch = Callable[..., Watcher]
+Load = Callable[[str], ModuleType]
+
+
+class LaterHook(MetaPathFinder):
+    """As pytest's and beartype's: put first after ours, it finds the module itself."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return PathFinder.find_spec(fullname, path, target) if fullname == "desk" else None
+
+
+@pytest.mark.xfail(strict=True, reason="a module that a hook before ours finds is not watched")
+def test_a_module_that_a_hook_put_before_ours_finds_is_watched(
+    write: Write, watch: Watch, load: Load, captured: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(desk="def check(n): return n")
+    watch(r"desk\..*")
+    monkeypatch.setattr(sys, "meta_path", [LaterHook(), *sys.meta_path])
+
+    load("desk").check(1)
+
+    assert [span.name for span in captured.spans] == ["desk.check"]
