@@ -53,6 +53,7 @@ SUBJECTS = (
     pandas("indexing"),
     pandas("tools"),
     pandas("reshape"),
+    pandas("copy_view"),
     pandas("util", quick=True),
     Subject("networkx", "networkx", (r"networkx\..*",), ("--pyargs", "networkx.classes")),
     Subject("toolz", "toolz", (r"toolz\..*",), ("--pyargs", "toolz"), quick=True),

@@ -38,3 +38,25 @@ def test_a_module_that_a_hook_put_before_ours_finds_is_watched(
     load("desk").check(1)
 
     assert [span.name for span in captured.spans] == ["desk.check"]
+
+
+@pytest.mark.xfail(strict=True, reason="the twin's frame holds a reference to each argument")
+def test_a_function_that_counts_references_counts_the_same(
+    write: Write, watch: Watch, load: Load, captured: Captured
+) -> None:
+    # pandas tells `df["a"].fillna(0, inplace=True)` from `column.fillna(0, inplace=True)` so.
+    write(
+        desk="""
+        import sys
+
+        def count(value):
+            return sys.getrefcount(value)
+
+        bare = count([])
+        """
+    )
+    watch(r"desk\..*")
+
+    desk = load("desk")
+
+    assert desk.count([]) == desk.bare
