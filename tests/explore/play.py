@@ -212,4 +212,4 @@ def _read_books(root: str) -> Books:
 
 def _spool(action: str, root: str) -> str:
     command: Sequence[str] = (sys.executable, "-m", "tradespan", "spool", action, "--json", root)
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
