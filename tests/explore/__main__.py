@@ -19,6 +19,8 @@ from tests.explore.play import Play, play_bare, play_watched
 from tests.explore.sources import ensure_fetched, version_of
 from tests.explore.subjects import BY_KEY, SUBJECTS, Subject
 
+_MOST_TOLD = 12
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run what is asked for; 0 if nothing differs without a known reason."""
@@ -76,10 +78,12 @@ def _tell_found(found: results.Found) -> None:
         f" {len(found['differences'])} differences, {found['flaky']} waver",
         flush=True,
     )
-    for each in found["differences"]:
+    for each in found["differences"][:_MOST_TOLD]:
         print(f"  {each['name']}: {each['bare']} → {each['watched']}: {each['reason'] or 'BUG'}")
         if each["detail"]:
             print(f"    {each['detail']}")
+    if len(found["differences"]) > _MOST_TOLD:
+        print("  …")
 
 
 def _parse(words: Sequence[str] | None) -> argparse.Namespace:

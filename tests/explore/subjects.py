@@ -14,7 +14,7 @@ class Subject:
     distribution: str
     """The package on the registry, for its version."""
     include: tuple[str, ...]
-    """Patterns of `-i`. The tests are functions of the package as well, where they ship in it."""
+    """Patterns of `-i`."""
     arguments: tuple[str, ...]
     """For pytest."""
     exclude: tuple[str, ...] = ()
@@ -38,9 +38,11 @@ def numpy(part: str, *, quick: bool = False) -> Subject:
 
 
 def pandas(part: str, *, quick: bool = False) -> Subject:
-    """A folder of pandas' tests; all of pandas is watched, its tests included."""
+    """A folder of pandas' tests; all of pandas is watched but its tests' own machinery."""
     arguments = ("-m", "not slow and not network and not db", "--pyargs", f"pandas.tests.{part}")
-    return Subject(f"pandas.{part}", "pandas", (r"pandas\..*",), arguments, quick=quick)
+    # `pandas._testing` counts the frames from its assertions to the test that called them.
+    unwatched = (r"pandas\._testing\..*", r"pandas\.tests\..*", r"pandas\.conftest\..*")
+    return Subject(f"pandas.{part}", "pandas", (r"pandas\..*",), arguments, unwatched, quick=quick)
 
 
 SUBJECTS = (
@@ -61,7 +63,8 @@ SUBJECTS = (
         "zope.interface",
         "zope.interface",
         (r"zope\..*",),
-        ("--ignore-glob=*/test_ro.py", "--pyargs", "zope.interface.tests"),  # wants zope.testing
+        # test_ro wants zope.testing
+        ("--continue-on-collection-errors", "--pyargs", "zope.interface.tests"),
         environment=(("PURE_PYTHON", "1"),),
         quick=True,
     ),

@@ -89,6 +89,7 @@ def _functions() -> dict[str, Any] | None:
         return None
     report = module.WATCHER.report
     return {
+        "found": len(report.watched) + len(report.skipped),
         "watched": len(report.watched),
         "skipped": dict(Counter(report.skipped.values())),
         "examples": {reason: name for name, reason in report.skipped.items()},

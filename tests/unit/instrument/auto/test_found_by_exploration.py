@@ -60,3 +60,76 @@ def test_a_function_that_counts_references_counts_the_same(
     desk = load("desk")
 
     assert desk.count([]) == desk.bare
+
+
+@pytest.mark.xfail(strict=True, reason="only `stacklevel=2` by name is recognised")
+def test_a_warning_whose_level_is_given_by_position_names_the_same_line(
+    write: Write, watch: Watch, load: Load, captured: Captured
+) -> None:
+    write(
+        desk="""
+        import warnings
+
+        def old():
+            warnings.warn("old", UserWarning, 2)
+        """
+    )
+    watch(r"desk\..*")
+    desk = load("desk")
+
+    with pytest.warns(UserWarning, match="old") as caught:
+        desk.old()
+
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.xfail(strict=True, reason="the watched functions between the warning and its line")
+def test_a_warning_from_below_a_watched_function_names_the_same_line(
+    write: Write, watch: Watch, load: Load, captured: Captured
+) -> None:
+    # networkx and many others: a helper that warns for the public function that calls it.
+    write(
+        desk="""
+        import warnings
+
+        def old():
+            _deprecate()
+
+        def _deprecate():
+            warnings.warn("old", UserWarning, stacklevel=3)
+        """
+    )
+    watch(r"desk\..*")
+    desk = load("desk")
+
+    with pytest.warns(UserWarning, match="old") as caught:
+        desk.old()
+
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.xfail(strict=True, reason="the level counts frames, and reaches _getframe elsewhere")
+def test_a_function_that_counts_frames_by_an_argument_finds_its_callers_names(
+    write: Write, watch: Watch, load: Load, captured: Captured
+) -> None:
+    # pandas: `frame.query("price > @limit")`, through `query`, `eval` and `Scope`.
+    write(
+        desk="""
+        import sys
+
+        def query(name, level=0):
+            return resolve(name, level=level + 1)
+
+        def resolve(name, level=0):
+            return Scope().look(name, level + 1)
+
+        class Scope:
+            def look(self, name, level):
+                return sys._getframe(level + 0).f_locals.get(name)
+        """
+    )
+    watch(r"desk\..*")
+    desk = load("desk")
+    limit = 5
+
+    assert desk.query("limit", 1) == limit
