@@ -19,7 +19,7 @@ from tests.explore.play import Play, play_bare, play_watched
 from tests.explore.sources import ensure_fetched, version_of
 from tests.explore.subjects import BY_KEY, SUBJECTS, Subject
 
-_MOST_TOLD = 12
+_MOST_TOLD = 20
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -79,9 +79,10 @@ def _tell_found(found: results.Found) -> None:
         flush=True,
     )
     for each in found["differences"][:_MOST_TOLD]:
-        print(f"  {each['name']}: {each['bare']} → {each['watched']}: {each['reason'] or 'BUG'}")
-        if each["detail"]:
-            print(f"    {each['detail']}")
+        reason = each["reason"] or "NOT EXPLAINED"
+        print(
+            f"  {each['name']}: {each['bare']} → {each['watched']}: {reason}\n   {each['detail']}"
+        )
     if len(found["differences"]) > _MOST_TOLD:
         print("  …")
 

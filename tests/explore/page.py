@@ -96,13 +96,18 @@ def recorded(found: Sequence[Found]) -> str:
 
 
 def left_alone(found: Sequence[Found]) -> str:
-    """Why functions are not watched, most frequent first."""
-    lines = [
-        [each["subject"], reason.replace("|", "\\|"), f"{count:,}"]
-        for each in found
-        for reason, count in sorted(each["functions"]["skipped"].items(), key=lambda i: -i[1])
-    ]
-    return table(["suite", "why", "functions"], "llr", lines) if lines else "None."
+    """Why functions are not watched: a line for each reason, its number in each package's suites.
+
+    Suites of one package import other parts of it: the largest number is shown.
+    """
+    most: dict[tuple[str, str, str], int] = {}
+    for each in found:
+        for field, kind in (("skipped", "found, not watched"), ("left", "not found as such")):
+            for reason, count in each["functions"][field].items():
+                key = each["package"], kind, reason or "no function, but callable"
+                most[key] = max(most.get(key, 0), count)
+    lines = [[*key, f"{count:,}"] for key, count in sorted(most.items(), key=lambda i: i[0])]
+    return table(["package", "", "why", "at most"], "lllr", lines) if lines else "None."
 
 
 def differences(found: Sequence[Found]) -> str:

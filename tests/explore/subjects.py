@@ -56,6 +56,7 @@ SUBJECTS = (
     pandas("tools"),
     pandas("reshape"),
     pandas("copy_view"),
+    pandas("computation"),
     pandas("util", quick=True),
     Subject("networkx", "networkx", (r"networkx\..*",), ("--pyargs", "networkx.classes")),
     Subject("toolz", "toolz", (r"toolz\..*",), ("--pyargs", "toolz"), quick=True),

@@ -92,5 +92,5 @@ def _functions() -> dict[str, Any] | None:
         "found": len(report.watched) + len(report.skipped),
         "watched": len(report.watched),
         "skipped": dict(Counter(report.skipped.values())),
-        "examples": {reason: name for name, reason in report.skipped.items()},
+        "left": dict(Counter(report.left.values())),
     }
