@@ -133,3 +133,27 @@ def test_a_function_that_counts_frames_by_an_argument_finds_its_callers_names(
     limit = 5
 
     assert desk.query("limit", 1) == limit
+
+
+@pytest.mark.xfail(strict=True, reason="the twin's frame holds each argument until the call ends")
+def test_an_argument_that_the_function_lets_go_is_gone(
+    write: Write, watch: Watch, load: Load, captured: Captured
+) -> None:
+    # `array.resize()` raises ValueError where somebody else holds the array.
+    write(
+        desk="""
+        import gc, weakref
+
+        class Book: ...
+
+        def drop(book):
+            reference = weakref.ref(book)
+            del book
+            gc.collect()
+            return reference()
+        """
+    )
+    watch(r"desk\..*")
+    desk = load("desk")
+
+    assert desk.drop(desk.Book()) is None
