@@ -1,4 +1,4 @@
-"""Functions that look at who called them: a frame of ours in between would be seen.
+"""Functions that look at who called them, or who holds what: a frame of ours would be seen.
 
 They are left alone. Which ones they are is read from their code, without running any.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
-_LOOKING = {"_getframe", "currentframe"}
+_LOOKING = {"_getframe", "_getframemodulename", "currentframe", "getrefcount", "getreferrers"}
 _LEVEL = "stacklevel"
 _LOAD_CONST = dis.opmap["LOAD_CONST"]
 _NAMING = {_LOAD_CONST, dis.opmap.get("KW_NAMES", _LOAD_CONST)}

@@ -246,6 +246,7 @@ def test_a_library_that_recording_uses_itself_can_be_watched(
         ("warnings.warn('old', stacklevel=2, category=DeprecationWarning)", "constant stacklevel"),
         ("logging.warning('old', stacklevel=2)", "constant stacklevel"),
         ("return [sys._getframe(2) for _ in 'a']", "its code uses _getframe"),
+        ("return sys.getrefcount(frame)", "its code uses getrefcount"),
         ("warnings.warn('old', DeprecationWarning)", ""),
         ("warnings.warn('old', DeprecationWarning, stacklevel=level())", ""),
         ("return frame.stack()", ""),
