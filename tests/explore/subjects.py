@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TESTS = r".*\.(tests|conftest)\..*"
+"""The suites themselves, where they are a part of the package: they are not what is watched."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -17,7 +20,7 @@ class Subject:
     """Patterns of `-i`."""
     arguments: tuple[str, ...]
     """For pytest."""
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = (TESTS,)
     """Patterns of `-x`."""
     from_source: bool = False
     """Whether the tests stand in the source distribution only: it is unpacked, and run there."""
@@ -31,7 +34,7 @@ class Subject:
 
 
 def numpy(part: str, *, quick: bool = False) -> Subject:
-    """A subpackage's tests; all of numpy is watched, its tests included."""
+    """A subpackage's tests; all of numpy is watched, `numpy.testing` too."""
     return Subject(
         f"numpy.{part}", "numpy", (r"numpy\..*",), ("--pyargs", f"numpy.{part}"), quick=quick
     )
@@ -41,8 +44,8 @@ def pandas(part: str, *, quick: bool = False) -> Subject:
     """A folder of pandas' tests; all of pandas is watched but its tests' own machinery."""
     arguments = ("-m", "not slow and not network and not db", "--pyargs", f"pandas.tests.{part}")
     # `pandas._testing` counts the frames from its assertions to the test that called them.
-    unwatched = (r"pandas\._testing\..*", r"pandas\.tests\..*", r"pandas\.conftest\..*")
-    return Subject(f"pandas.{part}", "pandas", (r"pandas\..*",), arguments, unwatched, quick=quick)
+    exclude = (TESTS, r"pandas\._testing\..*")
+    return Subject(f"pandas.{part}", "pandas", (r"pandas\..*",), arguments, exclude, quick=quick)
 
 
 SUBJECTS = (
@@ -58,7 +61,19 @@ SUBJECTS = (
     pandas("copy_view"),
     pandas("computation"),
     pandas("util", quick=True),
-    Subject("networkx", "networkx", (r"networkx\..*",), ("--pyargs", "networkx.classes")),
+    Subject(
+        "networkx",
+        "networkx",
+        (r"networkx\..*",),
+        (
+            "--pyargs",
+            "networkx.classes",
+            "networkx.utils",
+            "networkx.algorithms.shortest_paths",
+            "networkx.algorithms.flow",
+            "networkx.readwrite",
+        ),
+    ),
     Subject("toolz", "toolz", (r"toolz\..*",), ("--pyargs", "toolz"), quick=True),
     Subject(
         "zope.interface",
@@ -73,7 +88,11 @@ SUBJECTS = (
     Subject("jinja2", "jinja2", (r"jinja2\..*",), ("tests",), from_source=True, quick=True),
     Subject("click", "click", (r"click\..*",), ("tests",), from_source=True),
     Subject(
-        "more-itertools", "more-itertools", (r"more_itertools\..*",), ("tests",), from_source=True
+        "more-itertools",
+        "more-itertools",
+        (r"more_itertools\..*",),
+        ("tests/test_more.py",),
+        from_source=True,
     ),
     Subject("asyncstdlib", "asyncstdlib", (r"asyncstdlib\..*",), ("unittests",), from_source=True),
     Subject("starlette", "starlette", (r"starlette\..*",), ("tests",), from_source=True),
