@@ -40,9 +40,12 @@ def numpy(part: str, *, quick: bool = False) -> Subject:
     )
 
 
-def pandas(part: str, *, quick: bool = False) -> Subject:
-    """A folder of pandas' tests; all of pandas is watched but its tests' own machinery."""
-    arguments = ("-m", "not slow and not network and not db", "--pyargs", f"pandas.tests.{part}")
+def pandas(part: str, *chosen: str, quick: bool = False) -> Subject:
+    """A folder of pandas' tests, or what is `chosen` of it by pytest's options; all of pandas is
+    watched but its tests' own machinery.
+    """
+    marks = ("-m", "not slow and not network and not db")
+    arguments = (*marks, *chosen, "--pyargs", f"pandas.tests.{part}")
     # `pandas._testing` counts the frames from its assertions to the test that called them.
     exclude = (TESTS, r"pandas\._testing\..*")
     return Subject(f"pandas.{part}", "pandas", (r"pandas\..*",), arguments, exclude, quick=quick)
@@ -59,7 +62,7 @@ SUBJECTS = (
     pandas("tools"),
     pandas("reshape"),
     pandas("copy_view"),
-    pandas("computation"),
+    pandas("computation", "-k", "Scope or local or resolvers or query or assignment"),
     pandas("util", quick=True),
     Subject(
         "networkx",

@@ -160,3 +160,25 @@ def test_an_argument_that_the_function_lets_go_is_gone(
     found = desk.drop(desk.Book())  # pytest's `assert` would hold the book
 
     assert found is None
+
+
+@pytest.mark.xfail(strict=True, reason="only a constant level is recognised")
+def test_a_deprecated_function_warns_at_the_line_that_calls_it(
+    write: Write, watch: Watch, load: Load, captured: Captured
+) -> None:
+    # pandas' `deprecate_kwarg`, and PEP 702's `deprecated`: the level is a variable of the decorator.
+    write(
+        desk="""
+        from typing_extensions import deprecated
+
+        @deprecated("use new")
+        def old(): ...
+        """
+    )
+    watch(r"desk\..*")
+    desk = load("desk")
+
+    with pytest.warns(DeprecationWarning, match="use new") as caught:
+        desk.old()
+
+    assert caught[0].filename == __file__
