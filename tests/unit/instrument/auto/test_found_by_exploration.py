@@ -166,7 +166,7 @@ def test_an_argument_that_the_function_lets_go_is_gone(
 def test_a_deprecated_function_warns_at_the_line_that_calls_it(
     write: Write, watch: Watch, load: Load, captured: Captured
 ) -> None:
-    # pandas' `deprecate_kwarg`, and PEP 702's `deprecated`: the level is a variable of the decorator.
+    # pandas' `deprecate_kwarg`, PEP 702's `deprecated`: the level is a variable of the decorator.
     write(
         desk="""
         from typing_extensions import deprecated
