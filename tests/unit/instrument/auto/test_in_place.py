@@ -187,6 +187,35 @@ def test_defaults_that_are_changed_later_are_the_ones_in_force(
     assert module.f(1) == (1, 20, 30)
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_an_argument_that_the_body_drops_is_gone(
+    captured: Captured, desk: Callable[[str], ModuleType], watch: Watch, kind: str
+) -> None:
+    module = desk(f"""
+        import weakref
+        class Book: ...
+        {kind} drop(a, /, b, *, k):
+            held = [weakref.ref(each) for each in (a, b, k)]
+            del a, b, k
+            return [each() for each in held]
+    """)
+    watch(r"desk\.drop")
+
+    new = module.Book
+    result = module.drop(new(), new(), k=new())
+    assert (result if kind == "def" else asyncio.run(result)) == [None] * 3
+
+
+def test_a_function_of_very_many_parameters_is_watched(
+    captured: Captured, desk: Callable[[str], ModuleType], watch: Watch
+) -> None:
+    names = ", ".join(f"p{n}" for n in range(300))
+    module = desk(f"def f({names}): return p299")
+    watch(r"desk\.f")
+    assert module.f(*range(300)) == 299
+    assert len(captured.spans) == 1
+
+
 def test_a_watched_function_is_freed_when_nobody_holds_it(
     captured: Captured, desk: Callable[[str], ModuleType], watch: Watch
 ) -> None:
