@@ -63,7 +63,6 @@ def test_a_function_that_counts_references_counts_the_same(
     assert counted == desk.bare
 
 
-@pytest.mark.xfail(strict=True, reason="only `stacklevel=2` by name is recognised")
 def test_a_warning_whose_level_is_given_by_position_names_the_same_line(
     write: Write, watch: Watch, load: Load, captured: Captured
 ) -> None:
@@ -84,7 +83,6 @@ def test_a_warning_whose_level_is_given_by_position_names_the_same_line(
     assert caught[0].filename == __file__
 
 
-@pytest.mark.xfail(strict=True, reason="the watched functions between the warning and its line")
 def test_a_warning_from_below_a_watched_function_names_the_same_line(
     write: Write, watch: Watch, load: Load, captured: Captured
 ) -> None:
@@ -109,7 +107,6 @@ def test_a_warning_from_below_a_watched_function_names_the_same_line(
     assert caught[0].filename == __file__
 
 
-@pytest.mark.xfail(strict=True, reason="the level counts frames, and reaches _getframe elsewhere")
 def test_a_function_that_counts_frames_by_an_argument_finds_its_callers_names(
     write: Write, watch: Watch, load: Load, captured: Captured
 ) -> None:
@@ -136,7 +133,6 @@ def test_a_function_that_counts_frames_by_an_argument_finds_its_callers_names(
     assert desk.query("limit", 1) == limit
 
 
-@pytest.mark.xfail(strict=True, reason="the twin's frame holds each argument until the call ends")
 def test_an_argument_that_the_function_lets_go_is_gone(
     write: Write, watch: Watch, load: Load, captured: Captured
 ) -> None:
