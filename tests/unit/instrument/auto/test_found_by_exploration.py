@@ -178,3 +178,47 @@ def test_a_deprecated_function_warns_at_the_line_that_calls_it(
         desk.old()
 
     assert caught[0].filename == __file__
+
+
+@pytest.mark.xfail(strict=True, reason="only functions in the module's own names are looked at")
+@pytest.mark.parametrize(
+    "code",
+    [
+        """
+        import helpers
+
+        def old():
+            helpers.deprecate()
+        """,
+        """
+        import warnings
+
+        class Desk:
+            def old(self):
+                self._deprecate()
+
+            def _deprecate(self):
+                warnings.warn("old", UserWarning, stacklevel=3)
+
+        old = Desk().old
+        """,
+    ],
+    ids=["of another module", "a method"],
+)
+def test_a_warning_by_a_helper_names_the_same_line(
+    write: Write, watch: Watch, load: Load, captured: Captured, code: str
+) -> None:
+    helper = """
+        import warnings
+
+        def deprecate():
+            warnings.warn("old", UserWarning, stacklevel=3)
+        """
+    write(desk=code, helpers=helper)
+    watch(r"desk\..*")
+    desk = load("desk")
+
+    with pytest.warns(UserWarning, match="old") as caught:
+        desk.old()
+
+    assert caught[0].filename == __file__
