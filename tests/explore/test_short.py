@@ -11,10 +11,10 @@ from tests.explore.subjects import Subject
 
 SHORT = [
     Subject(
-        "numpy.polynomial",
+        "numpy",
         "numpy",
         (r"numpy\..*",),
-        ("--pyargs", "numpy.polynomial.tests.test_classes", "numpy.polynomial.tests.test_legendre"),
+        ("--pyargs", "numpy.polynomial.tests.test_legendre", "numpy.lib.tests.test_index_tricks"),
     ),
     Subject(
         "zope.interface",
