@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dis
 import inspect
-from collections.abc import Iterator
-from types import CodeType, FunctionType
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
 
 _LOOKING = {"_getframe", "_getframemodulename", "currentframe", "getrefcount", "getreferrers"}
 _LEVEL = "stacklevel"
@@ -31,20 +31,49 @@ class Look(NamedTuple):
 def looks_at_frames(function: FunctionType) -> str | None:
     """What in a function depends on the frames above it; None if nothing does.
 
-    Also in what it wraps (`functools.wraps`), in functions within it, and in functions of its
-    module that it calls and that look beyond it.
+    Also in what it wraps (`functools.wraps`), in functions within it, and in what it calls and that
+    looks beyond it: functions of its module and of modules that it names, methods of its class.
     """
     for code in _codes_of(function):
         look = _look_of(code, function)
         if look is not None:
             return look.how
-        for name in code.co_names:
-            called = function.__globals__.get(name)
-            if type(called) is FunctionType and called is not function:
-                look = _look_of(called.__code__, called)
-                if look is not None and look.above > 1:
-                    return f"it calls {name}, of which {look.how}"
+        for called in _called_by(code, function):
+            look = _look_of(called.__code__, called)
+            if look is not None and look.above > 1 and called is not function:
+                return f"it calls {called.__name__}, of which {look.how}"
     return None
+
+
+def _called_by(code: CodeType, function: FunctionType) -> Iterator[FunctionType]:
+    """Functions that a code's names may stand for, without running code of anybody's."""
+    names = code.co_names
+    spaces: list[Mapping[str, Any]] = [function.__globals__]
+    for name in names:
+        value = function.__globals__.get(name)
+        if issubclass(type(value), ModuleType):
+            spaces.append(ModuleType.__getattribute__(value, "__dict__"))
+    owner = _owner_of(function)
+    if owner is not None:
+        spaces.append(type.__dict__["__dict__"].__get__(owner))
+    for space in spaces:
+        for name in names:
+            called: Any = space.get(name)
+            if type(called) in (staticmethod, classmethod):
+                called = called.__func__
+            if type(called) is FunctionType:
+                yield called
+
+
+def _owner_of(function: FunctionType) -> type | None:
+    """The class that a method was defined in, by its qualified name."""
+    first, *rest = function.__qualname__.split(".")[:-1] or ("",)
+    owner = function.__globals__.get(first)
+    for name in rest:
+        if not issubclass(type(owner), type):
+            return None
+        owner = type.__dict__["__dict__"].__get__(owner).get(name)
+    return owner if issubclass(type(owner), type) else None
 
 
 _MOST_KNOWN = 20_000
@@ -69,9 +98,9 @@ def _look(code: CodeType, function: FunctionType) -> Look | None:
         return Look(f"its code uses {name}", _given_to(code))
     if "stack" in names and _is_inspects(function, names):
         return Look("its code uses inspect.stack", 1)
-    level = _constant_level(code)
+    level = _level(code)
     if level is not None:
-        return Look(f"it warns or logs with a constant {_LEVEL}", level - 1)
+        return Look(f"it warns or logs with a {_LEVEL}", level - 1)
     if _hands_on_a_level(code):
         return Look("it counts frames for what it calls", 1)
     return None
@@ -133,8 +162,12 @@ def _given_to(code: CodeType) -> int:
     return 1
 
 
-def _constant_level(code: CodeType) -> int | None:
-    """The number that some call is given as `stacklevel`, by name or to `warn` by position."""
+def _level(code: CodeType) -> int | None:
+    """The number that some call is given as `stacklevel`, by name or to `warn` by position.
+
+    2 for one that is not to be told, and None where it is computed by a call (pandas' and others'
+    `find_stack_level()` look at files, not at numbers) or is 1, which looks at nobody.
+    """
     consts = code.co_consts
     warns = "warn" in code.co_names
     naming = [  # the keywords of a call
@@ -144,17 +177,19 @@ def _constant_level(code: CodeType) -> int | None:
         return None
     before: list[tuple[int, int]] = []
     for operation, argument in _operations(code.co_code):
-        given: list[tuple[int, int]] = []
-        if operation in _NAMING and argument in naming:
+        level: int | None = None
+        if operation in _NAMING and argument in naming and before:
             # The values stand before the names: the last one right before.
             names = consts[argument]
-            given = before[-1:] if names[-1] == _LEVEL else before[-2 * len(names) :]
-        elif operation in _CALLS and argument >= _WARN_ARGUMENTS and warns:
-            given = before[-1:]
-        for each in given:
-            number = _number(code, each)
-            if number is not None:
-                return number
+            if names[-1] == _LEVEL:
+                level = 1 if before[-1][0] in _CALLS else _number(code, before[-1]) or 2
+            else:
+                numbers = (_number(code, each) for each in before[-2 * len(names) :])
+                level = next((number for number in numbers if number is not None), None)
+        elif operation in _CALLS and argument >= _WARN_ARGUMENTS and warns and before:
+            level = _number(code, before[-1])
+        if level is not None and level > 1:
+            return level
         before.append((operation, argument))
     return None
 

@@ -88,10 +88,12 @@ class Binding(_Bound):
         self._make = make
         self._passing = passing
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str, is_ending: Callable[[], bool] = sys.is_finalizing) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         passing = self._passing
+        if is_ending():  # the modules that would be needed are empty by now
+            return passing.names()[name]
         try:
             names = closed_over(self._make())
         except RecursionError:
