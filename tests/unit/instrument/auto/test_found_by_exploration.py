@@ -158,7 +158,6 @@ def test_an_argument_that_the_function_lets_go_is_gone(
     assert found is None
 
 
-@pytest.mark.xfail(strict=True, reason="only a constant level is recognised")
 def test_a_deprecated_function_warns_at_the_line_that_calls_it(
     write: Write, watch: Watch, load: Load, captured: Captured
 ) -> None:
@@ -180,7 +179,6 @@ def test_a_deprecated_function_warns_at_the_line_that_calls_it(
     assert caught[0].filename == __file__
 
 
-@pytest.mark.xfail(strict=True, reason="only functions in the module's own names are looked at")
 @pytest.mark.parametrize(
     "code",
     [
