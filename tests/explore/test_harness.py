@@ -163,6 +163,41 @@ def test_a_package_without_a_pin_is_not_fetched(
         ensure_fetched(["attrs"], pins)
 
 
+def found_of(bare: Play, watched: Play) -> results.Found:
+    subject = Subject("attrs", "attrs", (r"attr\..*",), ("tests",))
+    books = Books(1_000, 900, 100, 2**20, good=True)
+    differences = find_differences(bare, watched)
+    return results.summarize(subject, "26.1.0", (bare, watched), books, differences, 0)
+
+
+def test_the_page_names_what_nobody_has_explained_and_the_share_that_is_watched() -> None:
+    skipped = {"its code uses _getframe": 2}
+    functions = {"found": 40, "watched": 38, "skipped": skipped, "left": {"a property": 7}}
+    bare = Play({"test_a": "passed", "test_b": "passed"}, ended=True, seconds=2.0)
+    watched = Play(
+        {"test_a": "passed", "test_b": "failed"}, ended=True, seconds=5.0, functions=functions
+    )
+    found = found_of(bare, watched)
+
+    written = page.put_into(page.PAGE.read_text(), {"attrs": found})
+
+    assert not results.is_good(found)
+    assert "| attrs | attrs 26.1.0 | 2 | 2 / 0 | 1 / 1 | 1 | 2 s | 5 s |" in written
+    assert "| attrs | 40 | 38 | 95.0 % | 1,000 | 900 | 100 | yes | 1 MiB |" in written
+    assert "| attrs 26.1.0 | found, not watched | its code uses _getframe | 2 |" in written
+    assert "| attrs | `test_b` | passed | failed | **not explained** |" in written
+
+
+def test_a_row_takes_the_place_of_the_suites_earlier_one(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    play = Play({"test_a": "passed"}, ended=True)
+    results.keep(found_of(play, Play()), file)
+    results.keep(found_of(play, play), file)
+
+    assert [*results.load(file)] == ["attrs"]
+    assert results.is_good(results.load(file)["attrs"])
+
+
 def test_the_page_has_a_place_for_each_table() -> None:
     written = page.put_into(page.PAGE.read_text(), results.load())
 
