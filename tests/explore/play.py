@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.explore.subjects import Subject
+from tradespan.config.settings import BY_KEY
 
 PLUGIN = Path(__file__).with_name("plugin")
 SPOOL_BYTES = "4GiB"
@@ -146,6 +147,8 @@ def _environment(subject: Subject, fetched: Path | None, report: Path) -> dict[s
         "PYTHONHASHSEED": "0",  # sets in the same order both ways
         "TRADESPAN_CONFIG": "none",
         "TRADESPAN_SPOOL_BYTES": SPOOL_BYTES,
+        # Every call is to be recorded, whatever that costs.
+        **({"TRADESPAN_MAX_OVERHEAD": "0"} if "max_overhead" in BY_KEY else {}),
         **dict(subject.environment),
     }
 
