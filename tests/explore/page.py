@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,14 +101,21 @@ def left_alone(found: Sequence[Found]) -> str:
 
     Suites of one package import other parts of it: the largest number is shown.
     """
-    most: dict[tuple[str, str, str], int] = {}
+    most: Counter[tuple[str, str, str]] = Counter()
     for each in found:
+        here: Counter[tuple[str, str, str]] = Counter()
         for field, kind in (("skipped", "found, not watched"), ("left", "not found as such")):
             for reason, count in each["functions"][field].items():
-                key = each["package"], kind, reason or "no function, but callable"
-                most[key] = max(most.get(key, 0), count)
-    lines = [[*key, f"{count:,}"] for key, count in sorted(most.items(), key=lambda i: i[0])]
+                here[each["package"], kind, _without_names(reason)] += count
+        most |= here
+    lines = [[*key, f"{count:,}"] for key, count in sorted(most.items())]
     return table(["package", "", "why", "at most"], "lllr", lines) if lines else "None."
+
+
+def _without_names(reason: str) -> str:
+    return (
+        re.sub(r"it calls \w+, of which", "it calls what", reason) or "can be called, no function"
+    )
 
 
 def differences(found: Sequence[Found]) -> str:
