@@ -237,3 +237,28 @@ def test_a_warning_by_a_helper_names_the_same_line(
         desk.old()
 
     assert caught[0].filename == __file__
+
+
+@pytest.mark.xfail(strict=True, reason="the tuple of the rest is held until the call ends")
+def test_one_of_the_rest_of_the_arguments_that_is_let_go_is_gone(
+    write: Write, watch: Watch, load: Load, captured: Captured
+) -> None:
+    write(
+        desk="""
+        import gc, weakref
+
+        class Book: ...
+
+        def drop(*books):
+            reference = weakref.ref(books[0])
+            del books
+            gc.collect()
+            return reference()
+        """
+    )
+    watch(r"desk\..*")
+    desk = load("desk")
+
+    found = desk.drop(desk.Book())
+
+    assert found is None
