@@ -36,7 +36,12 @@ class Subject:
 def numpy(part: str, *, quick: bool = False) -> Subject:
     """A subpackage's tests; all of numpy is watched, `numpy.testing` too."""
     return Subject(
-        f"numpy.{part}", "numpy", (r"numpy\..*",), ("--pyargs", f"numpy.{part}"), quick=quick
+        f"numpy.{part}",
+        "numpy",
+        (r"numpy\..*",),
+        ("--pyargs", f"numpy.{part}"),
+        environment=(("NPY_AVAILABLE_MEM", "2 GB"),),  # what wants more is skipped, both ways
+        quick=quick,
     )
 
 
