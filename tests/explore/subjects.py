@@ -101,6 +101,12 @@ SUBJECTS = (
         (r"more_itertools\..*",),
         ("tests/test_more.py",),
         from_source=True,
+        deselect=(
+            (
+                "tests/test_more.py::DiscreteFourierTransformTests::test_roundtrip",
+                "ten million calls of one function",
+            ),
+        ),
     ),
     Subject("asyncstdlib", "asyncstdlib", (r"asyncstdlib\..*",), ("unittests",), from_source=True),
     Subject("starlette", "starlette", (r"starlette\..*",), ("tests",), from_source=True),
