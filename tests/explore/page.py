@@ -56,7 +56,13 @@ def outcomes(found: Sequence[Found]) -> str:
     head = ["suite", "of", "tests", "passed / failed, bare", "passed / failed, watched",
             "differences", "time, bare", "time, watched", "memory, bare",
             "memory, watched"]  # fmt: skip
-    return f"{table(head, 'll' + 'r' * 8, lines)}\n\n{source(found)}"
+    left_out = [
+        f"- Not run, either way: `{test}` of {each['subject']}: {reason}."
+        for each in found
+        for test, reason in each["left_out"].items()
+    ]
+    parts = [table(head, "ll" + "r" * 8, lines), source(found), "\n".join(left_out)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _sum_of(found: Sequence[Found]) -> list[str]:
