@@ -285,7 +285,8 @@ class Broken:
 
 @pytest.mark.parametrize("part", ["tracer", "clock"])
 def test_a_broken_provider_reaches_nobody(sdk: Sdk, kept_in: None, part: str) -> None:
-    telemetry = sdk.telemetry._replace(**{part: Broken()})
+    broken: dict[str, Any] = {part: Broken()}
+    telemetry = sdk.telemetry._replace(**broken)
     before = sum(guard.counts.values())
     with Operation(telemetry, "venue call") as operation:
         operation.set({"a": 1})

@@ -299,7 +299,12 @@ def test_a_call_is_current_for_what_runs_in_it_and_no_longer(
     take_markets(exchange)
     current = []
     parse = exchange.parse_json
-    exchange.parse_json = lambda text: current.append(get_current_span()) or parse(text)
+
+    def parse_and_look(text: str) -> Any:
+        current.append(get_current_span())
+        return parse(text)
+
+    exchange.parse_json = parse_and_look
     exchange.fetch_ticker("BTC/USDT")
     exchange.session.close()
     assert [span.get_span_context() for span in current] == [

@@ -118,9 +118,9 @@ def test_connections_beside_each_other_replace_none(feed: Feed) -> None:
 
 def test_counts_are_sums_over_open_and_ended_connections(feed: Feed) -> None:
     first, second = feed.open(), feed.open()
-    for connection, size in ((first, 10), (second, 1)):
-        connection.receive(size, False)
-        connection.receive(size, True)
+    for connection, length in ((first, 10), (second, 1)):
+        connection.receive(length, False)
+        connection.receive(length, True)
         connection.send(3, True)
     feed.connections.closed(first, CLOSED)
     feed.connections.closed(first, CLOSED)
