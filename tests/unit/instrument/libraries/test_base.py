@@ -258,7 +258,7 @@ def test_a_coroutine_closed_in_another_context_says_nothing(
 ) -> None:
     async def call() -> None:
         with Operation(sdk.telemetry, "venue call"):
-            await asyncio.sleep(3_600)
+            await asyncio.get_running_loop().create_future()
 
     async def main() -> Any:
         coroutine = call()

@@ -10,7 +10,8 @@ from opentelemetry.trace import StatusCode
 
 from tests.support.fakes import SteppingClock
 from tests.unit.instrument.libraries.sdk import Sdk, attributes, stepping
-from tradespan.instrument.libraries.connections import Connection, Connections, Ending
+from tradespan.instrument.libraries.connection import Connection, Ending
+from tradespan.instrument.libraries.connections import Connections
 
 URL = "ws://venue:81/feed"
 LOST = Ending("network", 1006, "", "websockets.exceptions.ConnectionClosedError")

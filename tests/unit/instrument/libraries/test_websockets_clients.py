@@ -340,7 +340,7 @@ def test_errors_of_ours_stay_ours(
 
     for name in ("receive", "send"):
         monkeypatch.setattr(
-            f"tradespan.instrument.libraries.connections.Connection.{name}", Frame(), raising=True
+            f"tradespan.instrument.libraries.connection.Connection.{name}", Frame(), raising=True
         )
     before = sum(guard.counts.values())
     with connect_in_thread(feed.url()) as connection:
