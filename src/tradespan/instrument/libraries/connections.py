@@ -72,7 +72,8 @@ class Connections:
 
     def _begin_anew(self) -> None:
         """Forget all: at the start, and in a forked child, whose parent goes on counting."""
-        self._lock = threading.Lock()
+        # A signal's handler may close a connection while its own thread is in here.
+        self._lock = threading.RLock()
         self._open: dict[Connection, weakref.ref[Any]] = {}
         """Connection → the library's object; one that is gone cannot end any more."""
         self._totals: dict[Key, list[int]] = {}
