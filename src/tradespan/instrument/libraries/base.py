@@ -15,22 +15,44 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib import import_module
 from types import FunctionType, ModuleType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import wrapt
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
     BaseInstrumentor,
 )
-from opentelemetry.metrics import Meter, MeterProvider, get_meter
+from opentelemetry.metrics import (
+    CallbackOptions,
+    Counter,
+    Histogram,
+    Meter,
+    MeterProvider,
+    Observation,
+    get_meter,
+)
 from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 
 from tradespan.core import guard
 from tradespan.core.clock import Clock, SystemClock
 from tradespan.core.version import __version__
+from tradespan.declare.instruments import Instrument
 from tradespan.instrument.auto.finder import WatchingFinder
 from tradespan.instrument.capture.frames import own_code
 
 _ABSENT: Any = object()
+_OBSERVABLE = {
+    "counter": "create_observable_counter",
+    "updowncounter": "create_observable_up_down_counter",
+    "gauge": "create_observable_gauge",
+}
+
+
+class Gauge(Protocol):
+    """What the API's synchronous gauge can do; its class has no public name."""
+
+    def set(self, amount: float, attributes: Any = None) -> None:
+        """The value from now on."""
+        ...
 
 
 class Telemetry(NamedTuple):
@@ -40,6 +62,31 @@ class Telemetry(NamedTuple):
     meter: Meter
     clock: Clock
     """Durations and silences go by its monotonic side; tests inject a stepping one."""
+
+    def counter(self, declared: Instrument) -> Counter:
+        """The live counter of a declaration (`declare/instruments.py`)."""
+        return self.meter.create_counter(declared.name, declared.unit)
+
+    def gauge(self, declared: Instrument) -> Gauge:
+        """The live gauge of a declaration."""
+        return self.meter.create_gauge(declared.name, declared.unit)
+
+    def histogram(self, declared: Instrument) -> Histogram:
+        """The live histogram of a declaration, with its bounds."""
+        return self.meter.create_histogram(
+            declared.name, declared.unit, explicit_bucket_boundaries_advisory=declared.bounds
+        )
+
+    def observe(self, declared: Instrument, read: Callable[[], Iterable[Observation]]) -> None:
+        """An instrument of the declared kind that asks `read` when metrics are collected."""
+        create = getattr(self.meter, _OBSERVABLE[declared.kind])
+
+        def callback(_: CallbackOptions) -> Iterable[Observation]:
+            with guard.guarded(f"reading {declared.name}"):
+                return list(read())
+            return ()
+
+        create(declared.name, [callback], declared.unit)
 
 
 class Patch(NamedTuple):

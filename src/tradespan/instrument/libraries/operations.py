@@ -6,7 +6,7 @@ write a signed address as it stands in the message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,17 +19,14 @@ from opentelemetry.util.types import AttributeValue
 from tradespan.core import guard
 from tradespan.core.records import Failure
 from tradespan.declare.names import TRADESPAN_ENDED_BY
-from tradespan.instrument.capture.failure import (
-    capture_failure,
-    exception_message,
-    exception_name,
-)
+from tradespan.instrument.capture.failure import capture_failure, exception_name
 from tradespan.instrument.context import leave
 from tradespan.instrument.libraries.base import Telemetry
 from tradespan.instrument.span import Span
 from tradespan.wire.exceptions import exception_attributes
 
 Attributes = Mapping[str, AttributeValue]
+Scrub = Callable[[str], str]
 
 
 class Operation:
@@ -40,7 +37,17 @@ class Operation:
     unchanged: an `Exception` fails the span, anything else (a cancelled task) only ends it.
     """
 
-    __slots__ = ("_arguments", "_began", "_telemetry", "_token", "error_type", "seconds", "span")
+    __slots__ = (
+        "_arguments",
+        "_began",
+        "_current",
+        "_scrub",
+        "_telemetry",
+        "_token",
+        "error_type",
+        "seconds",
+        "span",
+    )
 
     def __init__(
         self,
@@ -50,8 +57,16 @@ class Operation:
         *,
         kind: SpanKind = SpanKind.CLIENT,
         links: Sequence[Link] = (),
+        current: bool = True,
+        scrub: Scrub = str,
     ) -> None:
+        """`current=False`: what the call leaves running (tasks, callbacks) does not inherit it.
+
+        `scrub`: takes secrets out of texts that only the library knows to be some.
+        """
         self._telemetry = telemetry
+        self._current = current
+        self._scrub = scrub
         self._arguments = (name, kind, attributes, links)
         self._token: Any = None
         self._began = 0
@@ -68,7 +83,8 @@ class Operation:
             self.span = self._telemetry.tracer.start_span(
                 name, kind=kind, attributes=attributes, links=links
             )
-            self._token = attach(set_span_in_context(self.span, get_current()))
+            if self._current:
+                self._token = attach(set_span_in_context(self.span, get_current()))
         return self
 
     def __exit__(
@@ -80,7 +96,7 @@ class Operation:
             self.seconds = (self._telemetry.clock.monotonic() - self._began) / 1e9
             if isinstance(error, Exception):
                 self.error_type = exception_name(error)
-                fail(self.span, error)
+                fail(self.span, error, self._scrub)
             elif error is not None:
                 self.span.set_attribute(TRADESPAN_ENDED_BY, type(error).__name__)
         with guard.guarded("ending a library's span"):
@@ -97,14 +113,40 @@ class Operation:
             self.span.add_event(name, attributes)
 
 
-def fail(span: ApiSpan, error: BaseException) -> None:
-    """Record an exception that fails a span: event, status, `error.type`; redacted."""
+def fail(span: ApiSpan, error: BaseException, scrub: Scrub = str) -> None:
+    """Record an exception that fails a span: event, status, `error.type`; redacted.
+
+    `scrub`: what texts pass beside our own redaction.
+    """
     if not span.is_recording():
         return
-    if type(span) is Span:
-        span.record_exception(error, escaped=True)  # redacts, and renders later
+    kind = exception_name(error)
+    span.set_attribute("error.type", kind)
+
+    def capture(raised: BaseException) -> list[Any]:
+        return _scrubbed(capture_failure(raised), scrub)
+
+    if type(span) is Span:  # it renders later, in the agent
+        span.record_failure(error, span.recorder.monotonic(), capture)
     else:
-        failure = msgspec.convert(capture_failure(error), Failure)
+        failure = msgspec.convert(capture(error), Failure)
         span.add_event("exception", exception_attributes(failure))
-    span.set_attribute("error.type", exception_name(error))
-    span.set_status(StatusCode.ERROR, f"{exception_name(error)}: {exception_message(error)}")
+        span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {failure.message}")
+
+
+def _scrubbed(failure: list[Any], scrub: Scrub) -> list[Any]:
+    """The fields of a `Failure`, its messages and notes scrubbed, and those of what is in it."""
+    if scrub is str:
+        return failure
+    fields = Failure.__struct_fields__
+    for place, value in enumerate(failure):
+        name = fields[place]
+        if name == "message":
+            failure[place] = scrub(value)
+        elif name in ("cause", "context") and value is not None:
+            failure[place] = _scrubbed(value, scrub)
+        elif name == "members":
+            failure[place] = [_scrubbed(member, scrub) for member in value]
+        elif name == "notes":
+            failure[place] = [scrub(note) for note in value]
+    return failure
