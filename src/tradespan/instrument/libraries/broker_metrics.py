@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from opentelemetry.metrics import CallbackOptions, Counter, Meter, Observation
+from opentelemetry.metrics import Observation
 
 from tradespan.core import guard
 from tradespan.declare import instruments as declared
@@ -24,20 +24,15 @@ class BrokerMetrics:
     """The instruments of one broker."""
 
     def __init__(self, telemetry: Telemetry, broker: str) -> None:
-        meter = telemetry.meter
         self.broker = broker
         self.market_data = MarketData(telemetry, broker)
-        duration = declared.TRADING_API_DURATION
-        self._duration = meter.create_histogram(
-            duration.name, duration.unit, explicit_bucket_boundaries_advisory=duration.bounds
-        )
-        self._attempts = _counter(meter, declared.TRADING_API_ATTEMPTS)
-        self._messages = _counter(meter, declared.TRADING_BROKER_MESSAGES)
-        self._pacing = _counter(meter, declared.TRADING_BROKER_PACING_VIOLATIONS)
-        self._connects = _counter(meter, declared.TRADING_BROKER_CONNECTS)
-        self._losses = _counter(meter, declared.TRADING_BROKER_LOSSES)
-        remaining = declared.TRADING_API_LIMIT_REMAINING
-        self._remaining = meter.create_gauge(remaining.name, remaining.unit)
+        self._duration = telemetry.histogram(declared.TRADING_API_DURATION)
+        self._attempts = telemetry.counter(declared.TRADING_API_ATTEMPTS)
+        self._remaining = telemetry.gauge(declared.TRADING_API_LIMIT_REMAINING)
+        self._messages = telemetry.counter(declared.TRADING_BROKER_MESSAGES)
+        self._pacing = telemetry.counter(declared.TRADING_BROKER_PACING_VIOLATIONS)
+        self._connects = telemetry.counter(declared.TRADING_BROKER_CONNECTS)
+        self._losses = telemetry.counter(declared.TRADING_BROKER_LOSSES)
 
     def called(self, method: str, seconds: float, error_type: str | None) -> None:
         """A call of the library ended."""
@@ -91,9 +86,8 @@ class MarketData:
         self._clock = telemetry.clock
         self._broker = broker
         self._latest: dict[tuple[str, str], int] = {}
-        self._updates = _counter(telemetry.meter, declared.TRADING_BROKER_UPDATES)
-        age = declared.TRADING_BROKER_STALENESS
-        telemetry.meter.create_observable_gauge(age.name, [self._ages], age.unit)
+        self._updates = telemetry.counter(declared.TRADING_BROKER_UPDATES)
+        telemetry.observe(declared.TRADING_BROKER_STALENESS, self._ages)
 
     def begin(self, channel: str, symbol: str) -> None:
         """A symbol was subscribed to: a feed that never begins is stale, too."""
@@ -122,14 +116,10 @@ class MarketData:
         if key in self._latest or len(self._latest) < MAX_SYMBOLS:
             self._latest[key] = now
 
-    def _ages(self, _: CallbackOptions) -> Iterable[Observation]:
+    def _ages(self) -> Iterable[Observation]:
         now = self._clock.monotonic()
         names = (TRADING_VENUE, TRADING_BROKER_CHANNEL, TRADING_SYMBOL)
         return [
             Observation((now - at) / 1e9, dict(zip(names, (self._broker, *key), strict=True)))
             for key, at in self._latest.copy().items()
         ]
-
-
-def _counter(meter: Meter, instrument: declared.Instrument) -> Counter:
-    return meter.create_counter(instrument.name, instrument.unit)

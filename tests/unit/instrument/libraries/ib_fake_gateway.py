@@ -1,7 +1,7 @@
 """A gateway of Interactive Brokers that says what a test tells it to, on a loopback socket.
 
-Speaks the socket protocol of TWS as version 176: messages are a length of four bytes and fields that
-end with a NUL. Source: what `ib_async`'s decoder reads.
+Speaks the socket protocol of TWS as version 176: messages are a length of four bytes and fields
+that end with a NUL. Source: what `ib_async`'s decoder reads.
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ class FakeGateway:
     ) -> None:
         """Say where an order stands."""
         price, client = more.get("price", 0), more.get("client", 1)
-        self.say(
-            *(3, order_id, status, filled, remaining, price, PERM_ID, 0, price, client, "", 0)
-        )
+        self.say(*(3, order_id, status, filled, remaining, price, PERM_ID, 0, price, client, "", 0))
 
     def execution(self, order_id: int, execution: str, shares: float, total: float) -> None:
         """Say that a part of an order to buy AAPL was traded, at 187.12."""
@@ -127,3 +125,8 @@ def _message(stream: Any) -> bytes | None:
 def _welcome(gateway: FakeGateway, _: Fields) -> None:
     gateway.say(9, 1, 1)
     gateway.say(15, 1, "DU1")
+
+
+def order_id(fields: Fields) -> int:
+    """Of a message that places an order."""
+    return int(fields[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import ib_async
@@ -22,58 +21,18 @@ from tests.unit.instrument.libraries.ib_fake_gateway import (
     FakeGateway,
     Fields,
 )
+from tests.unit.instrument.libraries.ib_fixtures import (
+    AAPL,
+    disconnect,
+    gateway,
+    ib,
+    loop,
+    recorded,
+    until,
+)
 from tradespan.instrument.libraries.ib_gateway import ANSWERED, SENT, IbAsyncInstrumentor
 
-AAPL = ib_async.Stock("AAPL", "SMART", "USD", conId=265598)
-
-
-@pytest.fixture
-def recorded() -> Iterator[Recorded]:
-    with recording(IbAsyncInstrumentor()) as recorded:
-        yield recorded
-
-
-@pytest.fixture
-def gateway() -> Iterator[FakeGateway]:
-    gateway = FakeGateway()
-    yield gateway
-    gateway.close()
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield loop
-    loop.close()
-    asyncio.set_event_loop(None)
-
-
-@pytest.fixture
-def ib(
-    loop: asyncio.AbstractEventLoop, recorded: Recorded, gateway: FakeGateway
-) -> Iterator[ib_async.IB]:
-    ib = ib_async.IB()
-    ib.connect("127.0.0.1", gateway.port, clientId=1)
-    yield ib
-    disconnect(ib)
-
-
-def disconnect(ib: ib_async.IB) -> None:
-    """Leave, and let the transport close before the loop does."""
-    ib.disconnect()
-    while ib.client.conn.isConnected():
-        ib.run(asyncio.sleep(0))
-    ib.run(asyncio.sleep(0))
-
-
-def until(ib: ib_async.IB, condition: Callable[[], object]) -> None:
-    """Let the library work until something holds."""
-    for _ in range(400):
-        if condition():
-            return
-        ib.waitOnUpdate(timeout=0.025)  # an update may have come before this waits for one
-    raise AssertionError("never")
+__all__ = ["gateway", "ib", "loop", "recorded"]  # fixtures, used by name
 
 
 def bars(gateway: FakeGateway, fields: Fields) -> None:
@@ -314,15 +273,14 @@ def test_the_asynchronous_interface_is_the_same(
 ) -> None:
     gateway.on[HISTORICAL] = bars
 
-    async def trade() -> None:
+    async def trade() -> ib_async.IB:
         ib = ib_async.IB()
         await ib.connectAsync("127.0.0.1", gateway.port, clientId=1)
         assert await ib.reqHistoricalDataAsync(AAPL, "", "1 D", "1 day", "TRADES", True)
         ib.disconnect()
-        while ib.client.conn.isConnected():
-            await asyncio.sleep(0)
+        return ib
 
-    loop.run_until_complete(trade())
+    disconnect(loop.run_until_complete(trade()))
     assert recorded.one("IB.connect")
     assert recorded.one("IB.reqHistoricalData")
     assert recorded.one("IB.disconnect")
