@@ -24,7 +24,7 @@ from opentelemetry.trace import (
 from tradespan.core import guard
 from tradespan.instrument.context import leave
 from tradespan.instrument.libraries.base import Telemetry
-from tradespan.instrument.libraries.operations import Attributes, Operation
+from tradespan.instrument.libraries.operations import Attributes, Operation, Scrub
 
 MAX_ORDERS = 10_000
 """How many orders are remembered; a report on an older one has no link."""
@@ -84,9 +84,16 @@ class Report(Operation):
     __slots__ = ("_outside",)
 
     def __init__(
-        self, telemetry: Telemetry, name: str, attributes: Attributes, links: list[Link]
+        self,
+        telemetry: Telemetry,
+        name: str,
+        attributes: Attributes,
+        links: list[Link],
+        *,
+        kind: SpanKind = SpanKind.CONSUMER,
+        scrub: Scrub = str,
     ) -> None:
-        super().__init__(telemetry, name, attributes, kind=SpanKind.CONSUMER, links=links)
+        super().__init__(telemetry, name, attributes, kind=kind, links=links, scrub=scrub)
         self._outside: Any = None
 
     def __enter__(self) -> Self:
