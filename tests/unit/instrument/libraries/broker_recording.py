@@ -58,7 +58,7 @@ class Recorded:
         """(labels, value) of each series: a count of observations if it is a histogram."""
         data = self._reader.get_metrics_data()
         return [
-            (dict(point.attributes), getattr(point, "value", getattr(point, "count", None)))
+            (dict(point.attributes or {}), getattr(point, "value", getattr(point, "count", None)))
             for resource in (data.resource_metrics if data else ())
             for scope in resource.scope_metrics
             for metric in scope.metrics

@@ -50,7 +50,7 @@ def ib(
 def disconnect(ib: ib_async.IB) -> None:
     """Leave, and let the transport close before the loop does."""
     ib.disconnect()
-    while ib.client.conn.isConnected():
+    while ib.client.conn.transport is not None:
         ib.run(asyncio.sleep(0))
     ib.run(asyncio.sleep(0))
 

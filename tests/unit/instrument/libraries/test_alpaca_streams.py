@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgpack
 import pytest
+from msgspec import msgpack
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
@@ -68,12 +68,12 @@ def prices(*messages: dict[str, Any]) -> Talk:
     """Let the client in, and send it market data."""
 
     async def talk(socket: ServerConnection) -> None:
-        await socket.send(msgpack.packb([{"T": "success", "msg": "connected"}]))
+        await socket.send(msgpack.encode([{"T": "success", "msg": "connected"}]))
         await socket.recv()
-        await socket.send(msgpack.packb([{"T": "success", "msg": "authenticated"}]))
+        await socket.send(msgpack.encode([{"T": "success", "msg": "authenticated"}]))
         await socket.recv()
         for message in messages:
-            await socket.send(msgpack.packb([message]))
+            await socket.send(msgpack.encode([message]))
         await socket.wait_closed()
 
     return talk

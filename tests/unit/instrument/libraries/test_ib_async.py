@@ -97,7 +97,7 @@ def test_a_request_by_future_ends_with_its_answer(
     asked = [fields for fields in gateway.received if fields[0] == str(CONTRACT_DETAILS)]
     gateway.say(52, 1, asked[0][2])
     assert ib.run(future) == []
-    assert recorded.one("IB.reqContractDetails")
+    recorded.one("IB.reqContractDetails")
 
 
 def test_calls_are_measured_by_method_and_no_id_is_a_label(
@@ -208,7 +208,7 @@ def test_prices_have_an_age_while_they_are_subscribed(
     assert [count for _, count in recorded.points("trading.broker.updates")] == [1]
     ib.cancelMktData(AAPL)
     assert recorded.points("trading.broker.staleness") == []
-    assert recorded.one("IB.cancelMktData")
+    recorded.one("IB.cancelMktData")
 
 
 def test_handlers_of_prices_do_not_run_under_the_span_that_connected(
@@ -243,11 +243,12 @@ def test_requests_that_wait_end_when_the_program_leaves(
 ) -> None:
     future = ib.reqContractDetailsAsync(AAPL)
     disconnect(ib)
+    assert isinstance(future, asyncio.Future)
     assert not future.done()
     span = recorded.one("IB.reqContractDetails")
     assert span.attributes is not None
     assert span.attributes["tradespan.ended_by"] == "disconnect"
-    assert recorded.one("IB.disconnect")
+    recorded.one("IB.disconnect")
     assert recorded.points("trading.broker.losses") == []
 
 
@@ -281,9 +282,9 @@ def test_the_asynchronous_interface_is_the_same(
         return ib
 
     disconnect(loop.run_until_complete(trade()))
-    assert recorded.one("IB.connect")
-    assert recorded.one("IB.reqHistoricalData")
-    assert recorded.one("IB.disconnect")
+    recorded.one("IB.connect")
+    recorded.one("IB.reqHistoricalData")
+    recorded.one("IB.disconnect")
 
 
 def test_all_is_restored_exactly() -> None:
