@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from inspect import CO_VARARGS, CO_VARKEYWORDS, unwrap
 from pathlib import Path
@@ -81,6 +82,12 @@ class Plan:
         """What tells its counts from another function's."""
         self.durable = watch.durable
         self.capture_failure = _failure_capture(watch)
+
+    def counting(self) -> Plan:
+        """The same for a function whose calls are counted: none has a span, unless it fails."""
+        plan = copy(self)
+        plan.coin = Coin(0)
+        return plan
 
 
 def _declared(function: FunctionType) -> FunctionType:

@@ -21,6 +21,8 @@ from tradespan.instrument.shapes.coroutine import watch_coroutine
 from tradespan.instrument.shapes.generator import watch_generator
 from tradespan.instrument.shapes.sync import Function, watch_sync
 
+Shape = Callable[[Function, Plan, RecorderSlot], Function]
+"""Makes the wrapper of a function; one for each kind of function."""
 MARKER = "__tradespan_watched__"
 """Attribute of a wrapper that names the function it watches."""
 
@@ -42,10 +44,11 @@ def watch_function(
     `alias`: the name to record where it is not the function's own (a script's `__main__`).
     """
     plan = Plan(function, watch, alias)
-    return _like(_shape_of(function)(function, plan, slot), function)
+    return _like(shape_of(function)(function, plan, slot), function)
 
 
-def _shape_of(function: FunctionType) -> Callable[[Function, Plan, RecorderSlot], Function]:
+def shape_of(function: FunctionType) -> Shape:
+    """What makes the wrapper of a function of this kind."""
     # By its code: a plain function may be marked as a coroutine function, and return a future.
     flags = function.__code__.co_flags
     if flags & inspect.CO_COROUTINE:
@@ -78,13 +81,13 @@ def _placed_once(code: CodeType, like: CodeType) -> CodeType:
     """One for each definition, however often a function is decorated inside another."""
     key = id(code), id(like)
     if key not in _placed_codes:
-        placed = _placed(code, like)
-        own_code.add(placed)
-        _placed_codes[key] = placed, like
+        own = placed(code, like)
+        own_code.add(own)
+        _placed_codes[key] = own, like
     return _placed_codes[key][0]
 
 
-def _placed(code: CodeType, like: CodeType) -> CodeType:
+def placed(code: CodeType, like: CodeType) -> CodeType:
     """A wrapper's code as if it stood where the function's definition begins.
 
     So a warning or a log line that names its caller's caller names the user's file, and a traceback

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import LazyLoader
@@ -18,8 +18,8 @@ from typing import Any
 
 from tradespan.core.guard import guarded
 
-Patch = Callable[[ModuleType, Iterable[str]], None]
-"""Told of a module that was imported, and of the names of those that came while it was."""
+Patch = Callable[[ModuleType], None]
+"""Told of a module that was imported."""
 
 
 class WatchingFinder(MetaPathFinder):
@@ -104,7 +104,6 @@ class OnceLoader:
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the module's code by the real loader, then patch the module."""
-        before = len(sys.modules)
         spec = module.__spec__
         if spec is not None:
             spec.loader = self._real
@@ -115,7 +114,7 @@ class OnceLoader:
                 spec.loader = OnceLoader(spec.loader, self._patch)  # type: ignore[assignment]
             return
         with guarded(f"watching {module.__name__}"):
-            self._patch(module, list(sys.modules)[before:])
+            self._patch(module)
 
 
 def real_loader(spec: ModuleSpec) -> Any:

@@ -70,6 +70,10 @@ class Selection:
             self.matched[pattern] += 1
         return bool(chosen) and not any(names_match(pattern, names) for pattern in self.exclude)
 
+    def names(self, identifier: str) -> bool:
+        """Whether an identifier stands in an include pattern, letter by letter."""
+        return identifier in self._named
+
     def may_select_in(self, module: str) -> bool:
         """Whether a function of a module could be selected, by the patterns' literal beginnings."""
         package = module.partition(".")[0]

@@ -1,8 +1,8 @@
 """The script itself: its functions are watched as they are defined.
 
 A module's top-level code stores its names into the mapping it is executed with. This one writes
-through to the module's own dict and wraps functions and classes on the way, so that whatever the
-script does with them afterwards, it does with the watched ones.
+through to the module's own dict and watches functions and classes on the way, so that what the
+script calls while it is still being read is seen as well.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import FunctionType
 from typing import Any, Self
 
 from tradespan.core.guard import guarded
-from tradespan.instrument.auto.patch import Patcher, module_of
+from tradespan.instrument.auto.patch import Found, Patcher, module_of
 
 
 class WatchingNamespace(MutableMapping[str, Any]):
@@ -38,15 +38,13 @@ class WatchingNamespace(MutableMapping[str, Any]):
         kind = type(value)
         if kind is FunctionType or issubclass(kind, type):
             with guarded("watching the script"):
-                self._watch(name, value)
+                self._watch(value)
 
-    def _watch(self, name: str, value: Any) -> None:
+    def _watch(self, value: Any) -> None:
         if module_of(value) != self._namespace.get("__name__"):
             return
         if type(value) is FunctionType:
-            watched = self._patcher.watched(value, f"{self._known_as}.{value.__qualname__}")
-            if watched is not None:
-                self._namespace[name] = watched
+            self._patcher.patch(Found(f"{self._known_as}.{value.__qualname__}", value))
         else:
             self._patcher.patch_class(value, self._known_as)
 

@@ -1,27 +1,39 @@
-"""Replace functions of a module by watched ones, and put them back.
+"""Find the functions of a module that a selection names, watch them in place, and give them back.
 
-A patch that fails leaves what it failed on as it was. What is replaced is remembered, so that all
-of it can be undone. Modules, their values and classes are looked at without running code of theirs:
-by `type(value)` and the dicts themselves.
+What cannot be watched is left as it was and said with the reason. Modules, their values and classes
+are looked at without running code of theirs: by `type(value)` and the dicts themselves.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import FunctionType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    MethodDescriptorType,
+    ModuleType,
+    WrapperDescriptorType,
+)
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary
 
 from tradespan.core import guard
-from tradespan.instrument.watch import MARKER, can_watch
+from tradespan.instrument.auto.framewise import looks_at_frames
+from tradespan.instrument.auto.inplace import Level, Twin
+from tradespan.instrument.watch import can_watch
 
-Wrap = Callable[[FunctionType, str], FunctionType]
+MakeTwin = Callable[[FunctionType, str], Twin]
 Selects = Callable[[str], bool]
+IsNamed = Callable[[str], bool]
+"""Whether an identifier stands in a pattern: then it is asked for."""
 
 _module_of_class = type.__dict__["__module__"].__get__
 _qualname_of_class = type.__dict__["__qualname__"].__get__
+_C_FUNCTIONS = (BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType)
+_CACHED = (functools._lru_cache_wrapper,)  # noqa: SLF001 - the type has no public name
 
 
 @dataclass(slots=True)
@@ -31,17 +43,23 @@ class Report:
     watched: dict[str, None] = field(default_factory=dict)
     """Their names, in the order in which they came."""
     skipped: dict[str, str] = field(default_factory=dict)
-    """Name → why it is not watched."""
+    """Name → why it is not watched: Python functions that were to be."""
+    left: dict[str, str] = field(default_factory=dict)
+    """Name → why it was left alone: what is never watched unless a pattern names it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Replacement:
-    """One place that held a function and holds its wrapper now."""
+class Found:
+    """Something that can be called, and stands in a module or class."""
 
-    owner: Any
     name: str
-    original: Any
-    fresh: Any
+    """`module.qualname`, as patterns see it."""
+    function: FunctionType | None
+    """What to watch; None: there is no Python function in it."""
+    reason: str = ""
+    """Why it is left alone; "" if it is not."""
+    asked_by: str = ""
+    """The identifier that asks for it all the same, if it stands in a pattern."""
 
 
 def module_of(value: Any) -> str:
@@ -56,126 +74,137 @@ def namespace_of(module: ModuleType) -> dict[str, Any]:
     return namespace
 
 
-def own_members(module: str, namespace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Functions and classes of a namespace that were defined in `module`."""
-    for name, value in list(namespace.items()):
+def functions_of_module(module: ModuleType, name: str, known_as: str) -> Iterator[Found]:
+    """What a module defines.
+
+    `name`: the module's, under which its functions were defined; `known_as`: the one to record.
+    """
+    for member, value in list(namespace_of(module).items()):
         kind = type(value)
-        if (kind is FunctionType or issubclass(kind, type)) and module_of(value) == module:
-            yield name, value
+        if kind is FunctionType:
+            if module_of(value) == name:
+                yield _function(f"{known_as}.{value.__qualname__}", member, value, module)
+        elif issubclass(kind, type):
+            if module_of(value) == name:
+                yield from functions_of_class(value, known_as)
+        elif kind in (*_C_FUNCTIONS, *_CACHED) and getattr(value, "__module__", None) == name:
+            yield _other(f"{known_as}.{member}", member, value)
+
+
+def functions_of_class(owner: type, module: str) -> Iterator[Found]:
+    """What a class defines, and the classes defined in it."""
+    within = f"{_qualname_of_class(owner)}."
+    for member, value in list(vars(owner).items()):
+        kind = type(value)
+        if issubclass(kind, type):
+            if _qualname_of_class(value).startswith(within):
+                yield from functions_of_class(value, module)
+            continue
+        name = f"{module}.{within}{member}"
+        function = value.__func__ if kind in (staticmethod, classmethod) else value
+        if type(function) is not FunctionType:
+            found = _other(name, member, function)
+            if found.reason:
+                yield found
+        elif function.__qualname__.startswith(within) and not _is_borrowed(owner, function):
+            name = f"{module}.{function.__qualname__}"
+            if _is_dunder(member):
+                yield Found(name, function, "a special method", member)
+            else:
+                yield _function(name, member, function, None)
+
+
+def _function(name: str, member: str, function: FunctionType, module: ModuleType | None) -> Found:
+    file = function.__code__.co_filename
+    if file.startswith("<") and (module is None or "__file__" in namespace_of(module)):
+        return Found(name, function, f"generated code ({file[:40]})", member)
+    return Found(name, function)
+
+
+def _other(name: str, member: str, value: Any) -> Found:
+    """What is no plain function; without a reason it is nothing that could be watched at all."""
+    kind = type(value)
+    if kind is property:
+        getter = value.fget if type(value.fget) is FunctionType else None
+        return Found(name, getter, "a property", member)
+    if kind is functools.cached_property:
+        return Found(name, value.func, "a cached property", member)
+    if kind in _CACHED:
+        inner = getattr(value, "__wrapped__", None)
+        inner = inner if type(inner) is FunctionType else None
+        return Found(name, inner, "kept by functools.lru_cache: only its misses run", member)
+    if kind in _C_FUNCTIONS:
+        return Found(name, None, "written in C")
+    return Found(name, None)
+
+
+def _is_dunder(member: str) -> bool:
+    return member.startswith("__") and member.endswith("__") and member != "__call__"
+
+
+def _is_borrowed(owner: type, function: FunctionType) -> bool:
+    """`NamedTuple._replace` and the like are made by Python's library for the class."""
+    home, package = module_of(function).partition(".")[0], module_of(owner).partition(".")[0]
+    return home != package and home in sys.stdlib_module_names
 
 
 class Patcher:
-    """Wraps what a selection names; one for all modules."""
+    """Watches what a selection names; one for all modules."""
 
-    def __init__(self, selects: Selects, wrap: Wrap) -> None:
+    def __init__(self, selects: Selects, is_named: IsNamed, make: MakeTwin) -> None:
         self.report = Report()
         self._selects = selects
-        self._wrap = wrap
-        self._done: list[Replacement] = []
-        self._wrappers: WeakValueDictionary[int, FunctionType] = WeakValueDictionary()
-        """`id` of an original → its wrapper, which keeps the original alive. Weak: a script that
-        defines functions in a loop drops them again."""
+        self._is_named = is_named
+        self._make = make
+        self._twins: WeakKeyDictionary[FunctionType, Twin] = WeakKeyDictionary()
+
+    @property
+    def twins(self) -> list[Twin]:
+        """Of the functions that are still there."""
+        return list(self._twins.values())
 
     def patch_module(self, module: ModuleType, name: str, known_as: str | None = None) -> None:
-        """Watch the functions and methods that a module defines.
-
-        `name`: the module's, under which its functions were defined; `known_as`: the one to record.
-        """
-        known_as = known_as or name
-        for member, value in own_members(name, namespace_of(module)):
-            if type(value) is FunctionType:
-                watched = self.watched(value, f"{known_as}.{value.__qualname__}")
-                if watched is not None:
-                    self._replace(module, member, value, watched)
-            else:
-                self.patch_class(value, known_as)
+        """Watch what a module defines, as `functions_of_module` finds it."""
+        for found in functions_of_module(module, name, known_as or name):
+            self.patch(found)
 
     def patch_class(self, owner: type, module: str) -> None:
-        """Watch the methods that a class defines, and those of classes defined in it."""
-        for member, value in list(vars(owner).items()):
-            kind = type(value)
-            if issubclass(kind, type):
-                if _qualname_of_class(value).startswith(f"{_qualname_of_class(owner)}."):
-                    self.patch_class(value, module)
-                continue
-            function = value.__func__ if kind in (staticmethod, classmethod) else value
-            if type(function) is not FunctionType or _is_left_alone(owner, member, function):
-                continue
-            watched = self.watched(function, f"{module}.{function.__qualname__}")
-            if watched is not None:
-                self._replace(owner, member, value, watched if function is value else kind(watched))
+        """Watch the methods that a class defines."""
+        for found in functions_of_class(owner, module):
+            self.patch(found)
 
-    def watched(self, function: FunctionType, name: str) -> FunctionType | None:
-        """The wrapper of a function, if it is to be watched and can be."""
-        known = self._wrappers.get(id(function))
-        if known is not None:
-            return known
-        if not self._selects(name):
-            return None
-        reason = can_watch(function)
+    def patch(self, found: Found) -> None:
+        """Watch a function, if it is to be watched and can be."""
+        function = found.function
+        if function is not None and function in self._twins:
+            return
+        if not self._selects(found.name):
+            return
+        asked = not found.reason or (found.asked_by and self._is_named(found.asked_by))
+        if function is not None and asked:
+            self._watch(function, found.name)
+        else:
+            self.report.left[found.name] = found.reason
+
+    def _watch(self, function: FunctionType, name: str) -> None:
+        reason = can_watch(function) or looks_at_frames(function)
         if reason is not None:
             if reason != "watched already":
                 self.report.skipped[name] = reason
-            return None
+            return
         try:
-            wrapper = self._wrap(function, name)
+            twin = self._make(function, name)
+            twin.put(Level.FULL)
         except Exception as error:  # noqa: BLE001 - one function less, said so
             self.report.skipped[name] = f"{type(error).__name__}: {error}"
-            return None
-        self._wrappers[id(function)] = wrapper
+            return
+        self._twins[function] = twin
         self.report.watched[name] = None
-        return wrapper
-
-    def patch_aliases(self, modules: Iterable[str]) -> None:
-        """Other names of the same function objects in these modules: `from m import f`."""
-        wrappers = dict(self._wrappers)
-        for module, name, value in _functions_in(modules, wrappers):
-            self._replace(module, name, value, wrappers[id(value)])
 
     def restore(self) -> None:
-        """Put every original back, where nobody has put something else since."""
-        wrappers = {id(wrapper): wrapper for wrapper in self._wrappers.values()}
-        for done in reversed(self._done):
-            if vars(done.owner).get(done.name) is done.fresh:
-                with guard.guarded("restore"):
-                    setattr(done.owner, done.name, done.original)
-        # What was imported from a patched module, or defined by the script, holds wrappers as well.
-        for module, name, value in list(_functions_in(list(sys.modules), wrappers)):
+        """Put every function's own code back, where nobody has put something else since."""
+        for twin in self.twins:
             with guard.guarded("restore"):
-                setattr(module, name, getattr(value, MARKER))
-        self._done.clear()
-        self._wrappers.clear()
+                twin.put(Level.RESTORED)
+        self._twins.clear()
         self.report = Report()
-
-    def _replace(self, owner: Any, name: str, original: Any, fresh: Any) -> None:
-        try:
-            setattr(owner, name, fresh)
-        except Exception as error:  # noqa: BLE001 - a metaclass of the user's may refuse
-            self.report.skipped[f"{owner.__name__}.{name}"] = f"{type(error).__name__}: {error}"
-        else:
-            self._done.append(Replacement(owner, name, original, fresh))
-
-
-def _functions_in(
-    modules: Iterable[str], wanted: Mapping[int, FunctionType]
-) -> Iterator[tuple[ModuleType, str, FunctionType]]:
-    """Where module-level names stand for functions whose `id` is wanted."""
-    for key in modules:
-        module = sys.modules.get(key)
-        if not issubclass(type(module), ModuleType) or key.startswith("tradespan."):
-            continue
-        assert module is not None
-        for name, value in list(namespace_of(module).items()):
-            if type(value) is FunctionType and id(value) in wanted:
-                yield module, name, value
-
-
-def _is_left_alone(owner: type, member: str, function: FunctionType) -> bool:
-    """Dunders but `__call__`, what a class machinery generated, and what belongs to others."""
-    if member.startswith("__") and member.endswith("__") and member != "__call__":
-        return True
-    if not function.__qualname__.startswith(f"{_qualname_of_class(owner)}."):
-        return True
-    # `NamedTuple._replace` and the like are made by Python's library for the class.
-    home, package = module_of(function).partition(".")[0], module_of(owner).partition(".")[0]
-    return home != package and home in sys.stdlib_module_names

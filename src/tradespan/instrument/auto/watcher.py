@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import MutableMapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -13,13 +13,12 @@ from tradespan.core import guard
 from tradespan.core.errors import InvalidPattern
 from tradespan.declare.names import TRADESPAN_SIGNAL
 from tradespan.instrument.auto.finder import WatchingFinder
+from tradespan.instrument.auto.inplace import Twin
 from tradespan.instrument.auto.names import Selection, dotted_prefixes, names_match, script_name
 from tradespan.instrument.auto.namespace import WatchingNamespace
 from tradespan.instrument.auto.patch import Patcher, Report, namespace_of
 from tradespan.instrument.fields import fields_of
 from tradespan.instrument.options import Capture, Field, Watch
-from tradespan.instrument.recorder import SLOT
-from tradespan.instrument.watch import watch_function
 
 _MAIN = "__main__"
 
@@ -30,7 +29,7 @@ class Watcher:
     def __init__(self) -> None:
         self._config: Config | None = None
         self._selections: list[Selection] = []
-        self._patcher = Patcher(self._selects, self._wrap)
+        self._patcher = Patcher(self._selects, self._is_named, self._twin)
         self._finder = WatchingFinder(self._may_select_in, self._patch_imported)
         self._script = ""
         """The name that the script's functions go by, once it is known."""
@@ -100,7 +99,6 @@ class Watcher:
             if issubclass(type(module), ModuleType):
                 with guard.guarded(f"watching {name}"):
                     self._patch(module, name)
-        self._patcher.patch_aliases(list(sys.modules))
 
     def _patch(self, module: ModuleType, name: str) -> None:
         if name == _MAIN:
@@ -129,15 +127,16 @@ class Watcher:
         package = script.removesuffix(f".{_MAIN}")
         return names if package == script else (*names, f"{package}{rest}")
 
-    def _patch_imported(self, module: ModuleType, came: Iterable[str]) -> None:
+    def _is_named(self, identifier: str) -> bool:
+        return any(selection.names(identifier) for selection in self._selections)
+
+    def _patch_imported(self, module: ModuleType) -> None:
         self._patcher.patch_module(module, module.__name__)
-        # Who was imported by the module and imports from it in turn has the unwatched functions.
-        self._patcher.patch_aliases(came)
 
-    # ── wrapping ────────────────────────────────────────────────────────────────────────────────
+    # ── watching ────────────────────────────────────────────────────────────────────────────────
 
-    def _wrap(self, function: FunctionType, name: str) -> FunctionType:
-        return watch_function(function, self._watch(name), SLOT, alias=name)
+    def _twin(self, function: FunctionType, name: str) -> Twin:
+        return Twin(function, name, self._watch)
 
     def _watch(self, name: str) -> Watch:
         """The options of a function, from the first table of the settings that names it."""

@@ -192,7 +192,7 @@ class Patcher:
             with guard.guarded(f"restoring {done.label}"):
                 done.undo()
 
-    def _imported(self, module: ModuleType, _: Iterable[str]) -> None:
+    def _imported(self, module: ModuleType) -> None:
         self._apply(module)
         if not self._waiting:
             self._stop_waiting()

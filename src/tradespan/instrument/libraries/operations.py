@@ -44,6 +44,7 @@ class Operation:
         "_scrub",
         "_telemetry",
         "_token",
+        "ended_by",
         "error_type",
         "seconds",
         "span",
@@ -75,6 +76,8 @@ class Operation:
         """How long it took; known once the block is left."""
         self.error_type: str | None = None
         """The class of what failed it, as `error.type` says it; known then too."""
+        self.ended_by: str | None = None
+        """The class of what ended it and is no error, such as `CancelledError`; known then too."""
 
     def __enter__(self) -> Self:
         with guard.guarded("beginning a library's span"):
@@ -98,7 +101,8 @@ class Operation:
                 self.error_type = exception_name(error)
                 fail(self.span, error, self._scrub)
             elif error is not None:
-                self.span.set_attribute(TRADESPAN_ENDED_BY, type(error).__name__)
+                self.ended_by = type(error).__name__
+                self.span.set_attribute(TRADESPAN_ENDED_BY, self.ended_by)
         with guard.guarded("ending a library's span"):
             self.span.end()
 

@@ -104,6 +104,11 @@ class Iterations:
 _UNWATCHED = Unwatched()
 
 
+def unwatched(recorder: Any, args: Any, kwargs: Any) -> Unwatched:
+    """A `begin` for a generator that is not to be recorded."""
+    return _UNWATCHED
+
+
 def iterations(
     plan: Plan,
 ) -> Callable[[Recorder | None, tuple[Any, ...], dict[str, Any]], Unwatched]:

@@ -206,26 +206,37 @@ def test_a_module_that_replaces_itself_is_left_to_itself(
 # ── undone ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_removing_puts_every_original_back_everywhere(
+def test_removing_gives_every_function_its_own_code_back(
     captured: Captured, write: Write, watch: Watch, load: Load
 ) -> None:
     write(desk=RISK, early="from desk import check", late="from desk import check, Limits")
     load("early")
     desk = sys.modules["desk"]
     check, size = desk.check, desk.Limits.size
+    own = check.__code__, size.__code__
     watcher = watch(r"desk\..*")
     late = load("late")
-    assert desk.check is not check
+    assert desk.check is check
+    assert check.__code__ is not own[0]
     finders = list(sys.meta_path)
     watcher.remove()
-    assert vars(desk)["check"] is check
-    assert desk.Limits.size is size
-    assert vars(sys.modules["early"])["check"] is check
-    assert late.check is check
+    assert (check.__code__, size.__code__) == own
+    assert vars(check) == {}
     assert len(sys.meta_path) == len(finders) - 1
     late.check(1)
     late.Limits().size(1)
     assert captured.spans == []
+
+
+def test_code_that_somebody_put_in_since_is_not_taken_away(
+    write: Write, watch: Watch, load: Load
+) -> None:
+    write(desk=RISK)
+    watcher = watch(r"desk\..*")
+    desk = load("desk")
+    desk.check.__code__ = (lambda n: "other").__code__
+    watcher.remove()
+    assert desk.check(1) == "other"
 
 
 def test_what_somebody_put_in_place_since_is_not_taken_away(

@@ -1,0 +1,240 @@
+"""The code of a function's watched twin: parameters of its own, the body of a wrapper.
+
+What a wrapper of `shapes/` does is written there once, with `*args, **kwargs` and names that it
+closes over. Here its text becomes a function of the original's very parameters: so what
+reads a function's code finds the same signature, a call that does not fit is refused by Python in
+the same words, and nothing is set on the function. What the wrapper closes over are attributes of
+one object (`Binding`) among the code's constants: a code object can be put into a function that
+exists already, a closure cannot.
+
+Its text is compiled once for each form that parameters have; for each function its names, its file
+and its binding are put in, which takes microseconds.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable
+from functools import cache
+from textwrap import indent
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple, Protocol
+
+from tradespan.core import guard
+from tradespan.instrument.watch import Shape, placed
+
+_BINDING = "@binding"
+"""Stands for the binding until it is put in."""
+
+
+class Form(NamedTuple):
+    """What is particular about a function's parameters, apart from their names."""
+
+    only_positional: int
+    positional: int
+    """All that may be given by position."""
+    keyword: int
+    rest: bool
+    keywords: bool
+    free: int
+    """Variables of the scopes around that its body uses."""
+
+
+class _Bound:
+    """What both kinds of binding are; one becomes the other when its names are made."""
+
+    _passing: Passing
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._passing.again()
+
+
+class _Filled(_Bound):
+    """It looks for nothing: CPython 3.11 does not specialise reading from one that does."""
+
+
+class Binding(_Bound):
+    """What a twin's code works with: the names that the wrapper of `shapes/` closes over.
+
+    They are made when the first call asks for one: of thousands of functions few are ever called.
+    A code object that is pickled by value (cloudpickle, for functions of `__main__`) takes its
+    binding along: what arrives is a binding of the other process.
+    """
+
+    def __init__(self, make: Callable[[], FunctionType], passing: Passing) -> None:
+        """`make`: gives the wrapper; `passing`: what stands for it where it cannot be made."""
+        self._make = make
+        self._passing = passing
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        passing = self._passing
+        try:
+            names = closed_over(self._make())
+        except RecursionError:
+            # No depth left to make it, maybe enough for the call itself.
+            return passing.names()[name]
+        except Exception as error:  # noqa: BLE001 - the host comes first
+            guard.report("watching", error)
+            names = passing.names()
+        for key, value in names.items():
+            setattr(self, key, value)
+        self.__class__ = _Filled  # type: ignore[assignment]
+        return names[name]
+
+
+class Passing(Protocol):
+    """One function's way around the wrapper."""
+
+    def names(self) -> dict[str, Any]:
+        """Name that a twin's code asks for → what lets the call pass unrecorded."""
+        ...
+
+    def again(self) -> tuple[Any, ...]:
+        """How to make a binding in the process that unpickles one, as `__reduce__` says it."""
+        ...
+
+
+def closed_over(wrapper: FunctionType) -> dict[str, Any]:
+    """What a wrapper's code closes over, by name; None for what its first call sets."""
+    names: dict[str, Any] = {}
+    for name, cell in zip(wrapper.__code__.co_freevars, wrapper.__closure__ or (), strict=True):
+        try:
+            names[name] = cell.cell_contents
+        except ValueError:
+            names[name] = None
+    return names
+
+
+def twin_code(code: CodeType, shape: Shape, binding: Binding) -> CodeType:
+    """The code that watches a function when it is put in the place of its own.
+
+    Args:
+        code: The function's own.
+        shape: What makes the wrapper of such functions (`shapes/`).
+        binding: Has the names of that wrapper.
+
+    Raises:
+        OSError: tradespan was installed without its source.
+    """
+    form = _form_of(code)
+    template = _template(_code_in(shape.__code__), form)
+    count = form.positional + form.keyword + form.rest + form.keywords
+    names = code.co_varnames[:count]
+    keyword = names[form.positional : form.positional + form.keyword]
+    stands = {f"k{place}": name for place, name in enumerate(keyword)}
+    own = placed(template, code)
+    return own.replace(
+        co_varnames=names + template.co_varnames[count:],
+        co_freevars=code.co_freevars,
+        co_consts=tuple(_put_in(const, stands, binding) for const in template.co_consts),
+    )
+
+
+def _form_of(code: CodeType) -> Form:
+    return Form(
+        code.co_posonlyargcount,
+        code.co_argcount,
+        code.co_kwonlyargcount,
+        bool(code.co_flags & inspect.CO_VARARGS),
+        bool(code.co_flags & inspect.CO_VARKEYWORDS),
+        len(code.co_freevars),
+    )
+
+
+def _put_in(const: Any, stands: dict[str, str], binding: Binding) -> Any:
+    if type(const) is str:
+        return binding if const == _BINDING else stands.get(const, const)
+    if type(const) is tuple:
+        return tuple(_put_in(each, stands, binding) for each in const)
+    return const
+
+
+@cache
+def _template(wrapper: CodeType, form: Form) -> CodeType:
+    text = _text_of(wrapper)
+    for marker, spelled in _spelled(form).items():
+        text = text.replace(marker, spelled)
+    free = ", ".join(f"f{place}" for place in range(form.free))
+    # Named where it is never reached: so they are free variables, and their cells are passed on.
+    text = text.replace("FREE", f"if 0: {free}" if free else "pass")
+    code = compile(f"def around({free}):\n{indent(text, ' ')}", wrapper.co_filename, "exec")
+    return _code_in(_code_in(code))
+
+
+def _spelled(form: Form) -> dict[str, str]:
+    """Marker of a wrapper's text → what stands there for parameters of one form."""
+    positional = [f"a{place}" for place in range(form.positional)]
+    keyword = [f"k{place}" for place in range(form.keyword)]
+    rest = ["*rest"] if form.rest else []
+    keywords = ["**keywords"] if form.keywords else []
+    slash = ["/"] if form.only_positional else []
+    star = rest or (["*"] if keyword else [])
+    cut = form.only_positional
+    declared = [*positional[:cut], *slash, *positional[cut:], *star, *keyword, *keywords]
+    by_name = [f"{name}={name}" for name in keyword]
+    items = [f"'{name}': {name}" for name in keyword]
+    return {
+        "*PARAMETERS": ", ".join(declared),
+        "*ARGUMENTS, **KEYWORDS": ", ".join([*positional, *rest, *by_name, *keywords]),
+        "ARGUMENTS": "(" + "".join(f"{each}, " for each in [*positional, *rest]) + ")",
+        "KEYWORDS": "{" + ", ".join([*items, *keywords]) + "}",
+    }
+
+
+def _code_in(code: CodeType) -> CodeType:
+    """The function that a function defines."""
+    return next(const for const in code.co_consts if isinstance(const, CodeType))
+
+
+@cache
+def _text_of(wrapper: CodeType) -> str:
+    """The text of a wrapper as a function without a closure, with markers for its parameters."""
+    (tree,) = ast.parse(inspect.cleandoc("\n" + inspect.getsource(wrapper))).body
+    assert isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef)
+    tree.returns = None
+    tree.args = ast.arguments([], [], ast.arg("PARAMETERS"), [], [], None, [])
+    tree = _Unbound(wrapper).visit(tree)
+    tree.body.insert(0, ast.Expr(ast.Name("FREE", ast.Load())))
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+class _Unbound(ast.NodeTransformer):
+    """What a wrapper closes over becomes attributes of the binding; its own names get out of the
+    way of parameters.
+    """
+
+    def __init__(self, wrapper: CodeType) -> None:
+        self._bound = set(wrapper.co_freevars)
+        self._marked = {"args": "ARGUMENTS", "kwargs": "KEYWORDS"}
+        self._own = {*wrapper.co_varnames} - {*self._marked}
+
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
+        """What it sets is the binding's."""
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        assert node.value is not None
+        return self.generic_visit(ast.Assign([node.target], node.value))
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        node.name = node.name and self._renamed(node.name)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in self._bound:
+            return ast.Attribute(ast.Constant(_BINDING), node.id, node.ctx)
+        return ast.Name(self._renamed(node.id), node.ctx)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        called = node.func
+        self.generic_visit(node)
+        if isinstance(called, ast.Name) and called.id in self._bound:
+            # By way of a variable: an attribute that is called at once is looked up as a method,
+            # which CPython 3.11 does not specialise for what an instance holds.
+            node.func = ast.NamedExpr(ast.Name(f"_tradespan_{called.id}", ast.Store()), node.func)
+        return node
+
+    def _renamed(self, name: str) -> str:
+        return self._marked.get(name) or (f"_tradespan_{name}" if name in self._own else name)
