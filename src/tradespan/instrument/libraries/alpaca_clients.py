@@ -70,6 +70,7 @@ class AlpacaInstrumentor(LibraryInstrumentor):
             yield Patch(module, f"{owner}._consume", streams.consumes)
         yield Patch("alpaca.data.live.websocket", "DataStream._subscribe", streams.subscribes)
         yield Patch("alpaca.data.live.websocket", "DataStream._unsubscribe", streams.unsubscribes)
+        yield Patch("alpaca.data.live.websocket", "DataStream.stop_ws", streams.stops)
 
     def forget(self) -> None:
         """Forget orders and prices."""

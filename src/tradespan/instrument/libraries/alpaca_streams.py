@@ -138,6 +138,19 @@ class Streams:
 
         return unsubscribe
 
+    def stops(self, original: Function) -> Function:
+        """`stop_ws`: by the program's wish nothing comes any more."""
+
+        @functools.wraps(original)
+        async def stop(stream: Any) -> Any:
+            with guard.guarded("stopping a stream"):
+                for symbols in stream._handlers.values():  # noqa: SLF001
+                    for symbol in symbols:
+                        self._metrics.market_data.end(type(stream).__name__, symbol)
+            return await original(stream)
+
+        return stop
+
     def _lost(self, stream: Any, error: Exception) -> None:
         self._metrics.lost(type(stream).__name__)
         with guard.guarded("a lost connection"), self._report(stream, "lost", {}) as report:

@@ -80,7 +80,7 @@ class BrokerMetrics:
 
 
 class MarketData:
-    """When each symbol's latest update came; at most `MAX_SYMBOLS` of them."""
+    """When each subscribed symbol's latest update came; at most `MAX_SYMBOLS` of them."""
 
     def __init__(self, telemetry: Telemetry, broker: str) -> None:
         self._clock = telemetry.clock
@@ -91,15 +91,18 @@ class MarketData:
 
     def begin(self, channel: str, symbol: str) -> None:
         """A symbol was subscribed to: a feed that never begins is stale, too."""
-        self._keep((channel, symbol), self._clock.monotonic())
+        if len(self._latest) < MAX_SYMBOLS:
+            self._latest.setdefault((channel, symbol), self._clock.monotonic())
 
     def came(self, channel: str, symbols: Iterable[str]) -> None:
         """An update of each of these symbols came."""
-        now = self._clock.monotonic()
+        now, latest = self._clock.monotonic(), self._latest
         count = 0
         for symbol in symbols:
             count += 1
-            self._keep((channel, symbol), now)
+            key = (channel, symbol)
+            if key in latest:  # else of a snapshot, or late
+                latest[key] = now
         if count:
             labels = {TRADING_VENUE: self._broker, TRADING_BROKER_CHANNEL: channel}
             self._updates.add(count, labels)
@@ -111,10 +114,6 @@ class MarketData:
     def clear(self) -> None:
         """Forget all."""
         self._latest.clear()
-
-    def _keep(self, key: tuple[str, str], now: int) -> None:
-        if key in self._latest or len(self._latest) < MAX_SYMBOLS:
-            self._latest[key] = now
 
     def _ages(self) -> Iterable[Observation]:
         now = self._clock.monotonic()

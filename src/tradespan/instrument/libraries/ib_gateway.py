@@ -8,6 +8,8 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from opentelemetry.trace import Link
+
 from tradespan.core import guard
 from tradespan.declare.names import TRADESPAN_SIGNAL
 from tradespan.instrument.capture.failure import exception_name
@@ -40,14 +42,20 @@ ANSWERED = (
 """Requests with an answer: the methods of these names with `Async`, which the others call."""
 
 SENT = (
-    "cancelHistoricalData", "cancelMktDepth", "cancelNewsBulletins", "cancelPnL",
-    "cancelPnLSingle", "cancelRealTimeBars", "cancelScannerSubscription", "cancelTickByTickData",
+    "cancelHistoricalData", "cancelNewsBulletins", "cancelPnL",
+    "cancelPnLSingle", "cancelRealTimeBars", "cancelScannerSubscription",
     "cancelWshEventData", "cancelWshMetaData", "exerciseOptions", "replaceFA", "reqAutoOpenOrders",
-    "reqGlobalCancel", "reqMarketDataType", "reqMktDepth", "reqNewsBulletins", "reqPnL",
-    "reqPnLSingle", "reqRealTimeBars", "reqScannerSubscription", "reqTickByTickData",
+    "reqGlobalCancel", "reqMarketDataType", "reqNewsBulletins", "reqPnL",
+    "reqPnLSingle", "reqRealTimeBars", "reqScannerSubscription",
     "reqWshEventData", "reqWshMetaData",
 )  # fmt: skip
-"""Requests that return when they are sent, subscriptions among them."""
+"""Requests that return when they are sent."""
+
+SUBSCRIBES = ("reqMktData", "reqMktDepth", "reqTickByTickData")
+UNSUBSCRIBES = ("cancelMktData", "cancelMktDepth", "cancelTickByTickData")
+"""Of prices, which come by tickers."""
+
+_SNAPSHOTS = ("snapshot", "regulatorySnapshot")
 
 Function = Callable[..., Any]
 
@@ -68,8 +76,10 @@ class IbAsyncInstrumentor(LibraryInstrumentor):
         yield Patch(_IB, "IB.disconnect", calls.disconnects)
         yield Patch(_IB, "IB.placeOrder", calls.places)
         yield Patch(_IB, "IB.cancelOrder", calls.cancels)
-        yield Patch(_IB, "IB.reqMktData", calls.subscribes)
-        yield Patch(_IB, "IB.cancelMktData", calls.unsubscribes)
+        for name in SUBSCRIBES:
+            yield Patch(_IB, f"IB.{name}", functools.partial(calls.subscribes, name))
+        for name in UNSUBSCRIBES:
+            yield Patch(_IB, f"IB.{name}", functools.partial(calls.unsubscribes, name))
         for name in ANSWERED:
             yield Patch(_IB, f"IB.{name}Async", functools.partial(calls.answered, name))
         for name in SENT:
@@ -172,12 +182,16 @@ class Calls:
         @functools.wraps(original)
         def disconnect(ib: Any) -> Any:
             connected = False
+            symbols: list[str] = []
             with guard.guarded("reading a connection"):
                 connected = ib.client.isConnected()
+                symbols = [symbol_of(ticker.contract) for ticker in ib.wrapper.tickers.values()]
             if not connected:
                 return original(ib)
             with self._begin(ib, "disconnect", (), {}) as request:
                 result = original(ib)
+                for symbol in symbols:
+                    self._metrics.market_data.end(PRICES, symbol)
             request.end()
             return result
 
@@ -188,22 +202,26 @@ class Calls:
 
         @functools.wraps(original)
         def placeOrder(ib: Any, contract: Any, order: Any) -> Any:  # noqa: N802 - IB's name
-            is_new = False
+            is_new = True
+            links: list[Link] = []
             with guard.guarded("reading an order"):
                 key = ib.wrapper.orderKey(ib.wrapper.clientId, order.orderId, order.permId)
                 is_new = not order.orderId or key not in ib.wrapper.trades
-            with self._begin(ib, "placeOrder", (contract,), {}) as request:
+                if not is_new:
+                    links = self.reports.orders.of(client_order_id(order.clientId, order.orderId))
+            with self._requests.begin(ib, "placeOrder", (contract,), links) as request:
                 request.set(order_attributes, order)
                 if is_new:
                     request.set(dict, {TRADESPAN_SIGNAL: "order.submitted"})
                 trade = original(ib, contract, order)
                 # Now it has its ids.
                 request.set(order_ids, order)
-                with guard.guarded("remembering an order"):
-                    self.reports.orders.remember(
-                        client_order_id(order.clientId, order.orderId),
-                        request.span.get_span_context(),
-                    )
+                if is_new:
+                    with guard.guarded("remembering an order"):
+                        self.reports.orders.remember(
+                            client_order_id(order.clientId, order.orderId),
+                            request.span.get_span_context(),
+                        )
             request.end()
             return trade
 
@@ -214,7 +232,7 @@ class Calls:
 
         @functools.wraps(original)
         def cancelOrder(ib: Any, order: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
-            links = []
+            links: list[Link] = []
             with guard.guarded("reading an order"):
                 links = self.reports.orders.of(client_order_id(order.clientId, order.orderId))
             with self._requests.begin(ib, "cancelOrder", (), links) as request:
@@ -227,34 +245,39 @@ class Calls:
 
         return cancelOrder
 
-    def subscribes(self, original: Function) -> Function:
-        """`reqMktData`: from now on the symbol's prices have an age."""
+    def subscribes(self, method: str, original: Function) -> Function:
+        """From now on the symbol's prices have an age; those of a snapshot have none."""
 
         @functools.wraps(original)
-        def reqMktData(ib: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - IB's name
-            with self._begin(ib, "reqMktData", args, kwargs) as request:
+        def subscribe(ib: Any, *args: Any, **kwargs: Any) -> Any:
+            with self._begin(ib, method, args, kwargs) as request:
                 ticker = original(ib, *args, **kwargs)
                 with guard.guarded("a subscription"):
-                    self._metrics.market_data.begin(PRICES, symbol_of(ticker.contract))
+                    # `reqMktData(contract, ticks, snapshot, regulatory snapshot)`
+                    snapshot = any(kwargs.get(name) for name in _SNAPSHOTS)
+                    if method != "reqMktData" or not (snapshot or any(args[2:4])):
+                        self._metrics.market_data.begin(PRICES, symbol_of(ticker.contract))
             request.end()
             return ticker
 
-        return reqMktData
+        return subscribe
 
-    def unsubscribes(self, original: Function) -> Function:
-        """`cancelMktData`: the symbol's prices have no age any more."""
+    def unsubscribes(self, method: str, original: Function) -> Function:
+        """The symbol's prices have no age any more, unless something else is subscribed to."""
 
         @functools.wraps(original)
-        def cancelMktData(ib: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802 - IB's name
-            with self._begin(ib, "cancelMktData", args, kwargs) as request:
+        def unsubscribe(ib: Any, *args: Any, **kwargs: Any) -> Any:
+            with self._begin(ib, method, args, kwargs) as request:
                 result = original(ib, *args, **kwargs)
                 with guard.guarded("a subscription"):
-                    contract = contract_in((*args, *kwargs.values()))
-                    self._metrics.market_data.end(PRICES, symbol_of(contract))
+                    ticker = ib.ticker(contract_in((*args, *kwargs.values())))
+                    left = ib.wrapper.ticker2ReqId.values()
+                    if ticker is not None and not any(ticker in each for each in left):
+                        self._metrics.market_data.end(PRICES, symbol_of(ticker.contract))
             request.end()
             return result
 
-        return cancelMktData
+        return unsubscribe
 
     def _begin(self, ib: Any, method: str, args: tuple[Any, ...], kwargs: Any) -> Request:
         return self._requests.begin(ib, method, (*args, *kwargs.values()))

@@ -51,6 +51,7 @@ _STATES = {
     "Filled": "filled",
 }
 _PENDING = frozenset({"ApiPending", "PendingSubmit"})
+_ENDED = frozenset({"ApiCancelled", "Cancelled", "Filled"})
 _ORDER_REJECTED, _ORDER_CANCELLED = 201, 202
 
 
@@ -111,11 +112,13 @@ def order_attributes(order: Any) -> Attributes:
     return _without_blanks(attributes)
 
 
-def state_attributes(trade: Any, said: str = "") -> Attributes:
-    """Where an order stands after a report of its state; `said`: the broker's words about it."""
-    state = trade.orderStatus
-    log = trade.log
-    code, before = (log[-1].errorCode, log[-2].status if len(log) > 1 else "") if log else (0, "")
+def state_attributes(trade: Any, said: str = "", *, is_news: bool = True) -> Attributes:
+    """Where an order stands after a report of its state.
+
+    `said`: the broker's words about it. `is_news`: whether the report changed the state.
+    """
+    state, log = trade.orderStatus, trade.log
+    before = log[-2].status if len(log) > 1 else ""
     status = _STATES.get(state.status, _words(state.status))
     attributes: Attributes = {
         TRADING_ORDER_CUMULATIVE_QUANTITY: float(state.filled),
@@ -123,12 +126,14 @@ def state_attributes(trade: Any, said: str = "") -> Attributes:
     }
     if status == "new" and state.filled:
         status = "partially_filled"
-    elif status == "canceled" and _is_rejection(code, before):
+    elif status == "canceled":
         # The library says "Cancelled" for whatever an error did away with.
-        status = "rejected"
-        attributes[TRADING_ORDER_REJECT_REASON] = said or log[-1].message
+        reason = _rejection(log)
+        if reason is not None:
+            status = "rejected"
+            attributes[TRADING_ORDER_REJECT_REASON] = said or reason
     attributes[TRADING_ORDER_STATUS] = status
-    signal = _signal(status, before)
+    signal = _signal(status, before) if is_news else None
     if signal is not None:
         attributes[TRADESPAN_SIGNAL] = signal[0]
         attributes[TRADING_EXECUTION_TYPE] = signal[1]
@@ -168,14 +173,25 @@ def commission_attributes(report: Any) -> Attributes:
     )
 
 
-def _is_rejection(code: int, before: str) -> bool:
-    return code == _ORDER_REJECTED or (code not in (0, _ORDER_CANCELLED) and before in _PENDING)
+def _rejection(log: Any) -> str | None:
+    """The words with which the broker refused the order, by the order's log; None if it did not."""
+    before = ""
+    for entry in log:
+        code = entry.errorCode
+        if code == _ORDER_REJECTED or (
+            code not in (0, _ORDER_CANCELLED) and before in _PENDING and entry.status in _ENDED
+        ):
+            return str(entry.message)
+        before = entry.status
+    return None
 
 
 def _signal(status: str, before: str) -> tuple[str, str] | None:
     """The signal and the report's type, where there is one; a fill has a report of its own."""
     if status == "new" and before in ("", *_PENDING):
         return "order.acknowledged", "new"
+    if before in _ENDED:  # told already: by an error first, then as a state
+        return None
     if status == "canceled":
         return "order.cancelled", "canceled"
     if status == "rejected":

@@ -165,11 +165,12 @@ class Reports:
         @functools.wraps(original)
         def error(wrapper: Any, key: Any, code: int, message: str, *rest: Any) -> Any:
             told = (key, code, message)
-            waited, trade = False, None
+            waited, trade, entries = False, None, 0
             with guard.guarded("reading an error"):
                 self._count(code, message)
                 waited = _waits(wrapper, key)
                 trade = wrapper.trades.get((wrapper.clientId, key)) if key != -1 else None
+                entries = len(trade.log) if trade is not None else 0
             if waited:
                 result = original(wrapper, *told, *rest)
                 with guard.guarded("reading an error"):
@@ -183,7 +184,8 @@ class Reports:
                 result = original(wrapper, *told, *rest)
                 if trade is not None:
                     with guard.guarded("reading an order's state"):
-                        report.set(state_attributes(trade, message))
+                        is_news = len(trade.log) > entries
+                        report.set(state_attributes(trade, message, is_news=is_news))
                 return result
 
         return error

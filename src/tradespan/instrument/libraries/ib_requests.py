@@ -18,7 +18,6 @@ from opentelemetry.context import attach, get_current
 from opentelemetry.trace import (
     INVALID_SPAN,
     Link,
-    SpanContext,
     SpanKind,
     StatusCode,
     set_span_in_context,
@@ -42,6 +41,7 @@ from tradespan.instrument.libraries.ib_orders import (
     contract_in,
 )
 from tradespan.instrument.libraries.operations import fail
+from tradespan.instrument.libraries.order_reports import OrderLinks
 
 VENUE = "interactive_brokers"
 MAX_REQUESTS = 10_000
@@ -63,8 +63,8 @@ class Request:
         "failure",
         "method",
         "open",
-        "session",
         "span",
+        "waits",
     )
 
     def __init__(self, telemetry: Telemetry, metrics: BrokerMetrics, method: str) -> None:
@@ -78,8 +78,8 @@ class Request:
         self.failure: tuple[str, str] | None = None
         """IB's code and message, where one did away with the request."""
         self.open = True
-        self.session: Session | None = None
-        """Set once the library waits for an answer."""
+        self.waits: list[tuple[Session, Any]] = []
+        """For which keys the library waits."""
 
     def start(self, attributes: Mapping[str, Any], links: list[Link]) -> None:
         """Begin the span."""
@@ -116,8 +116,8 @@ class Request:
         if not self.open:
             return
         self.open = False
-        if self.session is not None:
-            self.session.answered(self)
+        for session, key in self.waits:
+            session.answered(key, self)
         with guard.guarded("ending a request's span"):
             error_type = self._conclude(error, ended_by)
             seconds = (self._telemetry.clock.monotonic() - self.began) / 1e9
@@ -145,44 +145,48 @@ class Session:
     """The requests and subscriptions of one `IB` object, by the library's keys."""
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[Request, None] = OrderedDict()
-        self._by_key: OrderedDict[Any, Request] = OrderedDict()
+        self._waiting: OrderedDict[Any, Request] = OrderedDict()
+        self._asked = OrderLinks(MAX_REQUESTS)
+
+    def __len__(self) -> int:
+        """How many keys are waited for."""
+        return len(self._waiting)
 
     def expect(self, key: Any, request: Request) -> None:
-        """What comes for this key answers the request."""
-        self._by_key.pop(key, None)
-        self._by_key[key] = request
-        request.session = self
-        self._waiting[request] = None
-        while len(self._by_key) > MAX_REQUESTS:
-            self._by_key.popitem(last=False)
-        while len(self._waiting) > MAX_REQUESTS:
-            next(iter(self._waiting)).end(ended_by="too many requests")
+        """What comes for this key answers the request, or is about what it subscribed to."""
+        before = self._waiting.pop(key, None)
+        self._waiting[key] = request
+        request.waits.append((self, key))
+        self._asked.remember(key, request.span.get_span_context())
+        if before is not None and before is not request:
+            before.end(ended_by="the same request")  # the library forgets the first one
+        if len(self._waiting) > MAX_REQUESTS:
+            self._waiting.popitem(last=False)[1].end(ended_by="too many requests")
 
-    def answered(self, request: Request) -> None:
-        """The request waits no more; its keys still tell where later errors belong."""
-        self._waiting.pop(request, None)
+    def answered(self, key: Any, request: Request) -> None:
+        """The request waits no more."""
+        if self._waiting.get(key) is request:
+            del self._waiting[key]
 
     def request(self, key: Any) -> Request | None:
-        """The request that a key belongs to."""
-        return self._by_key.get(key)
+        """The request that waits for this key."""
+        return self._waiting.get(key)
 
     def link(self, key: Any) -> list[Link]:
         """A link to the span that asked for what the key names."""
-        request = self._by_key.get(key)
-        span: SpanContext | None = request.span.get_span_context() if request else None
-        return [Link(span)] if span is not None and span.is_valid else []
+        return self._asked.of(key)
 
     def fail_all(self, failure: tuple[str, str]) -> None:
         """Whatever still waits will not be answered: it ends with this failure."""
-        for request in self._waiting:
+        for request in self._waiting.values():
             request.failure = failure
 
     def close(self) -> None:
         """The library forgets all requests."""
-        for request in list(self._waiting):
+        for request in list(self._waiting.values()):
             request.end(ended_by="disconnect")
-        self._by_key.clear()
+        self._waiting.clear()
+        self._asked.clear()
 
 
 class Requests:

@@ -30,7 +30,16 @@ from tests.unit.instrument.libraries.ib_fixtures import (
     recorded,
     until,
 )
-from tradespan.instrument.libraries.ib_gateway import ANSWERED, SENT, IbAsyncInstrumentor
+from tradespan.instrument.libraries.base import Telemetry
+from tradespan.instrument.libraries.broker_metrics import BrokerMetrics
+from tradespan.instrument.libraries.ib_gateway import (
+    ANSWERED,
+    SENT,
+    SUBSCRIBES,
+    UNSUBSCRIBES,
+    IbAsyncInstrumentor,
+)
+from tradespan.instrument.libraries.ib_requests import MAX_REQUESTS, Request, Session
 
 __all__ = ["gateway", "ib", "loop", "recorded"]  # fixtures, used by name
 
@@ -206,9 +215,25 @@ def test_prices_have_an_age_while_they_are_subscribed(
     until(ib, lambda: ticker.bid == 187.1)
     assert recorded.points("trading.broker.staleness") == [(labels, 0.0)]
     assert [count for _, count in recorded.points("trading.broker.updates")] == [1]
+    ib.reqTickByTickData(AAPL, "Last")
     ib.cancelMktData(AAPL)
+    assert recorded.points("trading.broker.staleness") == [(labels, 0.0)]
+    ib.cancelTickByTickData(AAPL, "Last")
     assert recorded.points("trading.broker.staleness") == []
     recorded.one("IB.cancelMktData")
+
+
+def test_snapshots_have_no_age_and_nothing_has_after_leaving(
+    ib: ib_async.IB, recorded: Recorded, gateway: FakeGateway
+) -> None:
+    gateway.on[MARKET_DATA] = lambda gateway, fields: gateway.say(1, 1, fields[2], 1, 187.1, 3, 0)
+    ticker = ib.reqMktData(AAPL, "", True)
+    until(ib, lambda: ticker.bid == 187.1)
+    assert recorded.points("trading.broker.staleness") == []
+    ib.reqMktData(ib_async.Stock("MSFT", "SMART", "USD", conId=272093))
+    assert len(recorded.points("trading.broker.staleness")) == 1
+    disconnect(ib)
+    assert recorded.points("trading.broker.staleness") == []
 
 
 def test_handlers_of_prices_do_not_run_under_the_span_that_connected(
@@ -250,6 +275,36 @@ def test_requests_that_wait_end_when_the_program_leaves(
     assert span.attributes["tradespan.ended_by"] == "disconnect"
     recorded.one("IB.disconnect")
     assert recorded.points("trading.broker.losses") == []
+
+
+def test_nothing_is_kept_of_requests_that_were_answered(recorded: Recorded) -> None:
+    telemetry = Telemetry(
+        recorded.tracers.get_tracer("t"), recorded.meters.get_meter("m"), recorded.clock
+    )
+    metrics = BrokerMetrics(telemetry, "b")
+    session = Session()
+    request = Request(telemetry, metrics, "IB.reqTickers")
+    for key in range(3):  # one key for each symbol
+        session.expect(key, request)
+    assert len(session) == 3
+    request.end()
+    assert len(session) == 0
+    for key in range(MAX_REQUESTS + 10):  # nobody answers
+        session.expect(key, Request(telemetry, metrics, "IB.reqTickers"))
+    assert len(session) == MAX_REQUESTS
+
+
+def test_a_request_that_another_one_supersedes_ends(
+    ib: ib_async.IB, recorded: Recorded, gateway: FakeGateway
+) -> None:
+    del gateway.on[61]
+    first = ib.reqPositionsAsync()
+    ib.reqPositionsAsync()
+    assert isinstance(first, asyncio.Future)
+    assert not first.done()
+    spans = recorded.named("IB.reqPositions")
+    ended = [dict(span.attributes or {}).get("tradespan.ended_by") for span in spans]
+    assert ended == [None, "the same request"]  # the one of `connect`, and the first here
 
 
 def test_a_cancelled_request_is_no_error(ib: ib_async.IB, recorded: Recorded) -> None:
@@ -305,4 +360,6 @@ def test_every_request_of_the_library_is_instrumented() -> None:
         }
     # What is left calls one of those that are.
     assert {f"{name}Async" for name in bare} <= set(vars(ib_async.IB))
-    assert not {name for name in (*ANSWERED, *SENT) if f"{name}Async" in bare}
+    assert not {
+        name for name in (*ANSWERED, *SENT, *SUBSCRIBES, *UNSUBSCRIBES) if f"{name}Async" in bare
+    }

@@ -151,9 +151,17 @@ def test_a_rejected_order_is_a_failed_report_with_the_broker_s_words(
     ib: ib_async.IB, recorded: Recorded, gateway: FakeGateway
 ) -> None:
     reason = "Order rejected - reason:The price is out of band"
-    gateway.on[PLACE_ORDER] = lambda gateway, fields: gateway.error(order_id(fields), 201, reason)
-    trade = ib.placeOrder(AAPL, limit())
-    until(ib, trade.isDone)
+
+    def reject(gateway: FakeGateway, fields: Fields) -> None:
+        gateway.error(order_id(fields), 201, reason)
+        gateway.order_status(order_id(fields), "Cancelled", 0, 100)
+
+    gateway.on[PLACE_ORDER] = reject
+    ib.placeOrder(AAPL, limit())
+    until(ib, lambda: recorded.named("IB.orderStatus"))
+    state = attributes(recorded.one("IB.orderStatus"))
+    assert state["trading.order.status"] == "rejected"
+    assert "tradespan.signal" not in state
     report = recorded.one("IB.error")
     assert report.status.status_code is StatusCode.ERROR
     assert links(report) == [recorded.one("IB.placeOrder").context]
@@ -188,7 +196,9 @@ def test_a_cancelled_order_is_linked_and_no_error(
     done = recorded.named("IB.orderStatus")[-1]
     assert attributes(done)["tradespan.signal"] == "order.cancelled"
     assert links(done) == [placed]
-    assert recorded.one("IB.error").status.status_code is StatusCode.UNSET
+    told = recorded.one("IB.error")
+    assert told.status.status_code is StatusCode.UNSET
+    assert "tradespan.signal" not in attributes(told)  # the state has said so
 
 
 def test_a_modification_is_no_second_order(
@@ -201,6 +211,7 @@ def test_a_modification_is_no_second_order(
     first, second = recorded.named("IB.placeOrder")
     assert attributes(first)["tradespan.signal"] == "order.submitted"
     assert "tradespan.signal" not in attributes(second)
+    assert links(second) == [first.context]
     assert attributes(second)["trading.order.price"] == 188.0
 
 
