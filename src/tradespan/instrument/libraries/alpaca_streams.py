@@ -56,16 +56,19 @@ class Streams:
         return start
 
     def consumes(self, original: Function) -> Function:
-        """`_consume` runs as long as the connection: only its end is told."""
+        """`_consume` runs as long as the connection, with no span current; only its end is told."""
 
         @functools.wraps(original)
         async def consume(stream: Any) -> Any:
+            token = outside()
             try:
                 stale = await original(stream)
             except Exception as error:
                 if _ends_connection(error):
                     self._lost(stream, error)
                 raise
+            finally:
+                back(token)
             if stale:
                 self._lost(stream, TimeoutError("no data came for too long"))
             return stale
@@ -92,20 +95,19 @@ class Streams:
         return dispatch
 
     def prices(self, original: Function) -> Function:
-        """`DataStream._dispatch`: no span for a price, but a context of its own for the handler."""
+        """`DataStream._dispatch`: no span for a price."""
+        came = self._metrics.market_data.came
 
         @functools.wraps(original)
         async def dispatch(stream: Any, msg: Any) -> Any:
-            with guard.guarded("reading a message of a stream"):
-                if msg.get("T") == "error":
-                    self._complaint(stream, msg)
-                elif "S" in msg:
-                    self._metrics.market_data.came(type(stream).__name__, (msg["S"],))
-            token = outside()
             try:
-                return await original(stream, msg)
-            finally:
-                back(token)
+                if "S" in msg:
+                    came(type(stream).__name__, (msg["S"],))
+                elif msg.get("T") == "error":
+                    self._complaint(stream, msg)
+            except Exception as error:  # noqa: BLE001 - as `guarded`, whose call is saved
+                guard.report("reading a message of a stream", error)
+            return await original(stream, msg)
 
         return dispatch
 

@@ -19,6 +19,8 @@ from tradespan.instrument.libraries.base import Telemetry
 MAX_SYMBOLS = 500
 """How many symbols have a series of their own."""
 
+_NOTHING: dict[str, int] = {}
+
 
 class BrokerMetrics:
     """The instruments of one broker."""
@@ -80,45 +82,61 @@ class BrokerMetrics:
 
 
 class MarketData:
-    """When each subscribed symbol's latest update came; at most `MAX_SYMBOLS` of them."""
+    """When each subscribed symbol's latest update came; at most `MAX_SYMBOLS` of them.
+
+    Counted here and read when metrics are collected: a counter of the SDK would cost each update
+    more than all else here.
+    """
 
     def __init__(self, telemetry: Telemetry, broker: str) -> None:
-        self._clock = telemetry.clock
+        self._monotonic = telemetry.clock.monotonic
         self._broker = broker
-        self._latest: dict[tuple[str, str], int] = {}
-        self._updates = telemetry.counter(declared.TRADING_BROKER_UPDATES)
+        self._latest: dict[str, dict[str, int]] = {}
+        self._counts: dict[str, int] = {}
+        telemetry.observe(declared.TRADING_BROKER_UPDATES, self._updates)
         telemetry.observe(declared.TRADING_BROKER_STALENESS, self._ages)
 
     def begin(self, channel: str, symbol: str) -> None:
         """A symbol was subscribed to: a feed that never begins is stale, too."""
-        if len(self._latest) < MAX_SYMBOLS:
-            self._latest.setdefault((channel, symbol), self._clock.monotonic())
+        if sum(map(len, self._latest.values())) < MAX_SYMBOLS:
+            self._latest.setdefault(channel, {}).setdefault(symbol, self._monotonic())
 
     def came(self, channel: str, symbols: Iterable[str]) -> None:
         """An update of each of these symbols came."""
-        now, latest = self._clock.monotonic(), self._latest
+        now = self._monotonic()
+        latest = self._latest.get(channel, _NOTHING)
         count = 0
         for symbol in symbols:
             count += 1
-            key = (channel, symbol)
-            if key in latest:  # else of a snapshot, or late
-                latest[key] = now
-        if count:
-            labels = {TRADING_VENUE: self._broker, TRADING_BROKER_CHANNEL: channel}
-            self._updates.add(count, labels)
+            if symbol in latest:  # else of a snapshot, or late
+                latest[symbol] = now
+        # A second thread at the same channel may lose one of a million: no lock for that.
+        self._counts[channel] = self._counts.get(channel, 0) + count
 
     def end(self, channel: str, symbol: str) -> None:
         """The subscription ended by the program's wish."""
-        self._latest.pop((channel, symbol), None)
+        self._latest.get(channel, {}).pop(symbol, None)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all: whoever collects later is told nothing."""
         self._latest.clear()
+        self._counts.clear()
+
+    def _updates(self) -> Iterable[Observation]:
+        return [
+            Observation(count, {TRADING_VENUE: self._broker, TRADING_BROKER_CHANNEL: channel})
+            for channel, count in self._counts.copy().items()
+        ]
 
     def _ages(self) -> Iterable[Observation]:
-        now = self._clock.monotonic()
+        now = self._monotonic()
         names = (TRADING_VENUE, TRADING_BROKER_CHANNEL, TRADING_SYMBOL)
         return [
-            Observation((now - at) / 1e9, dict(zip(names, (self._broker, *key), strict=True)))
-            for key, at in self._latest.copy().items()
+            Observation((now - at) / 1e9, dict(zip(names, (self._broker, *place), strict=True)))
+            for *place, at in self._read()
         ]
+
+    def _read(self) -> Iterable[tuple[str, str, int]]:
+        for channel, latest in self._latest.copy().items():
+            for symbol, at in latest.copy().items():
+                yield channel, symbol, at

@@ -93,8 +93,7 @@ class IbAsyncInstrumentor(LibraryInstrumentor):
         yield Patch(_WRAPPER, "Wrapper.connectionClosed", reports.lost)
         yield Patch(_WRAPPER, "Wrapper.reset", reports.forgotten)
         yield Patch(_WRAPPER, "Wrapper.tcpDataProcessed", reports.prices)
-        yield Patch(_CONNECTION, "Connection.data_received", reports.outside)
-        yield Patch(_CONNECTION, "Connection.connection_lost", reports.outside)
+        yield Patch(_CONNECTION, "Connection.connectAsync", reports.opens)
 
     def forget(self) -> None:
         """End what is open; stop telling about prices."""

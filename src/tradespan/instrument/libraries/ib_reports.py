@@ -1,7 +1,8 @@
 """What TWS or IB Gateway says by itself: states of orders, fills, commissions, errors, prices.
 
-All of it comes on the socket, in the context in which the connection was opened. The program's
-handlers run outside of that: else all they do, for days, would hang from the span that connected.
+All of it comes on the socket, in the context in which the connection was opened. That has no
+current span: else all that the program's handlers do, for days, would hang from the one that
+connected.
 """
 
 from __future__ import annotations
@@ -66,18 +67,18 @@ class Reports:
         self.watching = True
         """False once all is put back: the library keeps some bound methods."""
 
-    def outside(self, original: Function) -> Function:
-        """Run what the socket calls with no span current."""
+    def opens(self, original: Function) -> Function:
+        """`Connection.connectAsync`: what asyncio calls later runs in the context of here."""
 
         @functools.wraps(original)
-        def from_socket(*args: Any, **kwargs: Any) -> Any:
+        async def connectAsync(*args: Any, **kwargs: Any) -> Any:  # noqa: N802 - IB's name
             token = outside()
             try:
-                return original(*args, **kwargs)
+                return await original(*args, **kwargs)
             finally:
                 back(token)
 
-        return from_socket
+        return connectAsync
 
     def registers(self, original: Function) -> Function:
         """`startReq`, `startTicker`, `startSubscription`: a key belongs to the current request."""
@@ -220,15 +221,16 @@ class Reports:
 
     def prices(self, original: Function) -> Function:
         """After each packet: which symbols it was about."""
+        came = self._metrics.market_data.came
 
         @functools.wraps(original)
         def tcpDataProcessed(wrapper: Any) -> Any:  # noqa: N802 - IB's name
             tickers = wrapper.pendingTickers
             if tickers and self.watching:
-                with guard.guarded("counting prices"):
-                    self._metrics.market_data.came(
-                        PRICES, [symbol_of(ticker.contract) for ticker in tickers]
-                    )
+                try:
+                    came(PRICES, [symbol_of(ticker.contract) for ticker in tickers])
+                except Exception as error:  # noqa: BLE001 - as `guarded`, whose call is saved
+                    guard.report("counting prices", error)
             return original(wrapper)
 
         return tcpDataProcessed
