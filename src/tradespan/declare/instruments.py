@@ -235,7 +235,13 @@ TRADING_CONNECTION_CLOSED: Final = Instrument(
     "trading.connection.closed",
     "counter",
     "{connection}",
-    ("server.address", "server.port", "url.template", "trading.connection.closed_by", "trading.connection.close_code"),
+    (
+        "server.address",
+        "server.port",
+        "url.template",
+        "trading.connection.closed_by",
+        "trading.connection.close_code",
+    ),
 )
 """Connections that ended, by who ended them and the close code."""
 TRADING_CONNECTION_CONNECT_DURATION: Final = Instrument(

@@ -16,7 +16,7 @@ from opentelemetry.trace import Link
 from tradespan.declare.names import TRADING_CONNECTION_MESSAGE
 
 if TYPE_CHECKING:
-    from tradespan.instrument.libraries.connections import Connection
+    from tradespan.instrument.libraries.connection import Connection
 
 RECEIVED: ContextVar[Connection | None] = ContextVar("tradespan_received", default=None)
 """The connection whose message the running code has taken last; None: of none."""

@@ -20,7 +20,8 @@ from tradespan.core import guard
 from tradespan.instrument.capture.failure import exception_name
 from tradespan.instrument.libraries.addresses import without_queries
 from tradespan.instrument.libraries.base import LibraryInstrumentor, Patch, Telemetry
-from tradespan.instrument.libraries.connections import Connecting, Connection, Connections, Ending
+from tradespan.instrument.libraries.connection import Connection, Ending
+from tradespan.instrument.libraries.connections import Connecting, Connections
 from tradespan.instrument.libraries.received import RECEIVED
 
 _ASYNC = "websockets.asyncio.client"
