@@ -73,7 +73,7 @@ def test_a_run_records_the_connections_of_its_program(desk: Desk, feed: FeedServ
     assert (ended.status, ended.out.split("\n")[0]) == (0, "['0', '1']")
     spans = {span.name: span for span in desk.stored()}
     assert sorted(spans) == BOTH
-    assert spans[BOTH[0]].scope.startswith("tradespan.instrument.libraries.websockets_clients")
+    assert spans[BOTH[0]].scope.startswith("tradespan.websockets ")
     assert spans[BOTH[0]].kind == "CLIENT"
 
 

@@ -111,7 +111,7 @@ class LibraryInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # the API's 
     requirement: ClassVar[str]
     """The library as pip names it, with the versions that are known to work."""
     scope: ClassVar[str]
-    """The instrumentation scope: the module's own name."""
+    """The instrumentation scope, such as `tradespan.ccxt`: it stands before the spans' names."""
 
     _telemetry: Telemetry | None = None
     _patcher: Patcher | None = None

@@ -27,7 +27,7 @@ class CcxtInstrumentor(LibraryInstrumentor):
     """Spans such as `binance fetch_ticker`; metrics `trading.api.*`."""
 
     requirement = "ccxt >= 4.4"
-    scope = __name__
+    scope = "tradespan.ccxt"
 
     def patches(self, telemetry: Telemetry) -> Iterable[Patch]:
         """Methods of the two base classes."""

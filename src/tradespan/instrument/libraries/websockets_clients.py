@@ -36,7 +36,7 @@ class WebsocketsInstrumentor(LibraryInstrumentor):
     """Spans `websocket connect` and `websocket disconnect`; metrics `trading.connection.*`."""
 
     requirement = "websockets >= 14"
-    scope = __name__
+    scope = "tradespan.websockets"
     _connections: Connections | None = None
 
     def patches(self, telemetry: Telemetry) -> Iterable[Patch]:
