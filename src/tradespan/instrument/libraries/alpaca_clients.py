@@ -38,7 +38,7 @@ METHODS = {
     "alpaca.data.historical.screener:ScreenerClient": "get_market_movers get_most_actives",
     "alpaca.data.historical.corporate_actions:CorporateActionsClient": "get_corporate_actions",
 }
-"""Methods that ask Alpaca. Those of `BrokerClient` are seen by their HTTP requests alone."""
+"""Methods that ask Alpaca. Calls of `BrokerClient` go by their endpoints."""
 
 
 class AlpacaInstrumentor(LibraryInstrumentor):
@@ -59,6 +59,7 @@ class AlpacaInstrumentor(LibraryInstrumentor):
             module, _, owner = place.partition(":")
             for name in names.split():
                 yield Patch(module, f"{owner}.{name}", functools.partial(rest.method, name))
+        yield Patch("alpaca.common.rest", "RESTClient._request", rest.request)
         yield Patch("alpaca.common.rest", "RESTClient._one_request", rest.attempt)
         streams = Streams(telemetry, metrics, orders)
         for module, owner, dispatch in (

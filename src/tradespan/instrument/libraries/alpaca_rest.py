@@ -1,4 +1,4 @@
-"""Calls of Alpaca's REST clients: a span for a method, and one below it for each HTTP request.
+"""Calls of Alpaca's REST clients: a span for a method, an event of it for each HTTP request.
 
 The library repeats a request after 429 and 504, with a wait in between, inside of one call.
 """
@@ -16,6 +16,7 @@ from opentelemetry.trace import Link
 from tradespan.core import guard
 from tradespan.declare.names import (
     TRADESPAN_SIGNAL,
+    TRADING_API_ATTEMPT_DURATION,
     TRADING_API_LIMIT_REMAINING,
     TRADING_API_LIMIT_USED,
     TRADING_API_METHOD,
@@ -26,6 +27,7 @@ from tradespan.declare.names import (
     TRADING_SYMBOL,
     TRADING_VENUE,
 )
+from tradespan.instrument.capture.failure import exception_name
 from tradespan.instrument.capture.redact import MARK
 from tradespan.instrument.libraries.addresses import Addresses
 from tradespan.instrument.libraries.alpaca_orders import (
@@ -75,6 +77,23 @@ class Call(Operation):
         self.token = CURRENT_CALL.set(self)
         return super().__enter__()
 
+    def asked(
+        self,
+        request: Attributes,
+        answer: Attributes,
+        seconds: float,
+        failed: str | None,
+        *,
+        is_again: bool,
+    ) -> None:
+        """An HTTP request is over; the span has what is known of the last one."""
+        self.resent += is_again
+        self.set({**request, **answer})
+        event = {**request, **answer, TRADING_API_ATTEMPT_DURATION: seconds}
+        if failed is not None:
+            event["error.type"] = failed
+        self.event("http request", event)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -119,33 +138,46 @@ class Rest:
 
         return call
 
+    def request(self, original: Function) -> Function:
+        """`_request`: a call of its own where no method that is known made it."""
+
+        @functools.wraps(original)
+        def request(client: Any, method: str, path: str, *args: Any, **kwargs: Any) -> Any:
+            if CURRENT_CALL.get() is not None:
+                return original(client, method, path, *args, **kwargs)
+            name = method
+            with guard.guarded("reading a request"):
+                version = client._api_version  # noqa: SLF001 - nothing public has it
+                name = f"{method} {path_template(f'/{version}{path}')}"
+            with self._call(client, name, ()):
+                return original(client, method, path, *args, **kwargs)
+
+        return request
+
     def attempt(self, original: Function) -> Function:
         """`_one_request`: one HTTP request of a call."""
 
         @functools.wraps(original)
         def one_request(client: Any, method: str, url: str, opts: Any, retry: int) -> Any:
-            call = CURRENT_CALL.get()
             answer: Attributes = {}
-            resent = 0
-            name = method
-            attributes: Attributes = {}
+            began = self._telemetry.clock.monotonic()
+            failed: str | None = None
             with guard.guarded("reading an HTTP request"):
-                template = path_template(url)
-                name = f"{method} {template}"
-                resent = max(client._retry - retry, 0)  # noqa: SLF001 - nothing public says so
-                attributes = self._request_attributes(method, url, template, resent)
                 opts = _with_hook(client, opts, functools.partial(_read, answer))
-            if call is not None and resent:
-                call.resent += 1
-            asked = Operation(self._telemetry, name, attributes, scrub=hiding(client))
             try:
-                with asked:
-                    try:
-                        return original(client, method, url, opts, retry)
-                    finally:
-                        asked.set(answer)
+                return original(client, method, url, opts, retry)
+            except BaseException as error:
+                failed = exception_name(error)
+                raise
             finally:
-                self._count(call.method if call is not None else name, answer, asked.error_type)
+                call = CURRENT_CALL.get()
+                with guard.guarded("reading an HTTP request"):
+                    took = (self._telemetry.clock.monotonic() - began) / 1e9
+                    asked = self._request_attributes(method, url)
+                    if call is not None:
+                        resent = max(client._retry - retry, 0)  # noqa: SLF001
+                        call.asked(asked, answer, took, failed, is_again=resent > 0)
+                    self._count(call.method if call is not None else method, answer, failed)
 
         return one_request
 
@@ -187,18 +219,14 @@ class Rest:
                 call.set({TRADING_ORDER_STATUS: "rejected"})
                 call.set({TRADING_ORDER_REJECT_REASON: _words_of(error)})
 
-    def _request_attributes(self, method: str, url: str, template: str, resent: int) -> Attributes:
+    def _request_attributes(self, method: str, url: str) -> Attributes:
         address = self._addresses.read(url)
-        attributes: Attributes = {
-            TRADING_VENUE: VENUE,
+        return {
             "http.request.method": method,
-            "url.template": template,
+            "url.template": path_template(url),
             "server.address": address.host,
             "server.port": address.port,
         }
-        if resent:
-            attributes["http.request.resend_count"] = resent
-        return attributes
 
     def _count(self, method: str, answer: Mapping[str, Any], error_type: str | None) -> None:
         status = answer.get("http.response.status_code")
@@ -245,6 +273,8 @@ def _read(into: Attributes, response: Any, *_: Any, **__: Any) -> None:
     with guard.guarded("reading an HTTP response"):
         into["http.response.status_code"] = int(response.status_code)
         headers = response.headers
+        if "Retry-After" in headers:
+            into["http.response.header.retry-after"] = (headers["Retry-After"],)
         if "X-Request-ID" in headers:
             into[TRADING_BROKER_REQUEST_ID] = headers["X-Request-ID"]
         remaining = headers.get("X-Ratelimit-Remaining", "")

@@ -119,7 +119,7 @@ def test_a_handler_runs_in_a_span_linked_to_the_order_that_caused_the_update(
     alpaca: FakeAlpaca, recorded: Recorded
 ) -> None:
     alpaca.say("POST /v2/orders", (200, {}, order()))
-    tracer = recorded.tracers.get_tracer("bot")
+    tracer = recorded.tracer_provider.get_tracer("bot")
     seen: list[int] = []
 
     async def bot() -> None:
@@ -235,7 +235,7 @@ def test_a_lost_connection_is_a_failed_span_and_the_next_one_a_connect(recorded:
             await asyncio.wait_for(told.wait(), 20)
             assert len(recorded.named("TradingStream.lost")) == 1
 
-    with recorded.tracers.get_tracer("bot").start_as_current_span("main"):
+    with recorded.tracer_provider.get_tracer("bot").start_as_current_span("main"):
         asyncio.run(bot())
     connects = recorded.named("TradingStream.connect")
     assert len(connects) == 2
@@ -244,8 +244,8 @@ def test_a_lost_connection_is_a_failed_span_and_the_next_one_a_connect(recorded:
     assert lost.status.status_code is StatusCode.ERROR
     assert "maintenance" in (lost.status.description or "")
     labels = {"trading.venue": "alpaca", "trading.broker.channel": "TradingStream"}
-    assert recorded.points("trading.broker.connects") == [(labels, 2)]
-    assert recorded.points("trading.broker.losses")[0][0] == labels
+    assert recorded.series("trading.broker.connects") == [(labels, 2)]
+    assert recorded.series("trading.broker.losses")[0][0] == labels
 
 
 def test_a_refused_login_fails_its_span_without_a_key(recorded: Recorded) -> None:
@@ -268,8 +268,8 @@ def test_a_refused_login_fails_its_span_without_a_key(recorded: Recorded) -> Non
     failed = recorded.named("TradingStream.connect")[0]
     assert failed.status.status_code is StatusCode.ERROR
     assert attributes(failed)["error.type"] == "ValueError"
-    assert KEY not in recorded.text()
-    assert SECRET not in recorded.text()
+    assert KEY not in recorded.text
+    assert SECRET not in recorded.text
 
 
 def test_prices_are_counted_and_have_an_age_but_no_spans(recorded: Recorded) -> None:
@@ -288,14 +288,14 @@ def test_prices_are_counted_and_have_an_age_but_no_spans(recorded: Recorded) -> 
         async with running(data_stream(handler, "AAPL"), prices(*trades)) as (stream, _):
             for _ in trades:
                 await asyncio.wait_for(events.get(), 20)
-            recorded.clock.advance(2)
-            assert recorded.points("trading.broker.staleness") == [(aapl, 2.0)]
+            recorded.time.step(2)
+            assert recorded.series("trading.broker.staleness") == [(aapl, 2.0)]
             await asyncio.to_thread(stream.unsubscribe_trades, "AAPL")
-            assert recorded.points("trading.broker.staleness") == []
+            assert recorded.series("trading.broker.staleness") == []
 
-    with recorded.tracers.get_tracer("bot").start_as_current_span("main"):
+    with recorded.tracer_provider.get_tracer("bot").start_as_current_span("main"):
         asyncio.run(bot())
-    assert recorded.points("trading.broker.updates") == [(labels, 3)]
+    assert recorded.series("trading.broker.updates") == [(labels, 3)]
     assert under == [False, False, False]
     assert {span.name for span in recorded.spans} <= {
         "main",
@@ -321,6 +321,6 @@ def test_an_error_on_a_stream_is_a_failed_span(recorded: Recorded) -> None:
     report = recorded.one("StockDataStream.error")
     assert report.status.status_code is StatusCode.ERROR
     assert attributes(report)["error.type"] == "405"
-    assert [labels["error.type"] for labels, _ in recorded.points("trading.broker.messages")] == [
+    assert [labels["error.type"] for labels, _ in recorded.series("trading.broker.messages")] == [
         "405"
     ]

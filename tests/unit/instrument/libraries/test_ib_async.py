@@ -30,7 +30,6 @@ from tests.unit.instrument.libraries.ib_fixtures import (
     recorded,
     until,
 )
-from tradespan.instrument.libraries.base import Telemetry
 from tradespan.instrument.libraries.broker_metrics import BrokerMetrics
 from tradespan.instrument.libraries.ib_gateway import (
     ANSWERED,
@@ -59,7 +58,7 @@ def test_connecting_is_a_span_with_what_the_library_asks_for_below_it(
     assert span.status.status_code is StatusCode.UNSET
     below = {each.name for each in recorded.spans if each.parent == span.context}
     assert {"IB.reqPositions", "IB.reqOpenOrders", "IB.reqExecutions"} <= below
-    assert recorded.points("trading.broker.connects") == [
+    assert recorded.series("trading.broker.connects") == [
         ({"trading.venue": "interactive_brokers", "trading.broker.channel": "api"}, 1)
     ]
 
@@ -75,7 +74,7 @@ def test_a_refused_connection_fails_its_span_and_raises_what_the_library_raises(
     assert span.status.status_code is StatusCode.ERROR
     assert span.attributes is not None
     assert span.attributes["error.type"] == "ConnectionRefusedError"
-    (point,) = recorded.points("trading.broker.connects")
+    (point,) = recorded.series("trading.broker.connects")
     assert point[0]["error.type"] == "ConnectionRefusedError"
 
 
@@ -83,7 +82,7 @@ def test_a_request_is_a_span_of_its_caller_until_the_answer(
     ib: ib_async.IB, recorded: Recorded, gateway: FakeGateway
 ) -> None:
     gateway.on[HISTORICAL] = bars
-    with recorded.tracers.get_tracer("bot").start_as_current_span("decide") as outer:
+    with recorded.tracer_provider.get_tracer("bot").start_as_current_span("decide") as outer:
         answer = ib.reqHistoricalData(AAPL, "", "1 D", "1 day", "TRADES", True)
         assert trace.get_current_span() is outer
     assert len(answer) == 1
@@ -117,7 +116,7 @@ def test_calls_are_measured_by_method_and_no_id_is_a_label(
         ib.reqHistoricalData(AAPL, "", "1 D", "1 day", "TRADES", True)
     labels = [
         (labels, count)
-        for labels, count in recorded.points("trading.api.duration")
+        for labels, count in recorded.series("trading.api.duration")
         if labels["trading.api.method"] == "IB.reqHistoricalData"
     ]
     assert labels == [
@@ -142,10 +141,10 @@ def test_an_error_fails_the_request_that_it_names_though_the_library_returns_not
     assert span.attributes is not None
     assert span.attributes["error.type"] == "162"
     assert [event.name for event in span.events] == ["IB.error"]
-    assert recorded.points("trading.broker.pacing_violations") == [
+    assert recorded.series("trading.broker.pacing_violations") == [
         ({"trading.venue": "interactive_brokers"}, 1)
     ]
-    assert recorded.points("trading.broker.messages") == [
+    assert recorded.series("trading.broker.messages") == [
         ({"trading.venue": "interactive_brokers", "error.type": "162"}, 1)
     ]
 
@@ -183,7 +182,7 @@ def test_an_error_about_the_connection_is_a_span_and_a_fine_farm_is_none(
     )
     assert (lost.attributes["error.type"], lost.status.status_code) == ("1100", StatusCode.ERROR)
     assert lost.parent is None
-    assert len(recorded.points("trading.broker.messages")) == 3
+    assert len(recorded.series("trading.broker.messages")) == 3
 
 
 def test_a_subscription_s_error_is_linked_to_what_subscribed(
@@ -210,16 +209,16 @@ def test_prices_have_an_age_while_they_are_subscribed(
         "trading.symbol": "AAPL",
     }
     ticker = ib.reqMktData(AAPL)
-    recorded.clock.advance(3)
-    assert recorded.points("trading.broker.staleness") == [(labels, 3.0)]
+    recorded.time.step(3)
+    assert recorded.series("trading.broker.staleness") == [(labels, 3.0)]
     until(ib, lambda: ticker.bid == 187.1)
-    assert recorded.points("trading.broker.staleness") == [(labels, 0.0)]
-    assert [count for _, count in recorded.points("trading.broker.updates")] == [1]
+    assert recorded.series("trading.broker.staleness") == [(labels, 0.0)]
+    assert [count for _, count in recorded.series("trading.broker.updates")] == [1]
     ib.reqTickByTickData(AAPL, "Last")
     ib.cancelMktData(AAPL)
-    assert recorded.points("trading.broker.staleness") == [(labels, 0.0)]
+    assert recorded.series("trading.broker.staleness") == [(labels, 0.0)]
     ib.cancelTickByTickData(AAPL, "Last")
-    assert recorded.points("trading.broker.staleness") == []
+    assert recorded.series("trading.broker.staleness") == []
     recorded.one("IB.cancelMktData")
 
 
@@ -229,11 +228,11 @@ def test_snapshots_have_no_age_and_nothing_has_after_leaving(
     gateway.on[MARKET_DATA] = lambda gateway, fields: gateway.say(1, 1, fields[2], 1, 187.1, 3, 0)
     ticker = ib.reqMktData(AAPL, "", True)
     until(ib, lambda: ticker.bid == 187.1)
-    assert recorded.points("trading.broker.staleness") == []
+    assert recorded.series("trading.broker.staleness") == []
     ib.reqMktData(ib_async.Stock("MSFT", "SMART", "USD", conId=272093))
-    assert len(recorded.points("trading.broker.staleness")) == 1
+    assert len(recorded.series("trading.broker.staleness")) == 1
     disconnect(ib)
-    assert recorded.points("trading.broker.staleness") == []
+    assert recorded.series("trading.broker.staleness") == []
 
 
 def test_handlers_of_prices_do_not_run_under_the_span_that_connected(
@@ -243,7 +242,7 @@ def test_handlers_of_prices_do_not_run_under_the_span_that_connected(
     ib = ib_async.IB()
     seen: list[Any] = []
     ib.pendingTickersEvent += lambda _: seen.append(trace.get_current_span())
-    with recorded.tracers.get_tracer("bot").start_as_current_span("main"):
+    with recorded.tracer_provider.get_tracer("bot").start_as_current_span("main"):
         ib.connect("127.0.0.1", gateway.port, clientId=1)
         ib.reqMktData(AAPL)
         until(ib, lambda: seen)
@@ -260,7 +259,7 @@ def test_a_lost_connection_is_a_failed_span_and_fails_what_waits(
     lost = recorded.one("IB.connectionClosed")
     assert lost.status.status_code is StatusCode.ERROR
     assert recorded.one("IB.reqHistoricalData").status.status_code is StatusCode.ERROR
-    assert [count for _, count in recorded.points("trading.broker.losses")] == [1]
+    assert [count for _, count in recorded.series("trading.broker.losses")] == [1]
 
 
 def test_requests_that_wait_end_when_the_program_leaves(
@@ -274,13 +273,11 @@ def test_requests_that_wait_end_when_the_program_leaves(
     assert span.attributes is not None
     assert span.attributes["tradespan.ended_by"] == "disconnect"
     recorded.one("IB.disconnect")
-    assert recorded.points("trading.broker.losses") == []
+    assert recorded.series("trading.broker.losses") == []
 
 
 def test_nothing_is_kept_of_requests_that_were_answered(recorded: Recorded) -> None:
-    telemetry = Telemetry(
-        recorded.tracers.get_tracer("t"), recorded.meters.get_meter("m"), recorded.clock
-    )
+    telemetry = recorded.telemetry
     metrics = BrokerMetrics(telemetry, "b")
     session = Session()
     request = Request(telemetry, metrics, "IB.reqTickers")

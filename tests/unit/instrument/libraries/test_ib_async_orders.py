@@ -52,7 +52,7 @@ def fill(gateway: FakeGateway, fields: Fields) -> None:
 def test_placing_an_order_says_what_is_ordered(
     ib: ib_async.IB, recorded: Recorded, gateway: FakeGateway
 ) -> None:
-    with recorded.tracers.get_tracer("bot").start_as_current_span("decide") as outer:
+    with recorded.tracer_provider.get_tracer("bot").start_as_current_span("decide") as outer:
         trade = ib.placeOrder(AAPL, limit())
     assert isinstance(trade, ib_async.Trade)
     span = recorded.one("IB.placeOrder")
@@ -81,7 +81,7 @@ def test_reports_are_roots_linked_to_the_span_that_placed_the_order(
     ib: ib_async.IB, recorded: Recorded, gateway: FakeGateway
 ) -> None:
     gateway.on[PLACE_ORDER] = fill
-    with recorded.tracers.get_tracer("bot").start_as_current_span("decide"):
+    with recorded.tracer_provider.get_tracer("bot").start_as_current_span("decide"):
         trade = ib.placeOrder(AAPL, limit())
         until(ib, lambda: trade.fills and trade.fills[-1].commissionReport.commission)
     placed = recorded.one("IB.placeOrder").context
