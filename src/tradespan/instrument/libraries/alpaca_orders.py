@@ -74,8 +74,11 @@ def order_attributes(order: Any) -> Attributes:
 
 
 def order_keys(order: Any) -> list[str]:
-    """The ids by which later updates name an order: the client's and Alpaca's."""
-    return [str(value) for key in ("client_order_id", "id") if (value := _get(order, key))]
+    """The ids by which later updates name an order: Alpaca's, and the client's.
+
+    Alpaca's first: two accounts may give the same one.
+    """
+    return [str(value) for key in ("id", "client_order_id") if (value := _get(order, key))]
 
 
 def legs_of(order: Any) -> Iterator[Any]:

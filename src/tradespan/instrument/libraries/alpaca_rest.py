@@ -100,7 +100,8 @@ class Call(Operation):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        CURRENT_CALL.reset(self.token)
+        with guard.guarded("ending a call"):
+            CURRENT_CALL.reset(self.token)
         if self.resent:
             self.set({"http.request.resend_count": self.resent})
         super().__exit__(kind, error, trace)
@@ -158,14 +159,16 @@ class Rest:
         """`_one_request`: one HTTP request of a call."""
 
         @functools.wraps(original)
-        def one_request(client: Any, method: str, url: str, opts: Any, retry: int) -> Any:
+        def one_request(
+            client: Any, method: str, url: str, opts: Any, retry: int, *rest: Any
+        ) -> Any:
             answer: Attributes = {}
             began = self._telemetry.clock.monotonic()
             failed: str | None = None
             with guard.guarded("reading an HTTP request"):
                 opts = _with_hook(client, opts, functools.partial(_read, answer))
             try:
-                return original(client, method, url, opts, retry)
+                return original(client, method, url, opts, retry, *rest)
             except BaseException as error:
                 failed = exception_name(error)
                 raise

@@ -45,11 +45,11 @@ class Streams:
         """`_start_ws`: connect and log in, the first time and after each loss."""
 
         @functools.wraps(original)
-        async def start(stream: Any) -> Any:
+        async def start(stream: Any, *args: Any, **kwargs: Any) -> Any:
             connect = self._report(stream, "connect", {}, kind=SpanKind.CLIENT)
             try:
                 with connect:
-                    return await original(stream)
+                    return await original(stream, *args, **kwargs)
             finally:
                 self._metrics.connected(type(stream).__name__, connect.error_type)
 
@@ -59,10 +59,10 @@ class Streams:
         """`_consume` runs as long as the connection, with no span current; only its end is told."""
 
         @functools.wraps(original)
-        async def consume(stream: Any) -> Any:
+        async def consume(stream: Any, *args: Any, **kwargs: Any) -> Any:
             token = outside()
             try:
-                stale = await original(stream)
+                stale = await original(stream, *args, **kwargs)
             except Exception as error:
                 if _ends_connection(error):
                     self._lost(stream, error)
@@ -79,7 +79,7 @@ class Streams:
         """`TradingStream._dispatch`: the handler runs in a span linked to the order's."""
 
         @functools.wraps(original)
-        async def dispatch(stream: Any, msg: Any) -> Any:
+        async def dispatch(stream: Any, msg: Any, *args: Any) -> Any:
             attributes: Attributes = {}
             links: list[Link] = []
             with guard.guarded("reading a trade update"):
@@ -88,9 +88,9 @@ class Streams:
                     links = self._orders.of(*order_keys(update.get("order") or {}))
                     attributes = update_attributes(update)
             if not attributes:
-                return await original(stream, msg)
+                return await original(stream, msg, *args)
             with self._report(stream, "trade_update", attributes, links):
-                return await original(stream, msg)
+                return await original(stream, msg, *args)
 
         return dispatch
 
@@ -99,7 +99,7 @@ class Streams:
         came = self._metrics.market_data.came
 
         @functools.wraps(original)
-        async def dispatch(stream: Any, msg: Any) -> Any:
+        async def dispatch(stream: Any, msg: Any, *args: Any) -> Any:
             try:
                 if "S" in msg:
                     came(type(stream).__name__, (msg["S"],))
@@ -107,7 +107,7 @@ class Streams:
                     self._complaint(stream, msg)
             except Exception as error:  # noqa: BLE001 - as `guarded`, whose call is saved
                 guard.report("reading a message of a stream", error)
-            return await original(stream, msg)
+            return await original(stream, msg, *args)
 
         return dispatch
 
@@ -115,8 +115,8 @@ class Streams:
         """`_subscribe`: from now on the symbols' prices have an age."""
 
         @functools.wraps(original)
-        def subscribe(stream: Any, handler: Any, symbols: Any, handlers: Any) -> Any:
-            result = original(stream, handler, symbols, handlers)
+        def subscribe(stream: Any, handler: Any, symbols: Any, *args: Any) -> Any:
+            result = original(stream, handler, symbols, *args)
             with guard.guarded("a subscription"):
                 for symbol in symbols:
                     if symbol != "*":
@@ -144,12 +144,12 @@ class Streams:
         """`stop_ws`: by the program's wish nothing comes any more."""
 
         @functools.wraps(original)
-        async def stop(stream: Any) -> Any:
+        async def stop(stream: Any, *args: Any, **kwargs: Any) -> Any:
             with guard.guarded("stopping a stream"):
                 for symbols in stream._handlers.values():  # noqa: SLF001
                     for symbol in symbols:
                         self._metrics.market_data.end(type(stream).__name__, symbol)
-            return await original(stream)
+            return await original(stream, *args, **kwargs)
 
         return stop
 

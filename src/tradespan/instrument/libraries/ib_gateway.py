@@ -16,7 +16,6 @@ from tradespan.instrument.capture.failure import exception_name
 from tradespan.instrument.libraries.base import LibraryInstrumentor, Patch, Telemetry
 from tradespan.instrument.libraries.broker_metrics import BrokerMetrics
 from tradespan.instrument.libraries.ib_orders import (
-    client_order_id,
     contract_attributes,
     contract_in,
     order_attributes,
@@ -24,7 +23,13 @@ from tradespan.instrument.libraries.ib_orders import (
     symbol_of,
 )
 from tradespan.instrument.libraries.ib_reports import CHANNEL, PRICES, Reports
-from tradespan.instrument.libraries.ib_requests import VENUE, Request, Requests, address_of
+from tradespan.instrument.libraries.ib_requests import (
+    VENUE,
+    Request,
+    Requests,
+    address_of,
+    order_key,
+)
 
 _IB, _WRAPPER, _CONNECTION = "ib_async.ib", "ib_async.wrapper", "ib_async.connection"
 
@@ -179,16 +184,16 @@ class Calls:
         """`disconnect` where there is a connection; the library calls it to clean up, too."""
 
         @functools.wraps(original)
-        def disconnect(ib: Any) -> Any:
+        def disconnect(ib: Any, *args: Any, **kwargs: Any) -> Any:
             connected = False
             symbols: list[str] = []
             with guard.guarded("reading a connection"):
                 connected = ib.client.isConnected()
                 symbols = [symbol_of(ticker.contract) for ticker in ib.wrapper.tickers.values()]
             if not connected:
-                return original(ib)
+                return original(ib, *args, **kwargs)
             with self._begin(ib, "disconnect", (), {}) as request:
-                result = original(ib)
+                result = original(ib, *args, **kwargs)
                 for symbol in symbols:
                     self._metrics.market_data.end(PRICES, symbol)
             request.end()
@@ -200,26 +205,27 @@ class Calls:
         """`placeOrder`: what later reports on the order are linked to."""
 
         @functools.wraps(original)
-        def placeOrder(ib: Any, contract: Any, order: Any) -> Any:  # noqa: N802 - IB's name
+        def placeOrder(  # noqa: N802 - IB's name
+            ib: Any, contract: Any, order: Any, *args: Any, **kwargs: Any
+        ) -> Any:
             is_new = True
             links: list[Link] = []
             with guard.guarded("reading an order"):
                 key = ib.wrapper.orderKey(ib.wrapper.clientId, order.orderId, order.permId)
                 is_new = not order.orderId or key not in ib.wrapper.trades
                 if not is_new:
-                    links = self.reports.orders.of(client_order_id(order.clientId, order.orderId))
+                    links = self.reports.orders.of(order_key(ib, order))
             with self._requests.begin(ib, "placeOrder", (contract,), links) as request:
                 request.set(order_attributes, order)
                 if is_new:
                     request.set(dict, {TRADESPAN_SIGNAL: "order.submitted"})
-                trade = original(ib, contract, order)
+                trade = original(ib, contract, order, *args, **kwargs)
                 # Now it has its ids.
                 request.set(order_ids, order)
                 if is_new:
                     with guard.guarded("remembering an order"):
                         self.reports.orders.remember(
-                            client_order_id(order.clientId, order.orderId),
-                            request.span.get_span_context(),
+                            order_key(ib, order), request.span.get_span_context()
                         )
             request.end()
             return trade
@@ -233,7 +239,7 @@ class Calls:
         def cancelOrder(ib: Any, order: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
             links: list[Link] = []
             with guard.guarded("reading an order"):
-                links = self.reports.orders.of(client_order_id(order.clientId, order.orderId))
+                links = self.reports.orders.of(order_key(ib, order))
             with self._requests.begin(ib, "cancelOrder", (), links) as request:
                 request.set(order_attributes, order)
                 trade = original(ib, order, *args, **kwargs)

@@ -20,7 +20,6 @@ from tradespan.instrument.libraries.base import Telemetry
 from tradespan.instrument.libraries.broker_metrics import BrokerMetrics
 from tradespan.instrument.libraries.ib_orders import (
     Attributes,
-    client_order_id,
     commission_attributes,
     contract_attributes,
     fill_attributes,
@@ -33,6 +32,7 @@ from tradespan.instrument.libraries.ib_requests import (
     VENUE,
     Requests,
     address_of,
+    order_key,
 )
 from tradespan.instrument.libraries.order_reports import OrderLinks, Report, back, outside
 
@@ -118,16 +118,13 @@ class Reports:
 
         @functools.wraps(original)
         def execDetails(  # noqa: N802 - IB's name
-            wrapper: Any,
-            reqId: int,  # noqa: N803
-            contract: Any,
-            execution: Any,
+            wrapper: Any, key: Any, contract: Any, execution: Any, *rest: Any, **more: Any
         ) -> Any:
             news = False
             with guard.guarded("reading a fill"):
-                news = not _waits(wrapper, reqId) and execution.execId not in wrapper.fills
+                news = not _waits(wrapper, key) and execution.execId not in wrapper.fills
             if not news:
-                return original(wrapper, reqId, contract, execution)
+                return original(wrapper, key, contract, execution, *rest, **more)
             trade = None
             attributes: Attributes = {}
             with guard.guarded("reading a fill"):
@@ -138,7 +135,7 @@ class Reports:
                     **fill_attributes(execution, ordered),
                 }
             with self._report(wrapper, "IB.execDetails", trade, attributes):
-                return original(wrapper, reqId, contract, execution)
+                return original(wrapper, key, contract, execution, *rest, **more)
 
         return execDetails
 
@@ -146,7 +143,7 @@ class Reports:
         """What a fill cost is a report."""
 
         @functools.wraps(original)
-        def commissionReport(wrapper: Any, report: Any) -> Any:  # noqa: N802 - IB's name
+        def commissionReport(wrapper: Any, report: Any, *rest: Any) -> Any:  # noqa: N802 - IB's name
             trade = None
             attributes: Attributes = {}
             with guard.guarded("reading a commission"):
@@ -154,9 +151,9 @@ class Reports:
                 trade = _trade_of(wrapper, fill.execution) if fill is not None else None
                 attributes = commission_attributes(report)
             if trade is None:  # not of this client
-                return original(wrapper, report)
+                return original(wrapper, report, *rest)
             with self._report(wrapper, "IB.commissionReport", trade, attributes):
-                return original(wrapper, report)
+                return original(wrapper, report, *rest)
 
         return commissionReport
 
@@ -164,7 +161,7 @@ class Reports:
         """An error belongs to a request, to an order, or to the connection."""
 
         @functools.wraps(original)
-        def error(wrapper: Any, key: Any, code: int, message: str, *rest: Any) -> Any:
+        def error(wrapper: Any, key: Any, code: int, message: str, *rest: Any, **more: Any) -> Any:
             told = (key, code, message)
             waited, trade, entries = False, None, 0
             with guard.guarded("reading an error"):
@@ -173,16 +170,16 @@ class Reports:
                 trade = wrapper.trades.get((wrapper.clientId, key)) if key != -1 else None
                 entries = len(trade.log) if trade is not None else 0
             if waited:
-                result = original(wrapper, *told, *rest)
+                result = original(wrapper, *told, *rest, **more)
                 with guard.guarded("reading an error"):
                     self._request_failed(wrapper, *told)
                 return result
             if trade is None and code in _FARM_IS_FINE:
-                return original(wrapper, *told, *rest)
+                return original(wrapper, *told, *rest, **more)
             with self._error_report(wrapper, trade, *told) as report:
                 if is_failure(code):
                     report.fail(f"{code}: {message}")
-                result = original(wrapper, *told, *rest)
+                result = original(wrapper, *told, *rest, **more)
                 if trade is not None:
                     with guard.guarded("reading an order's state"):
                         is_news = len(trade.log) > entries
@@ -195,7 +192,7 @@ class Reports:
         """`connectionClosed` is called when the gateway is gone, not when the program left."""
 
         @functools.wraps(original)
-        def connectionClosed(wrapper: Any) -> Any:  # noqa: N802 - IB's name
+        def connectionClosed(wrapper: Any, *rest: Any) -> Any:  # noqa: N802 - IB's name
             self._metrics.lost(CHANNEL)
             with guard.guarded("a lost connection"):
                 session = self._requests.session(wrapper.ib)
@@ -203,7 +200,7 @@ class Reports:
             with self._report(wrapper, "IB.connectionClosed", None) as report:
                 report.set({"error.type": "ConnectionError"})
                 report.fail("the gateway closed the connection")
-                return original(wrapper)
+                return original(wrapper, *rest)
 
         return connectionClosed
 
@@ -211,8 +208,8 @@ class Reports:
         """`reset` forgets requests without an answer: their spans end here."""
 
         @functools.wraps(original)
-        def reset(wrapper: Any) -> Any:
-            result = original(wrapper)
+        def reset(wrapper: Any, *rest: Any) -> Any:
+            result = original(wrapper, *rest)
             with guard.guarded("ending a session"):
                 self._requests.session(wrapper.ib).close()
             return result
@@ -269,7 +266,7 @@ class Reports:
             if trade is not None:
                 order = trade.order
                 known |= {**contract_attributes(trade.contract), **order_attributes(order)}
-                links = self.orders.of(client_order_id(order.clientId, order.orderId))
+                links = self.orders.of(order_key(wrapper.ib, order))
             elif key is not None:
                 links = self._requests.session(wrapper.ib).link(key)
                 contract = wrapper._reqId2Contract.get(key)  # noqa: SLF001

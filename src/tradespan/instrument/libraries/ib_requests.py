@@ -237,6 +237,12 @@ def address_of(ib: Any) -> Attributes:
     }
 
 
+def order_key(ib: Any, order: Any) -> tuple[Any, ...]:
+    """What names an order among all that the process has: ids count for each gateway and client."""
+    client = ib.client
+    return (client.host, client.port, order.clientId, order.orderId)
+
+
 def _forget(token: Any) -> None:
     try:
         CURRENT_REQUEST.reset(token)

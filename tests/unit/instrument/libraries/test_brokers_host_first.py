@@ -28,6 +28,7 @@ from tests.unit.instrument.libraries.alpaca_library import (
 )
 from tests.unit.instrument.libraries.broker_recording import recording
 from tests.unit.instrument.libraries.ib_fake_gateway import (
+    CONTRACT_DETAILS,
     HISTORICAL,
     MARKET_DATA,
     PLACE_ORDER,
@@ -138,6 +139,29 @@ def test_objects_that_cannot_be_read_are_passed_on(alpaca: FakeAlpaca) -> None:
     finally:
         instrumentor.uninstrument()
     assert guard.counts != before
+
+
+def test_a_connection_goes_on_when_the_instrumentor_is_switched_off(
+    loop: asyncio.AbstractEventLoop, gateway: FakeGateway
+) -> None:
+    gateway.on[MARKET_DATA] = lambda gateway, fields: gateway.say(1, 1, fields[2], 1, 187.1, 3, 0)
+    gateway.on[PLACE_ORDER] = lambda gateway, fields: gateway.order_status(
+        order_id(fields), "Submitted", 0, 100
+    )
+    with recording(IbAsyncInstrumentor()) as recorded:
+        ib = ib_async.IB()
+        ib.connect("127.0.0.1", gateway.port, clientId=1)
+        waiting = ib.reqContractDetailsAsync(AAPL)
+    before = dict(guard.counts)
+    told = len(recorded.spans)
+    ticker, trade = ib.reqMktData(AAPL), ib.placeOrder(AAPL, ib_async.MarketOrder("BUY", 100))
+    until(ib, lambda: ticker.bid == 187.1 and trade.orderStatus.status == "Submitted")
+    asked = [fields for fields in gateway.received if fields[0] == str(CONTRACT_DETAILS)]
+    gateway.say(52, 1, asked[0][2])
+    assert ib.run(waiting) == []
+    disconnect(ib)
+    assert len(recorded.spans) == told
+    assert guard.counts == before
 
 
 def test_a_dropped_ib_is_not_kept_alive(

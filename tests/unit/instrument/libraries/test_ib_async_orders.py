@@ -20,7 +20,15 @@ from tests.unit.instrument.libraries.ib_fake_gateway import (
     Fields,
     order_id,
 )
-from tests.unit.instrument.libraries.ib_fixtures import AAPL, gateway, ib, loop, recorded, until
+from tests.unit.instrument.libraries.ib_fixtures import (
+    AAPL,
+    disconnect,
+    gateway,
+    ib,
+    loop,
+    recorded,
+    until,
+)
 from tradespan.instrument.libraries.order_reports import OrderLinks
 
 __all__ = ["gateway", "ib", "loop", "recorded"]  # fixtures, used by name
@@ -251,6 +259,23 @@ def test_fills_that_were_asked_for_are_no_reports(
     gateway.on[7] = executions
     assert len(ib.reqExecutions()) == 1
     assert not recorded.named("IB.execDetails")
+
+
+def test_orders_of_two_gateways_are_not_mixed_up(
+    ib: ib_async.IB, recorded: Recorded, gateway: FakeGateway
+) -> None:
+    other_gateway, other = FakeGateway(), ib_async.IB()
+    try:
+        other.connect("127.0.0.1", other_gateway.port, clientId=1)
+        trade, twin = ib.placeOrder(AAPL, limit()), other.placeOrder(AAPL, limit())
+        assert trade.order.orderId == twin.order.orderId
+        gateway.order_status(trade.order.orderId, "Submitted", 0, 100)
+        until(ib, lambda: recorded.named("IB.orderStatus"))
+    finally:
+        disconnect(other)
+        other_gateway.close()
+    first, _ = recorded.named("IB.placeOrder")
+    assert links(recorded.one("IB.orderStatus")) == [first.context]
 
 
 def test_the_memory_of_orders_is_bounded() -> None:
