@@ -22,6 +22,10 @@ _ID = re.compile(r"\d+|(?=[a-zA-Z-]*\d)[0-9a-fA-F-]{8,}|(?=.*[\d:=])[\w.:=%~+-]{
 _QUERY = re.compile(r"\?[^\s'\"<>()\[\]{},]*=[^\s'\"<>()]*")
 
 
+Key = tuple[str, int, str]
+"""Host, port and template of a path."""
+
+
 class Address(NamedTuple):
     """One place that is connected to."""
 
@@ -30,27 +34,29 @@ class Address(NamedTuple):
     port: int
     path: str
     template: str
+    key: Key
+    """What its labels say, bounded."""
 
     @property
     def labels(self) -> dict[str, str | int]:
         """Of metrics."""
-        return {
-            "server.address": self.host,
-            "server.port": self.port,
-            "url.template": self.template,
-        }
+        return labels_of(self.key)
 
     @property
     def attributes(self) -> dict[str, str | int]:
         """Of spans."""
-        return {**self.labels, "url.scheme": self.scheme, "url.path": self.path}
+        return {
+            **labels_of((self.host, self.port, self.template)),
+            "url.scheme": self.scheme,
+            "url.path": self.path,
+        }
 
 
 class Addresses:
     """Addresses with a bounded number of templates."""
 
     def __init__(self) -> None:
-        self._known: set[tuple[str, int, str]] = set()
+        self._known: set[Key] = set()
 
     def read(self, url: str) -> Address:
         """The address of a URL; user, password, query and fragment are left out."""
@@ -59,12 +65,16 @@ class Addresses:
         port = parts.port or _PORTS.get(scheme, 0)
         template = path_template(parts.path)
         key = (host, port, template)
-        if key not in self._known:
-            if len(self._known) < MOST_TEMPLATES:
-                self._known.add(key)
-            else:
-                host, port, template = _OTHER, 0, _OTHER
-        return Address(scheme, host, port, shown_path(parts.path), template)
+        if key not in self._known and len(self._known) < MOST_TEMPLATES:
+            self._known.add(key)
+        bounded = key if key in self._known else (_OTHER, 0, _OTHER)
+        return Address(scheme, host, port, shown_path(parts.path), template, bounded)
+
+
+def labels_of(key: Key) -> dict[str, str | int]:
+    """The labels that a key stands for."""
+    host, port, template = key
+    return {"server.address": host, "server.port": port, "url.template": template}
 
 
 def path_template(path: str) -> str:

@@ -41,7 +41,7 @@ from tradespan.declare.names import (
     TRADING_CONNECTION_SENT,
 )
 from tradespan.instrument.capture.redact import redact_and_cut
-from tradespan.instrument.libraries.addresses import Address, Addresses
+from tradespan.instrument.libraries.addresses import Address, Addresses, Key, labels_of
 from tradespan.instrument.libraries.base import Telemetry
 from tradespan.instrument.libraries.connection import SILENCE, Connection, Ending
 from tradespan.instrument.libraries.operations import Operation, Scrub
@@ -50,8 +50,6 @@ from tradespan.instrument.libraries.received import RECEIVED
 _MOST_ENDED = 16
 """Ended connections of one address that later ones may replace."""
 _MOST_REASON = 200
-
-Key = tuple[str, int, str]
 
 
 class Connections:
@@ -74,7 +72,8 @@ class Connections:
 
     def _begin_anew(self) -> None:
         """Forget all: at the start, and in a forked child, whose parent goes on counting."""
-        self._lock = threading.Lock()
+        # A signal's handler may close a connection while its own thread is in here.
+        self._lock = threading.RLock()
         self._open: dict[Connection, weakref.ref[Any]] = {}
         """Connection → the library's object; one that is gone cannot end any more."""
         self._totals: dict[Key, list[int]] = {}
@@ -122,7 +121,7 @@ class Connections:
         if not connection.received:
             connection.last = connection.began
         connection.longest = 0
-        key = _key(address)
+        key = address.key
         with self._lock:
             self._attempts.pop(key, None)
             if ended := self._ended.get(key):
@@ -185,7 +184,7 @@ class Connections:
     def _fold(self, connection: Connection, now: int) -> bool:
         """Add up what it has counted; False where that was done already."""
         assert connection.address is not None
-        key = _key(connection.address)
+        key = connection.address.key
         with self._lock:
             if self._open.pop(connection, None) is None:
                 return False
@@ -229,20 +228,20 @@ class Connections:
         counts: dict[Key, int] = dict.fromkeys(self._totals, 0)
         for connection in self._current():
             assert connection.address is not None
-            key = _key(connection.address)
+            key = connection.address.key
             counts[key] = counts.get(key, 0) + 1
         for key, count in counts.items():
-            yield Observation(count, _labels(key))
+            yield Observation(count, labels_of(key))
 
     def _read_staleness(self) -> Iterator[Observation]:
         oldest: dict[Key, int] = {}
         for connection in self._current():
             assert connection.address is not None
-            key = _key(connection.address)
+            key = connection.address.key
             oldest[key] = min(oldest.get(key, connection.last), connection.last)
         now = self.telemetry.clock.monotonic()
         for key, last in oldest.items():
-            yield Observation(max(now - last, 0) / 1e9, _labels(key))
+            yield Observation(max(now - last, 0) / 1e9, labels_of(key))
 
     def _read_messages(self) -> Iterator[Observation]:
         return self._read(0, 1)
@@ -257,11 +256,11 @@ class Connections:
             for connection in current:
                 if connection in self._open:
                     assert connection.address is not None
-                    totals = sums.setdefault(_key(connection.address), [0, 0, 0, 0])
+                    totals = sums.setdefault(connection.address.key, [0, 0, 0, 0])
                     for place, count in enumerate(_counts(connection)):
                         totals[place] += count
         for key, totals in sums.items():
-            labels = _labels(key)
+            labels = labels_of(key)
             yield Observation(totals[received], {**labels, "network.io.direction": "receive"})
             yield Observation(totals[sent], {**labels, "network.io.direction": "transmit"})
 
@@ -282,7 +281,7 @@ class Connecting:
         with guard.guarded("beginning to connect"):
             connections = self._connections
             RECEIVED.set(None)  # no message is being handled here any more
-            self._attempt = connections.begin_attempt(_key(self._address))
+            self._attempt = connections.begin_attempt(self._address.key)
             self._operation = Operation(
                 connections.telemetry,
                 f"{connections.prefix} connect",
@@ -319,15 +318,6 @@ class Connecting:
             self._operation.__exit__(kind, error, trace)
             with guard.guarded("counting a connection"):
                 self._connections.note_connect(self._address, self._attempt, self._operation)
-
-
-def _key(address: Address) -> Key:
-    return address.host, address.port, address.template
-
-
-def _labels(key: Key) -> dict[str, str | int]:
-    host, port, template = key
-    return {"server.address": host, "server.port": port, "url.template": template}
 
 
 def _counts(connection: Connection) -> tuple[int, int, int, int]:
