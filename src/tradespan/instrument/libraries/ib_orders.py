@@ -124,6 +124,8 @@ def state_attributes(trade: Any, said: str = "", *, is_news: bool = True) -> Att
         TRADING_ORDER_CUMULATIVE_QUANTITY: float(state.filled),
         TRADING_ORDER_LEAVES_QUANTITY: float(state.remaining),
     }
+    if state.permId:
+        attributes[TRADING_ORDER_ID] = str(state.permId)
     if status == "new" and state.filled:
         status = "partially_filled"
     elif status == "canceled":

@@ -14,6 +14,7 @@ from typing import Any
 from tradespan.core import guard
 from tradespan.declare.names import (
     TRADING_BROKER_REQUEST_ID,
+    TRADING_ORDER_DESTINATION,
     TRADING_VENUE,
 )
 from tradespan.instrument.libraries.base import Telemetry
@@ -130,10 +131,10 @@ class Reports:
             with guard.guarded("reading a fill"):
                 trade = _trade_of(wrapper, execution)
                 ordered = trade.order.totalQuantity if trade is not None else None
-                attributes = {
-                    **contract_attributes(contract),
-                    **fill_attributes(execution, ordered),
-                }
+                attributes = fill_attributes(execution, ordered)
+                if trade is None:  # of another client, or from before this session
+                    attributes |= contract_attributes(contract)
+                    attributes.pop(TRADING_ORDER_DESTINATION, None)  # it says where it was traded
             with self._report(wrapper, "IB.execDetails", trade, attributes):
                 return original(wrapper, key, contract, execution, *rest, **more)
 

@@ -109,6 +109,7 @@ def test_reports_are_roots_linked_to_the_span_that_placed_the_order(
         ("filled", None),
     ]
     assert [each["trading.order.leaves_quantity"] for each in states] == [100, 60, 0]
+    assert {each["trading.order.id"] for each in states} == {str(PERM_ID)}
 
 
 def test_a_fill_says_what_was_traded(
@@ -125,6 +126,7 @@ def test_a_fill_says_what_was_traded(
         "trading.execution.quantity": 60.0,
         "trading.execution.price": 187.12,
         "trading.execution.venue": "ISLAND",
+        "trading.order.destination": "SMART",
         "trading.order.client_id": f"1-{trade.order.orderId}",
         "trading.order.id": str(PERM_ID),
         "trading.order.status": "filled",
@@ -259,6 +261,18 @@ def test_fills_that_were_asked_for_are_no_reports(
     gateway.on[7] = executions
     assert len(ib.reqExecutions()) == 1
     assert not recorded.named("IB.execDetails")
+
+
+def test_a_fill_of_an_order_from_before_is_a_report_without_a_link(
+    ib: ib_async.IB, recorded: Recorded, gateway: FakeGateway
+) -> None:
+    gateway.execution(4711, "E7", 5, 5)
+    until(ib, lambda: recorded.named("IB.execDetails"))
+    report = recorded.one("IB.execDetails")
+    assert links(report) == []
+    assert attributes(report)["trading.symbol"] == "AAPL"
+    assert "trading.order.destination" not in attributes(report)
+    assert "trading.order.status" not in attributes(report)
 
 
 def test_orders_of_two_gateways_are_not_mixed_up(
