@@ -182,6 +182,48 @@ TRADING_API_LIMIT_REMAINING: Final = Instrument(
     ("trading.venue",),
 )
 """How much of the rate limit was left at the latest answer that said so."""
+TRADING_BROKER_CONNECTS: Final = Instrument(
+    "trading.broker.connects",
+    "counter",
+    "{connect}",
+    ("trading.venue", "trading.broker.channel", "error.type"),
+)
+"""Attempts to connect to a broker; `error.type` says why one failed."""
+TRADING_BROKER_LOSSES: Final = Instrument(
+    "trading.broker.losses",
+    "counter",
+    "{loss}",
+    ("trading.venue", "trading.broker.channel"),
+)
+"""Connections to a broker that ended without the program's wish."""
+TRADING_BROKER_MESSAGES: Final = Instrument(
+    "trading.broker.messages",
+    "counter",
+    "{message}",
+    ("trading.venue", "error.type"),
+)
+"""Errors, warnings and notes that a broker sent, by its own codes."""
+TRADING_BROKER_PACING_VIOLATIONS: Final = Instrument(
+    "trading.broker.pacing_violations",
+    "counter",
+    "{violation}",
+    ("trading.venue",),
+)
+"""How often a broker said that requests come too fast."""
+TRADING_BROKER_STALENESS: Final = Instrument(
+    "trading.broker.staleness",
+    "gauge",
+    "s",
+    ("trading.venue", "trading.broker.channel", "trading.symbol"),
+)
+"""How long ago a subscribed symbol's latest update came; of the first 500 symbols."""
+TRADING_BROKER_UPDATES: Final = Instrument(
+    "trading.broker.updates",
+    "counter",
+    "{update}",
+    ("trading.venue", "trading.broker.channel"),
+)
+"""Updates of market data that came."""
 TRADING_CONNECTION_ACTIVE: Final = Instrument(
     "trading.connection.active",
     "updowncounter",
