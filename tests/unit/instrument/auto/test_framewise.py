@@ -15,17 +15,6 @@ Watch = Callable[..., Watcher]
 Load = Callable[[str], ModuleType]
 
 
-@pytest.fixture
-def desk(write: Write, load: Load) -> Callable[[str], ModuleType]:
-    """A module of the given code, imported before anything is watched."""
-
-    def make(code: str) -> ModuleType:
-        write(desk=code)
-        return load("desk")
-
-    return make
-
-
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
