@@ -129,7 +129,7 @@ def _play(command: list[str], subject: Subject, fetched: Path | None, place: Pat
 
 def _options() -> list[str]:
     # Those of pytest's plugins that are installed for our own tests and would join in.
-    unwanted = ["dash", "cacheprovider", "celery"]
+    unwanted = ["dash", "cacheprovider", "celery", "xdist"]
     return ["-p", "explore_reporter", *(word for name in unwanted for word in ("-p", f"no:{name}"))]
 
 
