@@ -27,7 +27,7 @@ class Subject:
     environment: tuple[tuple[str, str], ...] = ()
     deselect: tuple[tuple[str, str], ...] = ()
     """Tests that are not run either way, each with the reason."""
-    minutes: float = 15
+    minutes: float = 40
     """Longest time of one run; beyond it, it hangs."""
     quick: bool = False
     """Whether it is a part of `--quick`."""
