@@ -27,6 +27,7 @@ from tradespan.bootstrap.resource import build_resource
 from tradespan.config import Config, load_config
 from tradespan.core import guard
 from tradespan.core.errors import AlreadyConfigured, SpoolUnavailable
+from tradespan.instrument.auto.governor import GOVERNOR
 from tradespan.instrument.auto.watcher import WATCHER
 from tradespan.instrument.capture.redact import configure_redaction
 from tradespan.instrument.pen import SpanLimits
@@ -101,6 +102,8 @@ class Runtime:
         SLOT.recorder = recorder
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
+        GOVERNOR.start(self.config.max_overhead)
+        follow_patching(GOVERNOR)
         self.watcher.apply(self.config)
         POOLS.start()
         make_room_for_wrappers()
@@ -146,6 +149,7 @@ class Runtime:
             if _runtime is self:
                 _runtime = None
         SLOT.recorder = None
+        GOVERNOR.stop()
         self.watcher.remove()
         POOLS.stop()
         LAST_WORDS.end()
@@ -153,6 +157,7 @@ class Runtime:
         return self._end(timeout)
 
     def _end(self, timeout: float) -> bool:
+        GOVERNOR.pause()
         if self._spool is not None:
             self._spool.close()
         if self._page is not None:

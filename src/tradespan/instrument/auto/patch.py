@@ -205,6 +205,6 @@ class Patcher:
         """Put every function's own code back, where nobody has put something else since."""
         for twin in self.twins:
             with guard.guarded("restore"):
-                twin.put(Level.RESTORED)
+                twin.give_back()
         self._twins.clear()
         self.report = Report()

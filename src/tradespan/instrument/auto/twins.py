@@ -67,6 +67,10 @@ class Binding(_Bound):
         self._make = make
         self._passing = passing
 
+    begin: Any
+    returned: Any
+    # Of plain functions and coroutine functions; the governor times them now and then.
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)

@@ -13,6 +13,7 @@ from tradespan.core import guard
 from tradespan.core.errors import InvalidPattern
 from tradespan.declare.names import TRADESPAN_SIGNAL
 from tradespan.instrument.auto.finder import WatchingFinder
+from tradespan.instrument.auto.governor import GOVERNOR
 from tradespan.instrument.auto.inplace import Twin
 from tradespan.instrument.auto.names import Selection, dotted_prefixes, names_match, script_name
 from tradespan.instrument.auto.namespace import WatchingNamespace
@@ -136,7 +137,7 @@ class Watcher:
     # ── watching ────────────────────────────────────────────────────────────────────────────────
 
     def _twin(self, function: FunctionType, name: str) -> Twin:
-        return Twin(function, name, self._watch)
+        return Twin(function, name, self._watch, on_call=GOVERNOR.meet)
 
     def _watch(self, name: str) -> Watch:
         """The options of a function, from the first table of the settings that names it."""
