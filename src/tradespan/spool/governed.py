@@ -31,6 +31,7 @@ def write_governed(folder: Path, writer: bytes, told: Mapping[str, Any]) -> None
         OSError: It cannot be written.
     """
     path = folder / f"governor-{writer.hex()}.json"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         _make_room(folder)
     replace_json(path, told)

@@ -34,6 +34,8 @@ class Reporter:
         now: float,
     ) -> None:
         """After each look; `changed`: the functions that have another level, `now`: seconds."""
+        if not functions:
+            return
         lowered = any(each.promoted is None for each in changed)
         if lowered and now - self._said >= SAID_EVERY:
             self._said = now
