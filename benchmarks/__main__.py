@@ -6,12 +6,24 @@ import argparse
 import json
 from collections.abc import Callable, Collection
 
-from benchmarks import calls, disabled, encode, machine, memory, page, peers, tail, threads, timing
+from benchmarks import (
+    calls,
+    disabled,
+    encode,
+    governor,
+    machine,
+    memory,
+    page,
+    peers,
+    tail,
+    threads,
+    timing,
+)
 from benchmarks.processes import REPOSITORY, ProcessFailed
 from benchmarks.results import Report
 
 PAGE = REPOSITORY / "docs" / "performance.md"
-USUAL = (*calls.GROUPS, disabled.GROUP, threads.GROUP, tail.GROUP, peers.GROUP)
+USUAL = (*calls.GROUPS, disabled.GROUP, governor.GROUP, threads.GROUP, tail.GROUP, peers.GROUP)
 GROUPS = (*USUAL, encode.GROUP, memory.GROUP)
 
 
@@ -42,6 +54,7 @@ def measure(groups: Collection[str], *, quick: bool) -> Report:
     report = Report(calls.measure_calls(groups, rounds))
     sections: dict[str, Callable[[], None]] = {
         disabled.GROUP: lambda: disabled.measure_disabled(rounds, report),
+        governor.GROUP: lambda: governor.measure_governor(rounds, report, quick=quick),
         threads.GROUP: lambda: threads.measure_threads(rounds, report),
         tail.GROUP: lambda: tail.measure_tail(tail.QUICK if quick else tail.FULL, report),
         peers.GROUP: lambda: peers.measure_peers(rounds, report),

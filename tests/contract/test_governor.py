@@ -1,4 +1,4 @@
-"""Hot functions under `tradespan run -i`: watched less, counted as long as they are, and said so."""
+"""Hot functions under `tradespan run -i`: watched less, counted where they are, and said so."""
 
 from __future__ import annotations
 

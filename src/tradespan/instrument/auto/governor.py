@@ -34,8 +34,9 @@ from tradespan.instrument.shapes.sync import watch_sync
 from tradespan.instrument.watch import shape_of
 from tradespan.pages.metrics import DURATION_BOUNDS
 
-QUICK, SLOW = 0.25, 1.0
-"""Seconds between two looks: at first and after a decision, and else."""
+FIRST, QUICK, SLOW = 0.05, 0.25, 1.0
+"""Seconds before the first look, which has spans timed; between two looks at first and after a
+decision; between all others."""
 QUICK_LOOKS = 8
 PROBE = 0.02
 """Seconds for which a function that is not observed is counted."""
@@ -195,7 +196,7 @@ class Governor:
     # ── the thread ──────────────────────────────────────────────────────────────────────────────
 
     def _run(self, stop: _thread.LockType) -> None:
-        pause = QUICK
+        pause = FIRST
         while not stop.acquire(True, pause):
             with guard.guarded("governor"):
                 began = time.thread_time()
@@ -203,10 +204,11 @@ class Governor:
                 pause = self._until_next(time.thread_time() - began)
 
     def _until_next(self, spent: float) -> float:
-        self._quick = max(self._quick - 1, 0)
+        if self._quick:
+            self._quick -= 1
+            return QUICK
         choice = self.choice
-        least = spent / (_OWN * choice.budget) if choice is not None else 0.0
-        return max(QUICK if self._quick else SLOW, least)
+        return SLOW if choice is None else max(SLOW, spent / (_OWN * choice.budget))
 
     def look(self, stop: _thread.LockType) -> None:
         """Decide once. `stop`: locked; whoever wants the thread to end opens it."""

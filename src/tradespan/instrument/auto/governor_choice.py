@@ -22,7 +22,7 @@ _PROVEN = 4.0
 """A function that stays promoted for so many of its waits starts again with the first."""
 _PROBES = 0.1
 """Of the budget: what looking at functions that are not observed may cost."""
-_FASTEST = 10.0
+_FASTEST = 50.0
 """How many times faster a program may run without us: a load is a share of a core, and measured."""
 
 

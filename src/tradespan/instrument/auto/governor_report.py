@@ -45,7 +45,10 @@ class Reporter:
         if changed or (moved and now - self._written >= WRITTEN_EVERY):
             self._written, self._overhead = now, overhead
             told = describe(recorder, choice, functions, now)
-            write_governed(recorder.spool.folder, recorder.spool.identity, told)
+            try:
+                write_governed(recorder.spool.folder, recorder.spool.identity, told)
+            except OSError:  # told by who records there; the next time it may be possible
+                self._overhead = -1.0
 
 
 def sentence(choice: Choice, functions: Collection[Governed]) -> str:
