@@ -103,7 +103,7 @@ def test_a_tight_loop_is_given_back_and_the_rest_goes_on(desk: Desk) -> None:
         "restored",
         "full",
     )
-    (told,) = read_governed(desk.folder_of_run.path)
+    (told,) = read_governed(desk.folder_of_run)
     assert [each["name"] for each in told["functions"]] == ["bot.step"]
     assert re.search(r"bot\.step is not observed since .* a core", governors(desk))
 

@@ -157,7 +157,7 @@ def check_runs(config: Config) -> Iterator[Finding]:
 def check_governors(config: Config) -> Iterator[Finding]:
     """What is watched less than asked for, in the latest runs, and why."""
     for folder in list(run_folders(config.root))[: -_SHOWN_RUNS - 1 : -1]:
-        for told in read_governed(folder.path)[:_SHOWN_RUNS]:
+        for told in read_governed(folder)[:_SHOWN_RUNS]:
             if said := say_governed(told):
                 yield Finding(f"governor {folder.path.name}", True, said, {"governor": told})
 

@@ -75,7 +75,7 @@ def measure_books(books: Books) -> Iterator[Reading]:
 
 def measure_governors(folder: RunFolder) -> Iterator[Reading]:
     """What the governors of a run's living processes tell."""
-    for told in read_governed(folder.path, alive=True):
+    for told in read_governed(folder, alive=True):
         for level, count in told["levels"].items():
             yield Reading(TRADESPAN_GOVERNOR_FUNCTIONS, ((TRADESPAN_LEVEL, str(level)),), count)
         yield Reading(TRADESPAN_GOVERNOR_OVERHEAD, (), told["overhead"])

@@ -11,7 +11,7 @@ from typing import Any
 
 from tradespan.core.process import is_alive
 from tradespan.spool.deaths import printable
-from tradespan.spool.folder import read_json, replace_json
+from tradespan.spool.folder import RunFolder, read_json, replace_json
 
 LEVELS = ("full", "counted", "restored")
 MOST_FILES = 32
@@ -38,13 +38,14 @@ def write_governed(folder: Path, writer: bytes, told: Mapping[str, Any]) -> None
 
 
 def _make_room(folder: Path) -> None:
-    dead = [(told.get("time", 0), path) for path, told in _files(folder) if not _lives(told)]
+    files = _files(RunFolder(folder))
+    dead = [(told["time"], path) for path, told in files if not _lives(told)]
     for _, path in sorted(dead)[: max(len(dead) - MOST_FILES + 1, 0)]:
         with suppress(OSError):
             path.unlink()
 
 
-def read_governed(folder: Path, *, alive: bool = False) -> list[dict[str, Any]]:
+def read_governed(folder: RunFolder, *, alive: bool = False) -> list[dict[str, Any]]:
     """What the processes of a folder have told, the latest first. What is no such file is left out.
 
     `alive`: only of those that run.
@@ -88,12 +89,8 @@ def _say_function(told: Mapping[str, Any]) -> str:
     )
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    try:
-        paths = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
-    except OSError:
-        return
-    for path in paths:
+def _files(folder: RunFolder) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in [folder.path / name for name in folder.entries() if _NAME.fullmatch(name)]:
         told = read_json(path)
         if told is not None and _is_whole(told):
             yield path, told

@@ -52,7 +52,9 @@ class Unit:
         self.series = plan.series
         self.twins: list[weakref.ref[Twin]] = []
         self.costs = Costs(counting, code.co_flags, 1.0 if plan.coin is None else plan.coin.rate)
-        self.governed = Governed(plan.function, self.costs, _lowest(plan), since=now)
+        self.governed = Governed(
+            plan.function, self.costs, self.costs.failure, _lowest(plan), since=now
+        )
         self.timed = False
         """Whether its spans have been timed since it got its level."""
         self._sample: Sample | None = None
@@ -60,7 +62,7 @@ class Unit:
 
     def begin_anew(self, now: float) -> None:
         """The counts begin with zero now."""
-        self.calls = self._total = 0
+        self.calls = self._total = self._errors = 0
         self.looked = now
 
     def living(self) -> list[Twin]:
@@ -78,11 +80,13 @@ class Unit:
         counts, sharers = found
         calls, total = sum(counts[:_BUCKETS]) // sharers, counts[_BUCKETS] // sharers
         fresh, seconds = max(calls - self.calls, 0), now - self.looked
+        errors = counts[_BUCKETS + 1] // sharers
         if seconds > 0:
             self.governed.rate = fresh / seconds
+            self.governed.failures = max(errors - self._errors, 0) / seconds
         if fresh:
             self.governed.mean = max(total - self._total, 0) / fresh
-        self.calls, self._total, self.looked = calls, total, now
+        self.calls, self._total, self._errors, self.looked = calls, total, errors, now
         return fresh
 
     def put(self) -> None:
@@ -99,9 +103,9 @@ class Unit:
         if self.timed or self.governed.level is not Level.FULL or not self.governed.rate:
             return
         if self._sample is not None:
-            span = self._sample.span
-            if span is not None:
-                self.costs.learn(span)
+            if self._sample.is_done:
+                self._sample.teach(self.costs)
+                self.governed.failure = self.costs.failure
                 self._sample, self.timed = None, True
             return
         twin = next(iter(self.living()), None)

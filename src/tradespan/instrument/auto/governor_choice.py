@@ -33,11 +33,15 @@ class Governed:
     name: str
     costs: Mapping[Level, float]
     """Nanoseconds that a call costs beside itself."""
+    failure: float = 0.0
+    """Nanoseconds that one costs more that fails: it is a span at each level but the last."""
     lowest: Level = Level.RESTORED
     """It is watched as closely as this in any case."""
     level: Level = Level.FULL
     rate: float = 0.0
     """Calls a second, as seen last; of one that is not observed: when it was seen last."""
+    failures: float = 0.0
+    """Calls a second that failed, likewise."""
     mean: float = 0.0
     """Nanoseconds that a call takes."""
     wait: float = 0.0
@@ -53,13 +57,16 @@ class Governed:
 
     def load(self, level: Level | None = None) -> float:
         """The share of a core that watching it so closely costs; by default as it is watched."""
-        return self.rate * self.costs[self.level if level is None else level] / 1e9
+        level = self.level if level is None else level
+        failing = 0.0 if level is Level.RESTORED else self.failures * self.failure
+        return (self.rate * self.costs[level] + failing) / 1e9
 
     @property
     def score(self) -> float:
         """What is gained by watching it less: most for what is hot, and short beside our cost."""
-        cost = self.costs[self.level]
-        return self.load() * cost / (cost + self.mean) if cost > 0 else 0.0
+        load = self.load()
+        cost = load * 1e9 / self.rate if self.rate else 0.0
+        return load * cost / (cost + self.mean) if cost else 0.0
 
 
 @dataclass(slots=True)
@@ -97,9 +104,9 @@ class Choice:
 
     def probed(self, function: Governed, calls: int, seconds: float, now: float) -> bool:
         """What a probe has found. Returns whether the function is counted from now on."""
-        cost = calls * function.costs[Level.COUNTED] / 1e9
-        self._probe_after = now + cost / (_PROBES * self.budget)
         function.rate = calls / max(seconds, 1e-6)
+        cost = function.load(Level.COUNTED) * seconds
+        self._probe_after = now + cost / (_PROBES * self.budget)
         if self.load + function.load(Level.COUNTED) > ROOM * self.budget:
             self._wait_longer(function, now)
             return False

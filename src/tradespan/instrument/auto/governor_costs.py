@@ -27,6 +27,8 @@ SAMPLES = 16
 _CALLS, _ROUNDS = 100, 5
 _USUAL_SPAN = 6.0
 """Times the cost of counting: a span with an argument and a result, until it is timed."""
+_USUAL_FAILURE = 40.0
+"""Times the cost of counting: a span with an exception, until it is timed."""
 _KINDS = {
     inspect.CO_COROUTINE: 3.0,
     inspect.CO_GENERATOR: 6.0,
@@ -90,6 +92,8 @@ class Costs(dict[Level, float]):
         self._counted = counting * kind
         self._share = share
         super().__init__({Level.RESTORED: 0.0, Level.COUNTED: self._counted})
+        self.failure = _USUAL_FAILURE * counting
+        """What a call costs more that fails."""
         self.learn((_USUAL_SPAN - 1) * self._counted)
 
     def learn(self, span: float) -> None:
@@ -104,24 +108,31 @@ class Sample:
         """`binding`: of the function's code, plain or a coroutine's."""
         self._binding = binding
         self._clock = clock
-        self._begin, self._returned = binding.begin, binding.returned
+        self._begin, self._returned, self._raised = binding.begin, binding.returned, binding.raised
         self._begun: list[int] = []
         self._ended: list[int] = []
+        self._failed: list[int] = []
         binding.begin = self._time_begin
         binding.returned = self._time_returned
+        binding.raised = self._time_raised
 
     @property
-    def span(self) -> float | None:
-        """Nanoseconds of a span, the median of its calls'; None as long as there are too few."""
-        begun, ended = self._begun, self._ended
-        if min(len(begun), len(ended)) < SAMPLES:
-            return None
-        return median(begun) + median(ended)
+    def is_done(self) -> bool:
+        """Whether there were enough calls."""
+        return len(self._begun) >= SAMPLES and len(self._ended) + len(self._failed) >= SAMPLES
+
+    def teach(self, costs: Costs) -> None:
+        """Put what was measured in the place of what was assumed: medians, in nanoseconds."""
+        if self._ended:
+            costs.learn(median(self._begun) + median(self._ended))
+        if self._failed:
+            costs.failure = median(self._begun) + median(self._failed)
 
     def end(self) -> None:
         """Time no more."""
         self._binding.begin = self._begin
         self._binding.returned = self._returned
+        self._binding.raised = self._raised
 
     # What is timed never raises but for want of depth: then there is none for these frames either.
 
@@ -133,8 +144,6 @@ class Sample:
             self._begun.append(self._clock() - began)
         except RecursionError:
             count_too_deep()
-        if len(self._begun) >= SAMPLES:
-            self._binding.begin = self._begin
         return span
 
     def _time_returned(self, *call: Any) -> None:
@@ -144,5 +153,15 @@ class Sample:
             self._ended.append(self._clock() - began)
         except RecursionError:
             count_too_deep()
-        if len(self._ended) >= SAMPLES:
-            self._binding.returned = self._returned
+        if self.is_done:
+            self.end()
+
+    def _time_raised(self, *call: Any) -> None:
+        try:
+            began = self._clock()
+            self._raised(*call)
+            self._failed.append(self._clock() - began)
+        except RecursionError:
+            count_too_deep()
+        if self.is_done:
+            self.end()

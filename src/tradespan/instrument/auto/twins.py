@@ -69,6 +69,7 @@ class Binding(_Bound):
 
     begin: Any
     returned: Any
+    raised: Any
     # Of plain functions and coroutine functions; the governor times them now and then.
 
     def __getattr__(self, name: str) -> Any:

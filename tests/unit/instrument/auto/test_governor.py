@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import FunctionType, ModuleType
 from typing import Any, cast
 
@@ -11,11 +12,13 @@ import pytest
 
 from tests.support.captured import Captured
 from tests.unit.instrument.auto.conftest import Configure, Write
+from tests.unit.instrument.auto.governing import Bot, Now
 from tradespan.instrument.auto.governor import PROBE, Governor
-from tradespan.instrument.auto.governor_choice import CALM, FIRST_WAIT
+from tradespan.instrument.auto.governor_choice import FIRST_WAIT
 from tradespan.instrument.auto.inplace import Level, Twin
 from tradespan.instrument.auto.watcher import Watcher
 from tradespan.instrument.options import Watch
+from tradespan.spool.folder import RunFolder
 from tradespan.spool.governed import read_governed
 
 Load = Callable[[str], ModuleType]
@@ -29,66 +32,6 @@ def tick(n):
 async def fetch(n): return n
 def items(n): yield from range(n)
 """
-
-
-class Gate:
-    """Stands for the lock that ends the thread; what waits at it lets the program run."""
-
-    def __init__(self, now: Now) -> None:
-        self._now = now
-        self.meanwhile: Callable[[], object] = int
-        self.open = False
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        self.meanwhile()
-        self._now.seconds += timeout
-        return self.open
-
-    def release(self) -> None: ...
-
-    def locked(self) -> bool:
-        return not self.open
-
-
-class Now:
-    seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-class Bot:
-    """A module that is watched, and a governor that looks when it is told to."""
-
-    def __init__(self, module: ModuleType, governor: Governor, now: Now) -> None:
-        self.module = module
-        self.governor = governor
-        self._now = now
-        self.gate = Gate(now)
-
-    def call(self, name: str, times: int) -> None:
-        function = getattr(self.module, name)
-        for number in range(times):
-            function(number)
-
-    def look(self, after: float = 1.0) -> None:
-        """The governor's next look, so many seconds after the last."""
-        self._now.seconds += after
-        self.governor.look(self.gate)  # type: ignore[arg-type]
-
-    def calm_down(self) -> None:
-        for _ in range(CALM):
-            self.look()
-
-    def level(self, name: str) -> Level:
-        (unit,) = [
-            each
-            for each in self.governor.units.values()
-            if each.governed.name == f"{self.module.__name__}.{name}"
-        ]
-        (twin,) = unit.living()
-        assert twin.level is unit.governed.level
-        return twin.level
 
 
 @pytest.fixture
@@ -341,6 +284,23 @@ def test_spans_are_timed_in_the_functions_own_calls(bot: Make, captured: Capture
     assert len(captured.named("loop.short")) == 51
 
 
+def test_calls_that_fail_are_timed_too(bot: Make, captured: Captured) -> None:
+    desk = bot(budget=1)
+    with suppress(ValueError):
+        desk.module.fail(0)
+    desk.look()
+    (unit,) = desk.governor.units.values()
+    assumed = unit.governed.failure
+    for number in range(20):
+        with suppress(ValueError):
+            desk.module.fail(number)
+    desk.look()
+    assert unit.timed
+    assert unit.governed.failures == 20
+    assert 0 < unit.governed.failure != assumed
+    assert len(captured.named("loop.fail")) == 21
+
+
 def test_it_counts_for_itself_where_metrics_are_off(bot: Make, captured: Captured) -> None:
     captured.recorder.meters.page = None
     desk = bot()
@@ -354,7 +314,7 @@ def test_what_was_decided_stands_in_the_runs_folder(bot: Make, captured: Capture
     desk.call("step", 100_000)
     desk.call("other", 1)
     desk.look(after=0.25)
-    (told,) = read_governed(captured.folder, alive=True)
+    (told,) = read_governed(RunFolder(captured.folder), alive=True)
     assert told["levels"] == {"restored": 1, "counted": 0, "full": 1}
     (function,) = told["functions"]
     assert (function["name"], function["level"]) == ("loop.step", "restored")
@@ -387,6 +347,6 @@ def test_a_full_disk_takes_nothing_but_the_file(
         patched.setattr("tradespan.instrument.auto.governor_report.write_governed", full)
         desk.look(after=0.25)
     assert desk.level("step") is RESTORED
-    assert read_governed(captured.folder) == []
+    assert read_governed(RunFolder(captured.folder)) == []
     desk.look(after=20)
-    assert len(read_governed(captured.folder)) == 1
+    assert len(read_governed(RunFolder(captured.folder))) == 1

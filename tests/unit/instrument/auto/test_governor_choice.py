@@ -22,7 +22,7 @@ def function(
 ) -> Governed:
     """One that is called so often, each span 1,500 ns and each count 250."""
     costs = {RESTORED: 0.0, COUNTED: 250.0, FULL: 1_500.0}
-    return Governed(name, costs, lowest, rate=rate, mean=mean)
+    return Governed(name, costs, 10_000.0, lowest, rate=rate, mean=mean)
 
 
 class Desk:
@@ -83,6 +83,17 @@ def test_a_loop_is_expected_to_run_faster_once_it_is_watched_less() -> None:
     desk.look()
     assert loop.load(COUNTED) < BUDGET / 2
     assert loop.level is RESTORED
+
+
+def test_failures_count_where_they_are_spans_and_are_given_back_if_they_are_too_many() -> None:
+    failing = function(2_000)
+    desk = Desk(failing)
+    assert desk.look() == []
+    failing.failures = 1_000
+    assert desk.look() == []  # 1.3 %: most of it by one call in two
+    failing.failures = 2_000
+    assert desk.look() == [failing]
+    assert failing.level is RESTORED
 
 
 def test_many_that_are_counted_are_given_back_until_the_rest_fits() -> None:
