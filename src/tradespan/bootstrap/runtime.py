@@ -157,7 +157,7 @@ class Runtime:
         return self._end(timeout)
 
     def _end(self, timeout: float) -> bool:
-        GOVERNOR.pause()
+        GOVERNOR.stop()
         if self._spool is not None:
             self._spool.close()
         if self._page is not None:

@@ -12,11 +12,11 @@ The thread is one of `_thread`: to begin one in the middle of a program's call t
 from __future__ import annotations
 
 import _thread
+import signal
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from types import CodeType
 from typing import Any
 
@@ -42,6 +42,14 @@ PROBE = 0.02
 """Seconds for which a function that is not observed is counted."""
 _OWN = 0.1
 """Of the budget: what the governor's own looking may cost."""
+_NOT_OURS = signal.valid_signals() - {
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGABRT,
+}
+"""Signals that the governor's thread is not to get: all but those that tell of its own faults."""
 _BUCKETS = len(DURATION_BOUNDS) + 1
 
 
@@ -165,8 +173,15 @@ class Governor:
         stop.acquire()
         if self._running.setdefault("stop", stop) is stop:
             self._quick = QUICK_LOOKS
-            with suppress(RuntimeError):  # no thread begins while the interpreter ends
+            # A thread inherits the mask: a program may block a signal later in all threads that it
+            # knows of, to wait for it, and the system would give it to ours.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_OURS)
+            try:
                 _thread.start_new_thread(self._run, (stop,))
+            except RuntimeError:  # the interpreter ends
+                pass
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def stop(self) -> None:
         """End; what is watched stays as it is."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable
-from statistics import median
 from types import FunctionType
 from typing import Any
 
@@ -83,6 +82,11 @@ def _time(function: Callable[[], object]) -> float:
     return (time.perf_counter_ns() - began) / _CALLS
 
 
+def _middle(values: list[int]) -> int:
+    """The median: another thread may have come in between."""
+    return sorted(values)[len(values) // 2]
+
+
 class Costs(dict[Level, float]):
     """Nanoseconds that one call costs beside itself, by how closely it is watched."""
 
@@ -124,9 +128,9 @@ class Sample:
     def teach(self, costs: Costs) -> None:
         """Put what was measured in the place of what was assumed: medians, in nanoseconds."""
         if self._ended:
-            costs.learn(median(self._begun) + median(self._ended))
+            costs.learn(_middle(self._begun) + _middle(self._ended))
         if self._failed:
-            costs.failure = median(self._begun) + median(self._failed)
+            costs.failure = _middle(self._begun) + _middle(self._failed)
 
     def end(self) -> None:
         """Time no more."""

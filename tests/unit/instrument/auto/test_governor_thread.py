@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -60,6 +61,24 @@ def test_the_thread_begins_with_the_first_call_and_ends_when_told(governed: Modu
     assert wait_for(lambda: is_watched_less(governed))
     assert GOVERNOR.pause()
     assert not GOVERNOR.pause()
+
+
+def test_the_thread_gets_no_signals(governed: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked: list[set[int]] = []
+    looked = threading.Event()
+
+    def look(stop: object) -> None:
+        blocked.append({int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, ())})
+        looked.set()
+
+    monkeypatch.setattr(GOVERNOR, "look", look)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    governed.step(1)
+    assert looked.wait(30)
+    assert GOVERNOR.pause()
+    assert {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGUSR1} <= blocked[0]
+    assert signal.SIGSEGV not in blocked[0]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 def test_a_forked_child_has_one_of_its_own_and_its_parents_levels(governed: ModuleType) -> None:
