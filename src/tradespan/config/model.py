@@ -199,6 +199,8 @@ class Config(NamedTuple):
     exclude: tuple[re.Pattern[str], ...]
     max_overhead: float
     """Share of one core that functions watched by pattern may cost; 0: no limit."""
+    libraries: tuple[str, ...]
+    """Those whose instrumentors are switched on when the program imports them."""
     instrument: tuple[InstrumentRule, ...]
     map: tuple[MapRule, ...]
     capture: CaptureConfig

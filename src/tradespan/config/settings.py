@@ -33,6 +33,7 @@ from tradespan.config.kinds import (
     number,
     size,
 )
+from tradespan.config.libraries import KNOWN, LIBRARIES
 from tradespan.config.redaction import HIDDEN_PATTERNS, NAMES
 
 SIGNALS = ("traces", "logs", "metrics")
@@ -185,6 +186,9 @@ _CAPTURE: tuple[Setting, ...] = (
             "Share of one core that watching functions by pattern may cost; above it the hottest "
             "and shortest are only counted, or not observed. 0: no limit.",
             ("TRADESPAN_MAX_OVERHEAD",)),
+    Setting("libraries", LIBRARIES, KNOWN,
+            "Libraries whose calls and connections are recorded, once the program imports them.",
+            ("TRADESPAN_LIBRARIES",)),
     Setting("capture.args", BOOLEAN, True,
             "Whether arguments are recorded.", ("TRADESPAN_CAPTURE_ARGS",)),
     Setting("capture.result", BOOLEAN, True,
