@@ -97,7 +97,9 @@ def resolve_config(
     if inherit and environ.get(EFFECTIVE_VARIABLE):
         layers = _inherit(layers, environ[EFFECTIVE_VARIABLE])
     else:
-        named = (config_file, origin.format(name="config", option="config")) if config_file else None
+        named = (
+            (config_file, origin.format(name="config", option="config")) if config_file else None
+        )
         layers = _read_settings_file(layers, environ, named)
     if service_default:
         default = Entry("service.name", service_default, Layer.DEFAULT, "default", directory)

@@ -1,7 +1,9 @@
 """Plain functions whose calls are only counted: two clock readings and a cell.
 
-What a sampled-out call of `shapes/sync.py` costs without its coin. A call that raises or is slow is
-a span all the same, written after the fact.
+What a sampled-out call of `shapes/sync.py` costs without its coin, and without holding on to the
+arguments: the program does not behave otherwise for being watched less. A call that raises or is
+slow is a span all the same, written after the fact; of one that raised, with the arguments that
+its frame still has.
 """
 
 from __future__ import annotations
@@ -31,14 +33,14 @@ def count_sync(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            passed.raised(recorder, get_current(), (args, kwargs), began, error)
+            passed.raised(recorder, get_current(), None, began, error)
             raise
         if recorder is not known:
             clock = passed.clock(recorder)
             known = recorder if recorder.look_up(plan)[1] else None
         # Not in a forked child: there the recorder is another's.
         if slot.recorder is recorder and (took := clock(began)) >= slow:
-            passed.write(recorder, get_current(), (args, kwargs), began, began + took)
+            passed.write(recorder, get_current(), None, began, began + took)
         return result
 
     slow, passed, get_current = plan.slow, PassedOver(plan), CURRENT.get
