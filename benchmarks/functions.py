@@ -90,7 +90,7 @@ def caught(function: Callable[[], object]) -> Callable[[], None]:
 def some_work() -> int:
     """About 0.3 µs on the machine that the bars were set on."""
     total = 0
-    for number in range(8):
+    for number in range(16):
         total += number
     return total
 
@@ -98,6 +98,6 @@ def some_work() -> int:
 def more_work() -> int:
     """About 6 µs there."""
     total = 0
-    for number in range(190):
+    for number in range(360):
         total += number
     return total
