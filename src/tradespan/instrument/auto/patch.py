@@ -32,8 +32,8 @@ IsNamed = Callable[[str], bool]
 
 # A metaclass may answer for its classes whatever it likes: `type` is asked.
 _module_of_class = type.__dict__["__module__"].__get__
-_qualname_of_class = type.__dict__["__qualname__"].__get__
-_names_in_class = type.__dict__["__dict__"].__get__
+qualname_of_class = type.__dict__["__qualname__"].__get__
+names_in_class = type.__dict__["__dict__"].__get__
 _C_FUNCTIONS = (BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType)
 _CACHED = (functools._lru_cache_wrapper,)  # noqa: SLF001 - the type has no public name
 
@@ -42,6 +42,7 @@ A_SPECIAL_METHOD = "a special method"
 A_PROPERTY = "a property"
 A_CACHED_PROPERTY = "a cached property"
 KEPT_BY_CACHE = "kept by functools.lru_cache: only its misses run"
+IN_C = "written in C"
 WATCHED_ALREADY = "watched already"
 
 
@@ -95,6 +96,12 @@ def module_of(value: Any) -> str:
     return module if type(module) is str else ""
 
 
+def qualname_of(value: Any) -> str:
+    """The qualified name of a function or class."""
+    name: str = value.__qualname__ if type(value) is FunctionType else qualname_of_class(value)
+    return name
+
+
 def namespace_of(module: ModuleType) -> dict[str, Any]:
     """A module's dict; a lazy module is not loaded by asking for it."""
     namespace: dict[str, Any] = ModuleType.__getattribute__(module, "__dict__")
@@ -122,13 +129,13 @@ def functions_of_module(module: ModuleType, name: str, known_as: str) -> Iterato
 
 def functions_of_class(owner: type, module: str) -> Iterator[Found]:
     """What a class defines, and the classes defined in it."""
-    within = f"{_qualname_of_class(owner)}."
-    for member, value in list(_names_in_class(owner).items()):
+    within = f"{qualname_of_class(owner)}."
+    for member, value in list(names_in_class(owner).items()):
         kind = type(value)
         if type(member) is not str:  # `type("Book", (), {5: …})`
             continue
         if issubclass(kind, type):
-            if _qualname_of_class(value).startswith(within):
+            if qualname_of_class(value).startswith(within):
                 yield from functions_of_class(value, module)
             continue
         name = f"{module}.{within}{member}"
@@ -162,7 +169,7 @@ def _other(name: str, member: str, value: Any) -> Found:
     if kind in _CACHED:
         return Found(name, _plain(getattr(value, "__wrapped__", None)), KEPT_BY_CACHE, member)
     if kind in _C_FUNCTIONS:
-        return Found(name, None, "written in C")
+        return Found(name, None, IN_C)
     return Found(name, None)
 
 
@@ -232,6 +239,13 @@ class Patcher:
             return
         self._twins[function] = twin
         self.report.watched[name] = None
+
+    def forget(self, picks: Selects) -> None:
+        """Give back what a selection picks, so that it is watched anew, by other options."""
+        for function, twin in list(self._twins.items()):
+            if picks(twin.name):
+                twin.put(Level.RESTORED)
+                del self._twins[function]
 
     def restore(self) -> None:
         """Put every function's own code back, where nobody has put something else since."""
