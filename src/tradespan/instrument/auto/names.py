@@ -26,6 +26,7 @@ LEFT_ALONE = (
 )
 """Packages that are never watched unless their name stands in a pattern: what recording itself
 uses, test frameworks, debuggers, and Python's own library (`-i '.*'` means the user's code)."""
+_MAIN = "__main__"
 _MOST_NEAR = 5_000
 """Names kept for hints."""
 
@@ -53,6 +54,19 @@ def dotted_prefixes(name: str) -> Iterator[str]:
 def names_match(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
     """Whether a pattern selects a function that goes by these names."""
     return any(pattern.fullmatch(prefix) for name in names for prefix in dotted_prefixes(name))
+
+
+def all_names(name: str, script: str) -> tuple[str, ...]:
+    """What a function goes by: a script's are `__main__.…` as well, a package's `package.…`.
+
+    `script`: the name that the script's functions are recorded by; "" while there is none.
+    """
+    if not script or not name.startswith(f"{script}."):
+        return (name,)
+    rest = name[len(script) :]
+    names = (name, f"{_MAIN}{rest}")
+    package = script.removesuffix(f".{_MAIN}")
+    return names if package == script else (*names, f"{package}{rest}")
 
 
 def script_name(namespace: Mapping[str, Any]) -> str:
@@ -109,10 +123,19 @@ class Selection:
         package = module.partition(".")[0]
         if why_left_alone(package) and (package == OURSELVES or package not in self._named):
             return False
+        return self.reaches(module)
+
+    def reaches(self, module: str) -> bool:
+        """The same, also for packages that are left alone."""
         inside = f"{module}."
         return any(
             inside.startswith(prefix) or prefix.startswith(inside) for prefix in self._prefixes
         )
+
+    @property
+    def beginnings(self) -> frozenset[str]:
+        """The literal texts of which every name that is selected begins with one."""
+        return frozenset(self._prefixes)
 
     def hints(self, pattern: re.Pattern[str]) -> list[str]:
         """Names that look like what a pattern that matched nothing may have meant."""

@@ -29,10 +29,11 @@ def watch_by(
         names: What the function goes by; the first is the one to record.
         asked: Options given in code, fields of `Watch`; the later ones count more.
     """
-    watch = Watch() if config is None else _by_settings(config, names)
+    group = group_of(names[0])
+    watch = Watch(process_group=group) if config is None else _by_settings(config, names, group)
     for options in asked:
         watch = replace(watch, **options)
-    return watch if watch.process_group else replace(watch, process_group=group_of(names[0]))
+    return watch
 
 
 def rule_for(config: Config, names: Sequence[str]) -> InstrumentRule | None:
@@ -40,7 +41,7 @@ def rule_for(config: Config, names: Sequence[str]) -> InstrumentRule | None:
     return next((rule for rule in config.instrument if names_match(rule.pattern, names)), None)
 
 
-def _by_settings(config: Config, names: Sequence[str]) -> Watch:
+def _by_settings(config: Config, names: Sequence[str], group: str) -> Watch:
     rule = rule_for(config, names)
     maps = [rule for rule in config.map if names_match(rule.function, names)]
     fields: list[Field] = [field for mapped in maps for field in fields_of(mapped)]
@@ -48,7 +49,7 @@ def _by_settings(config: Config, names: Sequence[str]) -> Watch:
     options: dict[str, Any] = {"max_repr": config.capture.max_repr}
     options |= {name: value for name, value in said.items() if value is not None}
     return Watch(
-        process_group=(rule.process_group if rule else None) or "",
+        process_group=(rule.process_group if rule else None) or group,
         attributes={TRADESPAN_SIGNAL: maps[0].signal} if maps else {},
         capture=_capture(config, rule),
         objective=Objective.parse(rule.objective) if rule else None,

@@ -12,7 +12,7 @@ from tradespan.config import Config
 from tradespan.core import guard
 from tradespan.instrument.auto.finder import WatchingFinder
 from tradespan.instrument.auto.inplace import Twin
-from tradespan.instrument.auto.names import Selection, script_name
+from tradespan.instrument.auto.names import Selection, all_names, script_name
 from tradespan.instrument.auto.namespace import WatchingNamespace
 from tradespan.instrument.auto.patch import Found, Patcher, Report, module_of, namespace_of
 from tradespan.instrument.auto.remarks import remarks
@@ -142,13 +142,7 @@ class Watcher:
 
     def _names_of(self, name: str) -> tuple[str, ...]:
         """What a function goes by: a script's are `__main__.…` as well, a package's `package.…`."""
-        script = self._script
-        if not script or not name.startswith(f"{script}."):
-            return (name,)
-        rest = name[len(script) :]
-        names = (name, f"{_MAIN}{rest}")
-        package = script.removesuffix(f".{_MAIN}")
-        return names if package == script else (*names, f"{package}{rest}")
+        return all_names(name, self._script)
 
     def _is_named(self, identifier: str) -> bool:
         return any(selection.names(identifier) for selection in self._selections)

@@ -140,8 +140,8 @@ def test_what_stands_in_place_of_a_module_is_left_to_itself(
         def __getattribute__(self, name: str) -> object:
             raise RuntimeError(name)
 
-    monkeypatch.setitem(sys.modules, "desk.stand", Stand())  # type: ignore[misc]
-    monkeypatch.setitem(sys.modules, "desk.none", None)  # type: ignore[misc]
+    monkeypatch.setitem(sys.modules, "desk.stand", Stand())
+    monkeypatch.setitem(sys.modules, "desk.none", None)
     write(desk="def f(): return 1")
     load("desk")
     watch(r"desk\..*")
