@@ -108,7 +108,6 @@ class _Looking:
         self._before = set(sys.modules)
         self._asked: set[str] = set()
         """Modules whose own subtree is looked through, also where we had imported it before."""
-        self._failed: set[str] = set()
 
     def read(self, program: Program) -> None:
         """Read a program's code, and import what it would."""
@@ -117,9 +116,8 @@ class _Looking:
         written = Written(program.code, source, program.known_as, package)
         self.result.program = program.known_as
         self.result.survey.look_at_program(written, program.known_as)
-        for name in dict.fromkeys(written.imports()):
-            if self._selection.may_select_in(name):
-                self._import_if_there(name)
+        for name, parts in written.imports():
+            self._import_as_it_would(name, parts)
 
     def take(self, name: str) -> None:
         """Import a module that was asked for, and what is in it.
@@ -180,17 +178,17 @@ class _Looking:
                     if module is not None and found.ispkg:
                         self._walk(module)
 
-    def _import_if_there(self, name: str) -> None:
-        """Import what an import statement may mean: the last part may be no module."""
-        package, _, part = name.rpartition(".")
-        if package in self._failed or (package and package not in sys.modules):
-            self._failed.add(name)
+    def _import_as_it_would(self, name: str, parts: Sequence[str]) -> None:
+        """Import what an import statement does, as far as a pattern may select in it."""
+        if not self._selection.may_select_in(name) or name in self.result.failed:
             return
-        if package and hasattr(sys.modules[package], part) and name not in sys.modules:
-            return
-        if not package or _finds(name):
-            with suppress(TargetNotFound):
-                self._import(name)
+        module = None
+        with suppress(TargetNotFound):  # the statement may be one that is not reached, or caught
+            module = self._import(name)
+        for part in parts if hasattr(module, "__path__") else ():
+            inner = f"{name}.{part}"
+            if self._selection.may_select_in(inner) and _finds(inner):
+                self._import_as_it_would(inner, ())
 
     def _import(self, name: str) -> ModuleType | None:
         """A module; None where its import fails, which is noted.
@@ -203,7 +201,6 @@ class _Looking:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a module's code raises, SystemExit too
-            self._failed.add(name)
             if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
                 missing = error.name or name
                 raise TargetNotFound(missing, "module", near_module(missing)) from None

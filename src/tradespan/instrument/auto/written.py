@@ -55,19 +55,18 @@ class Written:
         """
         yield from self._functions(self._code, in_class=False)
 
-    def imports(self) -> Iterator[str]:
-        """The names that its import statements may import, in order: modules, and parts of them."""
+    def imports(self) -> Iterator[tuple[str, list[str]]]:
+        """What its import statements name: a module, and parts of it that may be modules too."""
         for node in ast.walk(self._tree):
             if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
+                yield from ((alias.name, []) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 module = node.module or ""
                 if node.level:
                     if not self._package:
                         continue
                     module = resolve_name("." * node.level + module, self._package)
-                yield module
-                yield from (f"{module}.{alias.name}" for alias in node.names)
+                yield module, [alias.name for alias in node.names]
 
     def _functions(self, code: CodeType, *, in_class: bool) -> Iterator[tuple[Found, str]]:
         for const in code.co_consts:
