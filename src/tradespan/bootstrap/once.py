@@ -19,7 +19,7 @@ from tradespan.spool.folder import RunFolder, read_json
 _STEP = 0.02
 _NOT_ANSWERING = 1.0
 """Seconds without anything delivered, after which a destination that takes nothing is left."""
-_TIDYING = 0.5
+_TIDYING = 2.0
 """Seconds in which delivered segments of runs that are over are deleted, and their books closed."""
 OnProgress = Callable[[int], None]
 """Told how many records wait, again and again."""
@@ -116,7 +116,8 @@ def _drain(agent: Agent, seconds: float, on_progress: OnProgress) -> None:
         if waiting != before:
             before, moved = waiting, time.monotonic()
         if waiting == 0 and not closed:
-            over = [folder for folder in folders if not agent.is_live(folder)]
+            # Also those without a segment left: their books are not closed yet.
+            over = [folder for folder in agent.open_folders() if not agent.is_live(folder)]
             if not over or time.monotonic() - moved > _TIDYING:
                 return
         failing = closed or any(

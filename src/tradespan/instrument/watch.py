@@ -23,6 +23,7 @@ from tradespan.instrument.shapes.sync import Function, watch_sync
 
 Shape = Callable[[Function, Plan, RecorderSlot], Function]
 """Makes the wrapper of a function; one for each kind of function."""
+SHAPES: tuple[Shape, ...] = (watch_sync, watch_coroutine, watch_generator, watch_async_generator)
 MARKER = "__tradespan_watched__"
 """Attribute of a wrapper that names the function it watches."""
 

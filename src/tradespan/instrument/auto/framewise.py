@@ -1,37 +1,108 @@
-"""Functions that look at who called them: a frame of ours in between would be seen.
+"""Functions that look at who called them, or who holds what: a frame of ours would be seen.
 
-They are left alone. Which ones they are is read from their code, without running any.
+They are left alone. Which ones they are is read from their code, without running any; so it is a
+judgement by what is usually meant: a number that a program computes in another way is not seen.
 """
 
 from __future__ import annotations
 
 import dis
 import inspect
-from collections.abc import Iterator
-from types import CodeType, FunctionType
-from typing import Any
+from collections.abc import Iterator, Mapping
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
 
-_LOOKING = {"_getframe", "currentframe"}
+_LOOKING = {"_getframe", "_getframemodulename", "currentframe", "getrefcount", "getreferrers"}
 _LEVEL = "stacklevel"
-_LOAD_CONST = dis.opmap["LOAD_CONST"]
-_NAMING = {_LOAD_CONST, dis.opmap.get("KW_NAMES", _LOAD_CONST)}
-"""What brings the names of a call's keywords: the latter up to 3.12."""
-_NO_INSTRUCTION = {dis.opmap.get("CACHE", 0), dis.EXTENDED_ARG}
+_COUNTED = {"level", _LEVEL, "depth"}
+"""What a number of frames is called where one function hands it to the next, one higher."""
+_WARN_ARGUMENTS = 3
+"""Of `warnings.warn(message, category, stacklevel)`."""
+
+
+class Look(NamedTuple):
+    """How a function looks at frames."""
+
+    how: str
+    above: int
+    """How many frames above its own; 1 if that is not to be told."""
 
 
 def looks_at_frames(function: FunctionType) -> str | None:
-    """What in a function's code depends on the frames above it; None if nothing does.
+    """What in a function depends on the frames above it; None if nothing does.
 
-    Also of what it wraps (`functools.wraps`), and of the functions within it.
+    Also in what it wraps (`functools.wraps`), in functions within it, and in what it calls and that
+    looks beyond it: functions of its module and of modules that it names, methods of its class.
     """
     for code in _codes_of(function):
-        names = set(code.co_names)
-        for name in sorted(_LOOKING & names):
-            return f"its code uses {name}"
-        if "stack" in names and _is_inspects(function, names):
-            return "its code uses inspect.stack"
-        if _has_constant_level(code):
-            return f"it warns or logs with a constant {_LEVEL}"
+        look = _look_of(code, function)
+        if look is not None:
+            return look.how
+        for called in _called_by(code, function):
+            look = _look_of(called.__code__, called)
+            if look is not None and look.above > 1 and called is not function:
+                return f"it calls {called.__name__}, of which {look.how}"
+    return None
+
+
+def _called_by(code: CodeType, function: FunctionType) -> Iterator[FunctionType]:
+    """Functions that a code's names may stand for, without running code of anybody's."""
+    names = code.co_names
+    spaces: list[Mapping[str, Any]] = [function.__globals__]
+    for name in names:
+        value = function.__globals__.get(name)
+        if issubclass(type(value), ModuleType):
+            spaces.append(ModuleType.__getattribute__(value, "__dict__"))
+    owner = _owner_of(function)
+    if owner is not None:
+        spaces.append(type.__dict__["__dict__"].__get__(owner))
+    for space in spaces:
+        for name in names:
+            value: Any = space.get(name)
+            if type(value) in (staticmethod, classmethod):
+                value = value.__func__
+            if type(value) is FunctionType:
+                yield value
+
+
+def _owner_of(function: FunctionType) -> type | None:
+    """The class that a method was defined in, by its qualified name."""
+    first, *rest = function.__qualname__.split(".")[:-1] or ("",)
+    owner = function.__globals__.get(first)
+    for name in rest:
+        if not issubclass(type(owner), type):
+            return None
+        owner = type.__dict__["__dict__"].__get__(owner).get(name)
+    return owner if issubclass(type(owner), type) else None
+
+
+_MOST_KNOWN = 20_000
+_known: dict[int, tuple[CodeType, Look | None]] = {}
+"""By `id` of a code, which is held so that its id stays its own."""
+
+
+def _look_of(code: CodeType, function: FunctionType) -> Look | None:
+    known = _known.get(id(code))
+    if known is None:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        known = _known[id(code)] = code, _look(code, function)
+    return known[1]
+
+
+def _look(code: CodeType, function: FunctionType) -> Look | None:
+    """How a code looks at frames itself. `function`: whose globals it has."""
+    names = code.co_names
+    if not _LOOKING.isdisjoint(names):
+        name = next(name for name in names if name in _LOOKING)
+        return Look(f"its code uses {name}", _given_to(code))
+    if "stack" in names and _is_inspects(function, names):
+        return Look("its code uses inspect.stack", 1)
+    level = _level(code)
+    if level is not None:
+        return Look(f"it warns or logs with a {_LEVEL}", level - 1)
+    if _hands_on_a_level(code):
+        return Look("it counts frames for what it calls", 1)
     return None
 
 
@@ -48,30 +119,19 @@ def _codes_of(function: FunctionType) -> Iterator[CodeType]:
         current = current.__dict__.get("__wrapped__")
 
 
-def _is_inspects(function: FunctionType, names: set[str]) -> bool:
+def _is_inspects(function: FunctionType, names: tuple[str, ...]) -> bool:
     return "inspect" in names or function.__globals__.get("stack") is inspect.stack
 
 
-def _has_constant_level(code: CodeType) -> bool:
-    """Whether some call is given `stacklevel=` a number."""
-    consts = code.co_consts
-    naming = {
-        place
-        for place, const in enumerate(consts)
-        if type(const) is tuple and _LEVEL in const  # the keywords of a call
-    }
-    if not naming:
-        return False
-    before: list[Any] = []
-    for operation, argument in _operations(code.co_code):
-        if operation in _NAMING and argument in naming:
-            # The values stand before the names: the last one right before.
-            names = consts[argument]
-            given = before[-1:] if names[-1] == _LEVEL else before[-2 * len(names) :]
-            if any(type(value) is int for value in given):
-                return True
-        before.append(consts[argument] if operation == _LOAD_CONST else None)
-    return False
+# ── reading code ────────────────────────────────────────────────────────────────────────────────
+
+_LOAD_CONST = dis.opmap["LOAD_CONST"]
+_NAMING = {_LOAD_CONST, dis.opmap.get("KW_NAMES", _LOAD_CONST)}
+"""What brings the names of a call's keywords: the latter up to 3.12."""
+_CALLS = {dis.opmap["CALL"], dis.opmap.get("PRECALL", dis.opmap["CALL"])}
+_LOAD_FAST = dis.opmap["LOAD_FAST"]
+_ADD = dis.opmap["BINARY_OP"], 0
+_NO_INSTRUCTION = {dis.opmap.get("CACHE", 0), dis.EXTENDED_ARG}
 
 
 def _operations(code: bytes) -> Iterator[tuple[int, int]]:
@@ -82,3 +142,73 @@ def _operations(code: bytes) -> Iterator[tuple[int, int]]:
         high = argument << 8 if operation == dis.EXTENDED_ARG else 0
         if operation not in _NO_INSTRUCTION:
             yield operation, argument
+
+
+def _number(code: CodeType, instruction: tuple[int, int]) -> int | None:
+    """The number that an instruction loads; None if it does something else."""
+    operation, argument = instruction
+    value = code.co_consts[argument] if operation == _LOAD_CONST else None
+    return value if type(value) is int else None
+
+
+def _given_to(code: CodeType) -> int:
+    """The number that some function is given alone, `_getframe(2)`; 1 if there is none."""
+    before: tuple[int, int] = (0, 0)
+    for instruction in _operations(code.co_code):
+        number = _number(code, before)
+        if number is not None and instruction[0] in _CALLS and instruction[1] == 1:
+            return number
+        before = instruction
+    return 1
+
+
+def _level(code: CodeType) -> int | None:
+    """The number that some call is given as `stacklevel`, by name or to `warn` by position.
+
+    2 for one that is not to be told, and None where it is computed by a call (pandas' and others'
+    `find_stack_level()` look at files, not at numbers) or is 1, which looks at nobody.
+    """
+    consts = code.co_consts
+    warns = "warn" in code.co_names
+    naming = [  # the keywords of a call
+        place for place, const in enumerate(consts) if type(const) is tuple and _LEVEL in const
+    ]
+    if not naming and not warns:
+        return None
+    before: list[tuple[int, int]] = []
+    for operation, argument in _operations(code.co_code):
+        level: int | None = None
+        if operation in _NAMING and argument in naming and before:
+            # The values stand before the names: the last one right before.
+            names = consts[argument]
+            if names[-1] == _LEVEL:
+                level = 1 if before[-1][0] in _CALLS else _number(code, before[-1]) or 2
+            else:
+                numbers = (_number(code, each) for each in before[-2 * len(names) :])
+                level = next((number for number in numbers if number is not None), None)
+        elif operation in _CALLS and argument >= _WARN_ARGUMENTS and warns and before:
+            level = _number(code, before[-1])
+        if level is not None and level > 1:
+            return level
+        before.append((operation, argument))
+    return None
+
+
+def _hands_on_a_level(code: CodeType) -> bool:
+    """Whether it adds 1 to what is called a level: `resolve(name, level=level + 1)`."""
+    own = _COUNTED.intersection(code.co_varnames)
+    asked = "pop" in code.co_names and any(
+        type(const) is str and const in _COUNTED for const in code.co_consts
+    )
+    if not own and not asked:
+        return False
+    before = [(0, 0), (0, 0)]
+    for instruction in _operations(code.co_code):
+        if instruction == _ADD and _number(code, before[-1]) == 1:
+            operation, argument = before[-2]
+            if operation == _LOAD_FAST and code.co_varnames[argument] in own:
+                return True
+            if operation in _CALLS and asked:  # `kwargs.pop("level", 0) + 1`
+                return True
+        before = [before[-1], instruction]
+    return False

@@ -12,7 +12,7 @@ import enum
 import weakref
 from collections.abc import Callable
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 from tradespan.instrument.auto.twins import Binding, twin_code
 from tradespan.instrument.capture.frames import own_code
@@ -39,8 +39,22 @@ class Level(enum.IntEnum):
     """Each call that sampling keeps is a span."""
 
 
+class _Empty:
+    """A slot that no recorder will ever stand in."""
+
+    recorder = None
+
+
 class Body:
     """What a watched function does: its own code, in a function that nobody else sees."""
+
+    _passing: ClassVar = {
+        "slot": _Empty(),
+        "begin": unwatched,
+        "without_frame": without_this_frame,
+        "first": first_step,
+    }
+    """Kept here: when Python ends, a module's names are gone before the last call."""
 
     def __init__(
         self, function: FunctionType, name: str, watch_of: WatchOf, slot: RecorderSlot
@@ -73,13 +87,7 @@ class Body:
 
     def names(self) -> dict[str, Any]:
         """What lets a call pass unrecorded (`twins.Passing`)."""
-        return {
-            "slot": _EMPTY,
-            "function": self.function,
-            "begin": unwatched,
-            "without_frame": without_this_frame,
-            "first": first_step,
-        }
+        return {**self._passing, "function": self.function}
 
     def again(self) -> tuple[Any, ...]:
         """How to make its binding in another process."""
@@ -122,15 +130,6 @@ class Twin:
         code = twin_code(body.function.__code__, shape_of(body.function), binding)
         own_code.add(code)
         return code
-
-
-class _Empty:
-    """A slot that no recorder will ever stand in."""
-
-    recorder = None
-
-
-_EMPTY = _Empty()
 
 
 def _arrived(function: FunctionType, name: str) -> Binding:

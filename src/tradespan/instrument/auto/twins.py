@@ -14,7 +14,9 @@ and its binding are put in, which takes microseconds.
 from __future__ import annotations
 
 import ast
+import dis
 import inspect
+import sys
 from collections.abc import Callable
 from functools import cache
 from textwrap import indent
@@ -22,10 +24,13 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple, Protocol
 
 from tradespan.core import guard
-from tradespan.instrument.watch import Shape, placed
+from tradespan.instrument.watch import SHAPES, Shape, placed
 
 _BINDING = "@binding"
 """Stands for the binding until it is put in."""
+_MOVED = "_tradespan_moved"
+_SHORT = 255
+"""Variables up to which one byte names each."""
 
 
 class Form(NamedTuple):
@@ -41,9 +46,21 @@ class Form(NamedTuple):
     """Variables of the scopes around that its body uses."""
 
 
+def _code_in(code: CodeType) -> CodeType:
+    """The function that a function defines."""
+    return next(const for const in code.co_consts if isinstance(const, CodeType))
+
+
+_NAMES = sorted({name for shape in SHAPES for name in _code_in(shape.__code__).co_freevars})
+"""All that wrappers close over."""
+
+
 class _Bound:
     """What both kinds of binding are; one becomes the other when its names are made."""
 
+    # Slots: CPython 3.11 reads them faster than what became of a dict when the class was changed.
+    __slots__ = ("_make", "_passing", *_NAMES)
+    _make: Callable[[], FunctionType]
     _passing: Passing
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -52,6 +69,8 @@ class _Bound:
 
 class _Filled(_Bound):
     """It looks for nothing: CPython 3.11 does not specialise reading from one that does."""
+
+    __slots__ = ()
 
 
 class Binding(_Bound):
@@ -62,15 +81,19 @@ class Binding(_Bound):
     binding along: what arrives is a binding of the other process.
     """
 
+    __slots__ = ()
+
     def __init__(self, make: Callable[[], FunctionType], passing: Passing) -> None:
         """`make`: gives the wrapper; `passing`: what stands for it where it cannot be made."""
         self._make = make
         self._passing = passing
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str, is_ending: Callable[[], bool] = sys.is_finalizing) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         passing = self._passing
+        if is_ending():  # the modules that would be needed are empty by now
+            return passing.names()[name]
         try:
             names = closed_over(self._make())
         except RecursionError:
@@ -161,7 +184,26 @@ def _template(wrapper: CodeType, form: Form) -> CodeType:
     # Named where it is never reached: so they are free variables, and their cells are passed on.
     text = text.replace("FREE", f"if 0: {free}" if free else "pass")
     code = compile(f"def around({free}):\n{indent(text, ' ')}", wrapper.co_filename, "exec")
-    return _code_in(_code_in(code))
+    return _moving(_code_in(_code_in(code)))
+
+
+def _moving(code: CodeType) -> CodeType:
+    """The code with arguments handed over where the text says `(_moved := a0)`.
+
+    What the body drops is gone then, as it would be without a twin: `array.resize`, pandas'
+    warnings about chained assignment and the memory of a pipeline of frames depend on it.
+    """
+    if _MOVED not in code.co_varnames or len(code.co_varnames) > _SHORT:
+        return code
+    slot, nothing = code.co_varnames.index(_MOVED), code.co_consts.index(None)
+    units = bytearray(code.co_code)
+    load, copy, store = (dis.opmap[name] for name in ("LOAD_FAST", "COPY", "STORE_FAST"))
+    for place in range(0, len(units) - 4, 2):
+        if units[place + 2 : place + 6] == bytes((copy, 1, store, slot)) and units[place] == load:
+            # Load, copy, store elsewhere → load, load None, store there.
+            units[place + 2 : place + 4] = dis.opmap["LOAD_CONST"], nothing
+            units[place + 5] = units[place + 1]
+    return code.replace(co_code=bytes(units))
 
 
 def _spelled(form: Form) -> dict[str, str]:
@@ -175,18 +217,20 @@ def _spelled(form: Form) -> dict[str, str]:
     cut = form.only_positional
     declared = [*positional[:cut], *slash, *positional[cut:], *star, *keyword, *keywords]
     by_name = [f"{name}={name}" for name in keyword]
+    moved = [
+        *(f"({_MOVED} := {name})" for name in positional),
+        *(f"*({_MOVED} := rest)" for _ in rest),
+        *(f"{name}=({_MOVED} := {name})" for name in keyword),
+        *(f"**({_MOVED} := keywords)" for _ in keywords),
+    ]
     items = [f"'{name}': {name}" for name in keyword]
     return {
         "*PARAMETERS": ", ".join(declared),
+        "*MOVED, **MOVED": ", ".join(moved),
         "*ARGUMENTS, **KEYWORDS": ", ".join([*positional, *rest, *by_name, *keywords]),
         "ARGUMENTS": "(" + "".join(f"{each}, " for each in [*positional, *rest]) + ")",
         "KEYWORDS": "{" + ", ".join([*items, *keywords]) + "}",
     }
-
-
-def _code_in(code: CodeType) -> CodeType:
-    """The function that a function defines."""
-    return next(const for const in code.co_consts if isinstance(const, CodeType))
 
 
 @cache
@@ -195,10 +239,30 @@ def _text_of(wrapper: CodeType) -> str:
     (tree,) = ast.parse(inspect.cleandoc("\n" + inspect.getsource(wrapper))).body
     assert isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef)
     tree.returns = None
+    _mark_moves(tree)
     tree.args = ast.arguments([], [], ast.arg("PARAMETERS"), [], [], None, [])
     tree = _Unbound(wrapper).visit(tree)
     tree.body.insert(0, ast.Expr(ast.Name("FREE", ast.Load())))
     return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _mark_moves(tree: ast.AST) -> None:
+    """Have the calls that are handed all arguments take them, where nothing needs them later."""
+    if sys.version_info >= (3, 13):  # its compiler joins the instructions that `_moving` looks for
+        return
+    blocks: dict[ast.AST, ast.AST] = {}
+    for block in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.If))]:
+        blocks.update(dict.fromkeys(ast.walk(block), block))  # inner ones come later
+    for node in list(ast.walk(tree)):
+        if isinstance(node, ast.Call) and any(isinstance(each, ast.Starred) for each in node.args):
+            later = [
+                name
+                for name in ast.walk(blocks[node])
+                if isinstance(name, ast.Name) and name.id == "args" and name.lineno > node.lineno
+            ]
+            if not later:
+                moved = ast.Name("MOVED", ast.Load())
+                node.args, node.keywords = [ast.Starred(moved)], [ast.keyword(None, moved)]
 
 
 class _Unbound(ast.NodeTransformer):

@@ -1,0 +1,103 @@
+"""Functions that look at the frames above them are left alone, and said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+from tests.support.captured import Captured
+from tests.unit.instrument.auto.conftest import Write
+from tradespan.instrument.auto.watcher import Watcher
+
+Watch = Callable[..., Watcher]
+Load = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def desk(write: Write, load: Load) -> Callable[[str], ModuleType]:
+    """A module of the given code, imported before anything is watched."""
+
+    def make(code: str) -> ModuleType:
+        write(desk=code)
+        return load("desk")
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("return sys._getframe(1).f_lineno", "its code uses _getframe"),
+        ("return inspect.currentframe().f_back.f_lineno", "its code uses currentframe"),
+        ("return inspect.stack()[1].lineno", "its code uses inspect.stack"),
+        (
+            "warnings.warn('old', DeprecationWarning, stacklevel=2)",
+            "with a stacklevel",
+        ),
+        (
+            "warnings.warn('old', stacklevel=2, category=DeprecationWarning)",
+            "with a stacklevel",
+        ),
+        ("logging.warning('old', stacklevel=2)", "with a stacklevel"),
+        ("return [sys._getframe(2) for _ in 'a']", "its code uses _getframe"),
+        ("return sys.getrefcount(frame)", "its code uses getrefcount"),
+        ("warnings.warn('old', DeprecationWarning)", ""),
+        ("warnings.warn('old', DeprecationWarning, stacklevel=level())", ""),
+        ("return frame.stack()", ""),
+        ("warnings.warn('old', UserWarning, 2)", "with a stacklevel"),
+        ("warnings.warn('old', UserWarning, stacklevel=frame)", "with a stacklevel"),
+        ("warnings.warn('old', UserWarning, stacklevel=frame + 1)", "with a stacklevel"),
+        ("warnings.warn('old', UserWarning, stacklevel=1)", ""),
+        ("warnings.warn('old', UserWarning, 1)", ""),
+        ("print(1, 2, 3)", ""),
+    ],
+)
+def test_what_looks_at_the_frames_above_is_left_alone_and_said(
+    captured: Captured,
+    desk: Callable[[str], ModuleType],
+    watch: Watch,
+    body: str,
+    reason: str,
+) -> None:
+    desk(f"import sys, inspect, logging, warnings\nlevel = int\ndef f(frame=None): {body}")
+    skipped = watch(r"desk\.f").report.skipped
+    if reason:
+        assert reason in skipped["desk.f"]
+    else:
+        assert skipped == {}
+
+
+def test_a_name_of_inspects_own_counts_as_well(
+    desk: Callable[[str], ModuleType], watch: Watch
+) -> None:
+    desk("from inspect import stack\ndef f(): return stack()[1].lineno")
+    assert watch(r"desk\.f").report.skipped == {
+        "desk.f": "frame-sensitive: its code uses inspect.stack"
+    }
+
+
+@pytest.mark.parametrize(
+    "call", ["deprecate()", "helpers.deprecate()", "self.deprecate()", "Book.deprecate()"]
+)
+def test_who_calls_what_warns_for_its_callers_is_left_alone(
+    write: Write, watch: Watch, load: Load, call: str
+) -> None:
+    warn = "warnings.warn('old', UserWarning, stacklevel=3)"
+    write(
+        helpers=f"import warnings\ndef deprecate(): {warn}",
+        desk=f"""
+            import warnings, helpers
+            from helpers import deprecate
+            class Book:
+                def old(self): {call}
+                def deprecate(self=None): {warn}
+                def new(self): print(1)
+        """,
+    )
+    load("desk")
+    report = watch(r"desk\..*").report
+    assert set(report.skipped) == {"desk.Book.old", "desk.Book.deprecate"}
+    assert "it calls deprecate, of which it warns" in report.skipped["desk.Book.old"]
+    assert list(report.watched) == ["desk.Book.new"]
