@@ -50,7 +50,7 @@ def said(write: Write, watch: Watch, load: Load) -> Callable[..., list[str]]:
             "watches nothing: book.Book.price is a property; write its name out to watch it",
         ),
         (
-            r".*__l[a-z]+__",
+            r"book\..*__l[a-z]+__",
             "watches nothing: book.Book.__len__ is a special method; write its name out to watch "
             "it",
         ),
