@@ -30,7 +30,9 @@ class Watcher:
         self._config: Config | None = None
         self._selections: list[Selection] = []
         self._patcher = Patcher(self._selects, self._is_named, self._twin)
-        self._finder = WatchingFinder(self._may_select_in, self._patch_imported)
+        self._finder = WatchingFinder(
+            self._may_select_in, self._patch_imported, self._patch_what_is_imported
+        )
         self._script = ""
         """The name that the script's functions go by, once it is known."""
 
@@ -102,8 +104,7 @@ class Watcher:
     def release(self) -> None:
         """Put everything back as it was, and watch nothing more, until something is named anew."""
         self._selections.clear()
-        if self._finder in sys.meta_path:
-            sys.meta_path.remove(self._finder)
+        self._finder.step_back()
         self._patcher.restore()
 
     def remove(self) -> None:
@@ -117,7 +118,7 @@ class Watcher:
         if not self._selections:
             return
         if self._finder not in sys.meta_path:
-            sys.meta_path.insert(0, self._finder)
+            self._finder.stand_first()
         for name, module in list(sys.modules.items()):
             if issubclass(type(module), ModuleType):
                 with guard.guarded(f"watching {name}"):

@@ -13,6 +13,7 @@ from typing import Any
 
 from tradespan.core import guard
 from tradespan.core.errors import InvalidPattern, TargetNotFound
+from tradespan.instrument.auto.finder import is_running
 from tradespan.instrument.auto.names import Selection, dotted_prefixes, names_match
 from tradespan.instrument.auto.patch import module_of, names_in_class, namespace_of, qualname_of
 from tradespan.instrument.options import Watch
@@ -151,9 +152,11 @@ def check_exists(name: str) -> None:
 
 def _is_made_on_demand(module: ModuleType) -> bool:
     """Whether a module may have more than its names say: by `__getattr__`, or when it is loaded."""
-    names = namespace_of(module)
-    importing = getattr(names.get("__spec__"), "_initializing", False)
-    return type(module) is not ModuleType or "__getattr__" in names or bool(importing)
+    return (
+        type(module) is not ModuleType
+        or "__getattr__" in namespace_of(module)
+        or is_running(module)
+    )
 
 
 def _is_module(holder: Any, part: str) -> bool:
