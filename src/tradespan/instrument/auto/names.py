@@ -28,7 +28,7 @@ LEFT_ALONE = (
 uses, test frameworks, debuggers, and Python's own library (`-i '.*'` means the user's code)."""
 _MAIN = "__main__"
 _MOST_NEAR = 5_000
-"""Names kept for hints, and answers for modules and classes."""
+"""Names kept for hints."""
 
 
 def why_left_alone(package: str) -> str:
@@ -92,7 +92,6 @@ class Selection:
         """How many of them are excluded."""
         self.near: set[str] = set()
         """Names that were looked at and not selected, for hints; bounded."""
-        self._included, self._excluded = _Patterns(self.include), _Patterns(self.exclude)
         self._prefixes = {prefix for pattern in include for prefix in literal_prefixes(pattern)}
         self._named = {word for pattern in include for word in _IDENTIFIER.findall(pattern.pattern)}
 
@@ -109,11 +108,11 @@ class Selection:
 
     def choosing(self, *names: str) -> list[re.Pattern[str]]:
         """The include patterns that select a function that goes by these names."""
-        return self._included.matching(names)
+        return [pattern for pattern in self.include if names_match(pattern, names)]
 
     def excluding(self, *names: str) -> re.Pattern[str] | None:
         """The first pattern that excludes a function that goes by these names."""
-        return next(iter(self._excluded.matching(names)), None)
+        return next((pattern for pattern in self.exclude if names_match(pattern, names)), None)
 
     def names(self, identifier: str) -> bool:
         """Whether an identifier stands in an include pattern, letter by letter."""
@@ -145,33 +144,6 @@ class Selection:
         names.update(name for name in sys.modules if not why_left_alone(name.partition(".")[0]))
         meant = literal.strip(".") or pattern.pattern
         return difflib.get_close_matches(meant, sorted(names), n=3, cutoff=0.6)
-
-
-class _Patterns:
-    """As `names_match`, with the answer for a module or class kept for all that is in it."""
-
-    def __init__(self, patterns: tuple[re.Pattern[str], ...]) -> None:
-        self._patterns = patterns
-        self._of_parents: dict[str, list[bool]] = {}
-
-    def matching(self, names: Iterable[str]) -> list[re.Pattern[str]]:
-        if not self._patterns:
-            return []
-        asked = [(name, self._of(name.rpartition(".")[0])) for name in names]
-        return [
-            pattern
-            for place, pattern in enumerate(self._patterns)
-            if any(parent[place] or pattern.fullmatch(name) for name, parent in asked)
-        ]
-
-    def _of(self, parent: str) -> list[bool]:
-        known = self._of_parents.get(parent)
-        if known is None:
-            if len(self._of_parents) >= _MOST_NEAR:
-                self._of_parents.clear()
-            known = [names_match(pattern, (parent,)) for pattern in self._patterns]
-            self._of_parents[parent] = known
-        return known
 
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")

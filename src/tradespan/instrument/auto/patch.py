@@ -33,6 +33,10 @@ IsNamed = Callable[[str], bool]
 # A metaclass may answer for its classes whatever it likes: `type` is asked.
 _module_of_class = type.__dict__["__module__"].__get__
 qualname_of_class = type.__dict__["__qualname__"].__get__
+_name_of_class = type.__dict__["__name__"].__get__
+_flags_of_class = type.__dict__["__flags__"].__get__
+_MADE_IN_PYTHON = 1 << 9
+"""Source: CPython, Include/object.h: Py_TPFLAGS_HEAPTYPE."""
 names_in_class = type.__dict__["__dict__"].__get__
 _C_FUNCTIONS = (BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType)
 _CACHED = (functools._lru_cache_wrapper,)  # noqa: SLF001 - the type has no public name
@@ -122,9 +126,10 @@ def functions_of_module(module: ModuleType, name: str, known_as: str) -> Iterato
             if module_of(value) == name:
                 yield from functions_of_class(value, known_as)
         elif kind in (*_C_FUNCTIONS, *_CACHED):
-            module_said = getattr(value, "__module__", None)
-            if type(module_said) is str and module_said == name:
+            if _said_module(value) == name:
                 yield _other(f"{known_as}.{member}", member, value)
+        elif is_dispatcher(kind) and _said_module(value) == name:
+            yield Found(f"{known_as}.{value.__qualname__}", _plain(value._implementation))  # noqa: SLF001 - numpy's
 
 
 def functions_of_class(owner: type, module: str) -> Iterator[Found]:
@@ -150,6 +155,23 @@ def functions_of_class(owner: type, module: str) -> Iterator[Found]:
                 yield Found(name, function, A_SPECIAL_METHOD, member)
             else:
                 yield _function(name, member, function, None)
+
+
+def is_dispatcher(kind: type) -> bool:
+    """Whether it is what numpy puts, in C, before its functions in Python: `numpy.median`.
+
+    They say the public module of themselves; the function behind has the one of its file.
+    """
+    return (
+        _name_of_class(kind) == "_ArrayFunctionDispatcher"
+        and _module_of_class(kind) == "numpy"
+        and not _flags_of_class(kind) & _MADE_IN_PYTHON
+    )
+
+
+def _said_module(value: Any) -> str:
+    said = getattr(value, "__module__", None)
+    return said if type(said) is str else ""
 
 
 def _function(name: str, member: str, function: FunctionType, module: ModuleType | None) -> Found:
