@@ -169,6 +169,7 @@ class _Looking:
         """Import what is in a package, as far as a pattern may select in it."""
         with suppress(Exception):  # a module's `__path__` may be anything
             for found in list(pkgutil.iter_modules(package.__path__, f"{package.__name__}.")):
+                self._selection.near.add(found.name)
                 part = found.name.rpartition(".")[2]
                 hidden = part == _MAIN or part in _TESTS or part.startswith("test_")
                 if part == _MAIN or (hidden and not self._selection.names(part)):
