@@ -27,7 +27,9 @@ class Demo:
     received: list[ReceivedSpan]
 
     def spans_of(self, function: str) -> list[ReceivedSpan]:
-        return [span for span in self.received if span.attributes["code.function.name"] == function]
+        return [
+            span for span in self.received if span.attributes.get("code.function.name") == function
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,12 @@ def test_one_trace_leads_from_the_tick_to_the_fill(demo: Demo) -> None:
         for span in (fill, acknowledged, submit):
             assert chain_to_root(span, spans)[-1] == TICK
         assert submit.start <= acknowledged.start <= fill.start
+
+
+def test_the_connection_to_the_exchange_is_told(demo: Demo) -> None:
+    told = [span for span in demo.received if span.name == "websocket connect"]
+    assert told
+    assert {span.attributes["server.address"] for span in told} == {"127.0.0.1"}
 
 
 def test_maps_of_the_settings_file_become_attributes(demo: Demo) -> None:

@@ -22,6 +22,7 @@ from tradespan.bootstrap.folders import (
 )
 from tradespan.bootstrap.greenlets import follow_patching
 from tradespan.bootstrap.lastwords import LAST_WORDS
+from tradespan.bootstrap.libraries import Libraries
 from tradespan.bootstrap.receivers import lacks_grpc
 from tradespan.bootstrap.resource import build_resource
 from tradespan.config import Config, load_config
@@ -74,6 +75,7 @@ class Runtime:
         """Whether `tradespan run` configured this process."""
         self.provider: TracerProvider | None = None
         self.watcher = WATCHER
+        self.libraries = Libraries(config.libraries)
         self._forwarder: InProcessForwarder | None = None
         self._spool: SpoolWriter | None = None
         self._page: MetricPage | None = None
@@ -102,6 +104,7 @@ class Runtime:
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
         self.watcher.apply(self.config)
+        self.libraries.watch(self.provider)
         POOLS.start()
         make_room_for_wrappers()
         if not self.injected:
@@ -146,6 +149,7 @@ class Runtime:
             if _runtime is self:
                 _runtime = None
         SLOT.recorder = None
+        self.libraries.remove()
         self.watcher.remove()
         POOLS.stop()
         LAST_WORDS.end()

@@ -197,6 +197,8 @@ class Config(NamedTuple):
     include: tuple[re.Pattern[str], ...]
     """Patterns of functions to watch; those of `instrument` count as well."""
     exclude: tuple[re.Pattern[str], ...]
+    libraries: tuple[str, ...]
+    """Those whose instrumentors are switched on when the program imports them."""
     instrument: tuple[InstrumentRule, ...]
     map: tuple[MapRule, ...]
     capture: CaptureConfig

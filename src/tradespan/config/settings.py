@@ -33,6 +33,7 @@ from tradespan.config.kinds import (
     number,
     size,
 )
+from tradespan.config.libraries import KNOWN, LIBRARIES
 from tradespan.config.redaction import HIDDEN_PATTERNS, NAMES
 
 SIGNALS = ("traces", "logs", "metrics")
@@ -181,6 +182,9 @@ _CAPTURE: tuple[Setting, ...] = (
             ("TRADESPAN_INSTRUMENT",)),
     Setting("exclude", PATTERNS, (),
             "Functions to leave alone, though included.", ("TRADESPAN_EXCLUDE",)),
+    Setting("libraries", LIBRARIES, KNOWN,
+            "Libraries whose calls and connections are recorded, once the program imports them.",
+            ("TRADESPAN_LIBRARIES",)),
     Setting("capture.args", BOOLEAN, True,
             "Whether arguments are recorded.", ("TRADESPAN_CAPTURE_ARGS",)),
     Setting("capture.result", BOOLEAN, True,

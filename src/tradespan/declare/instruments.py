@@ -146,3 +146,168 @@ TRADESPAN_SPOOL_UNDELIVERED: Final = Instrument(
     ("tradespan.lane", "tradespan.sink"),
 )
 """Records on disk that a sink has not taken."""
+TRADING_API_ATTEMPTS: Final = Instrument(
+    "trading.api.attempts",
+    "counter",
+    "{request}",
+    ("trading.venue", "trading.api.method", "http.response.status_code", "error.type"),
+)
+"""HTTP requests that calls of a venue's API took; more than calls where some were repeated."""
+TRADING_API_DURATION: Final = Instrument(
+    "trading.api.duration",
+    "histogram",
+    "s",
+    ("trading.venue", "trading.api.method", "error.type"),
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.1,
+        0.25,
+        0.5,
+        1.0,
+        2.5,
+        5.0,
+        10.0,
+        30.0,
+    ),
+)
+"""How long calls of a venue's API took, with repetitions and what the library waited for the rate
+limit."""
+TRADING_API_LIMIT_REMAINING: Final = Instrument(
+    "trading.api.limit.remaining",
+    "gauge",
+    "1",
+    ("trading.venue",),
+)
+"""How much of the rate limit was left at the latest answer that said so."""
+TRADING_BROKER_CONNECTS: Final = Instrument(
+    "trading.broker.connects",
+    "counter",
+    "{connect}",
+    ("trading.venue", "trading.broker.channel", "error.type"),
+)
+"""Attempts to connect to a broker; `error.type` says why one failed."""
+TRADING_BROKER_LOSSES: Final = Instrument(
+    "trading.broker.losses",
+    "counter",
+    "{loss}",
+    ("trading.venue", "trading.broker.channel"),
+)
+"""Connections to a broker that ended without the program's wish."""
+TRADING_BROKER_MESSAGES: Final = Instrument(
+    "trading.broker.messages",
+    "counter",
+    "{message}",
+    ("trading.venue", "error.type"),
+)
+"""Errors, warnings and notes that a broker sent, by its own codes."""
+TRADING_BROKER_PACING_VIOLATIONS: Final = Instrument(
+    "trading.broker.pacing_violations",
+    "counter",
+    "{violation}",
+    ("trading.venue",),
+)
+"""How often a broker said that requests come too fast."""
+TRADING_BROKER_STALENESS: Final = Instrument(
+    "trading.broker.staleness",
+    "gauge",
+    "s",
+    ("trading.venue", "trading.broker.channel", "trading.symbol"),
+)
+"""How long ago a subscribed symbol's latest update came; of the first 500 symbols."""
+TRADING_BROKER_UPDATES: Final = Instrument(
+    "trading.broker.updates",
+    "counter",
+    "{update}",
+    ("trading.venue", "trading.broker.channel"),
+)
+"""Updates of market data that came."""
+TRADING_CONNECTION_ACTIVE: Final = Instrument(
+    "trading.connection.active",
+    "updowncounter",
+    "{connection}",
+    ("server.address", "server.port", "url.template"),
+)
+"""Connections that are open."""
+TRADING_CONNECTION_CLOSED: Final = Instrument(
+    "trading.connection.closed",
+    "counter",
+    "{connection}",
+    (
+        "server.address",
+        "server.port",
+        "url.template",
+        "trading.connection.closed_by",
+        "trading.connection.close_code",
+    ),
+)
+"""Connections that ended, by who ended them and the close code."""
+TRADING_CONNECTION_CONNECT_DURATION: Final = Instrument(
+    "trading.connection.connect.duration",
+    "histogram",
+    "s",
+    ("server.address", "server.port", "url.template", "trading.connection.reconnect", "error.type"),
+    (
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.1,
+        0.25,
+        0.5,
+        1.0,
+        2.5,
+        5.0,
+        10.0,
+        30.0,
+    ),
+)
+"""How long it took to connect, or to fail to."""
+TRADING_CONNECTION_IO: Final = Instrument(
+    "trading.connection.io",
+    "counter",
+    "By",
+    ("server.address", "server.port", "url.template", "network.io.direction"),
+)
+"""Bytes of messages, by direction, decompressed and without what the protocol adds."""
+TRADING_CONNECTION_MESSAGES: Final = Instrument(
+    "trading.connection.messages",
+    "counter",
+    "{message}",
+    ("server.address", "server.port", "url.template", "network.io.direction"),
+)
+"""Messages, by direction; control frames are none."""
+TRADING_CONNECTION_SILENCE: Final = Instrument(
+    "trading.connection.silence",
+    "histogram",
+    "s",
+    ("server.address", "server.port", "url.template"),
+    (
+        0.1,
+        0.2,
+        0.5,
+        1.0,
+        2.0,
+        5.0,
+        10.0,
+        20.0,
+        30.0,
+        60.0,
+        120.0,
+        300.0,
+        600.0,
+        1800.0,
+        3600.0,
+    ),
+)
+"""Times without a message that took a tenth of a second or more, recorded when they end."""
+TRADING_CONNECTION_STALENESS: Final = Instrument(
+    "trading.connection.staleness",
+    "gauge",
+    "s",
+    ("server.address", "server.port", "url.template"),
+)
+"""How long ago the last message came; of several open connections with the same labels, the
+longest."""

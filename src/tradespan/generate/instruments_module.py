@@ -50,8 +50,11 @@ def _render(group: Group) -> Iterator[str]:
     yield f'    "{group.name}",'
     yield f'    "{group.instrument}",'
     yield f'    "{group.unit}",'
-    labels = ", ".join(f'"{each.name}"' for each in group.references)
-    yield f"    ({labels}{',' if len(group.references) == 1 else ''}),"
+    labels = [f'"{each.name}"' for each in group.references]
+    line = f"    ({', '.join(labels)}{',' if len(labels) == 1 else ''}),"
+    yield from (
+        [line] if len(line) <= WIDTH else ["    (", *(f"        {x}," for x in labels), "    ),"]
+    )
     if group.bounds:
         yield "    ("
         yield from (f"        {bound!r}," for bound in group.bounds)

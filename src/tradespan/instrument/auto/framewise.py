@@ -58,11 +58,11 @@ def _called_by(code: CodeType, function: FunctionType) -> Iterator[FunctionType]
         spaces.append(type.__dict__["__dict__"].__get__(owner))
     for space in spaces:
         for name in names:
-            value: Any = space.get(name)
-            if type(value) in (staticmethod, classmethod):
-                value = value.__func__
-            if type(value) is FunctionType:
-                yield value
+            called: Any = space.get(name)
+            if type(called) in (staticmethod, classmethod):
+                called = called.__func__
+            if type(called) is FunctionType:
+                yield called
 
 
 def _owner_of(function: FunctionType) -> type | None:

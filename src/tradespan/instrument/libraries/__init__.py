@@ -1,0 +1,1 @@
+"""Instrumentors for libraries that traders use, for any user of OpenTelemetry."""
