@@ -17,7 +17,7 @@ Watch = Callable[..., Watcher]
 
 def use_numpy() -> float:
     prices = np.array([3.0, 1.0, 2.0])
-    masked = np.ma.masked_array(prices, [0, 0, 1])
+    masked = np.ma.masked_array(prices, [False, False, True])
     return float(np.median(prices) + np.diff(prices).sum() + np.ma.average(masked))
 
 
