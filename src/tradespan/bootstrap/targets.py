@@ -94,7 +94,8 @@ def _apart(config: Config, folder: str) -> Iterator[None]:
             yield
     finally:
         sys.path[:], sys.argv, sys.dont_write_bytecode, sys.stdin = before
-        runtime.shutdown()
+        if not runtime.enabled:  # else somebody else's
+            runtime.shutdown()
         if collecting:
             gc.enable()
 

@@ -237,6 +237,14 @@ def test_a_script_is_read_and_its_imports_imported(targets: Targets) -> None:
     assert (document["program"], document["failed"]) == ("bot", {})
 
 
+def test_a_script_is_read_for_what_looks_at_frames_too(targets: Targets, project: Path) -> None:
+    project.joinpath("log.py").write_text(
+        "import sys\ndef f(): return caller()\ndef caller(): return sys._getframe(2)\n"
+    )
+    document = told(targets, "-i", "log", "log.py")
+    assert sorted(rows(document, "skipped")) == ["log.caller", "log.f"]
+
+
 @pytest.mark.parametrize("pattern", [r"__main__\..*", "bot", r"bot\.Desk\.place|bot\.on_tick"])
 def test_a_script_goes_by_both_its_names(targets: Targets, pattern: str) -> None:
     watched = rows(told(targets, "-i", pattern, "bot.py"), "watched")

@@ -153,7 +153,8 @@ def check_exists(name: str) -> None:
 def _is_made_on_demand(module: ModuleType) -> bool:
     """Whether a module may have more than its names say: by `__getattr__`, or when it is loaded."""
     return (
-        type(module) is not ModuleType
+        module is sys.modules.get("__main__")  # a script, which may still be defining it
+        or type(module) is not ModuleType
         or "__getattr__" in namespace_of(module)
         or is_running(module)
     )

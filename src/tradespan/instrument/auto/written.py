@@ -48,12 +48,15 @@ class Written:
         self._package = package
         self._tree = ast.parse("" if source is None else source)
         self._decorators = dict(_decorators(self._tree, ""))
+        self._globals: dict[str, FunctionType] = {}
+        """The functions of the top level: what others of them call."""
 
     def functions(self) -> Iterator[tuple[Found, str]]:
         """What it defines at its top level and in classes there, and the decorator that decides
         whether it is a function in the end; "" if none does.
         """
-        yield from self._functions(self._code, in_class=False)
+        # All at once: a function may call one that is defined after it.
+        yield from list(self._functions(self._code, in_class=False))
 
     def imports(self) -> Iterator[tuple[str, list[str]]]:
         """What its import statements name: a module, and parts of it that may be modules too."""
@@ -83,7 +86,10 @@ class Written:
 
     def _found(self, code: CodeType, *, in_class: bool) -> tuple[Found, str]:
         name = f"{self._known_as}.{code.co_qualname}"
-        function = FunctionType(code, {}, closure=tuple(CellType() for _ in code.co_freevars))
+        cells = tuple(CellType() for _ in code.co_freevars)
+        function = FunctionType(code, self._globals, closure=cells)
+        if not in_class:
+            self._globals[code.co_name] = function
         decorators = self._decorators.get((code.co_qualname, code.co_firstlineno), [])
         last = [each.rpartition(".")[2] for each in decorators]
         reason = next((_REASONS[each] for each in last if each in _REASONS), "")
