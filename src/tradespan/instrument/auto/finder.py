@@ -61,7 +61,7 @@ class WatchingFinder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The spec that the finders after this one give, its loader replaced for once."""
-        if self._passed or sys.meta_path[:1] != [self]:
+        if self._passed or self._is_overtaken():
             with guarded("standing first"):
                 self._catch_up()
         question = (threading.get_ident(), fullname)
@@ -77,6 +77,15 @@ class WatchingFinder(MetaPathFinder):
             spec.loader = OnceLoader(spec.loader, self._patch)  # type: ignore[assignment]
         return spec
 
+    def _is_overtaken(self) -> bool:
+        """Whether a hook that is not of this kind is asked before."""
+        for finder in sys.meta_path:
+            if type(finder) is not WatchingFinder:
+                return self in sys.meta_path
+            if finder is self:
+                return False
+        return False
+
     def _catch_up(self) -> None:
         """Stand first again, and see to the modules that were found without this finder.
 
@@ -85,7 +94,7 @@ class WatchingFinder(MetaPathFinder):
         """
         passed, self._passed = self._passed, []
         # Another one that insists on being first is let be after a while.
-        if self in sys.meta_path[1:] and self._moves < _MOST_MOVES:
+        if self._is_overtaken() and self._moves < _MOST_MOVES:
             self._moves += 1
             self.stand_first()
             passed = [module for name, module in list(sys.modules.items())

@@ -12,7 +12,7 @@ from tradespan.config import Config
 from tradespan.core import guard
 from tradespan.instrument.auto.finder import WatchingFinder
 from tradespan.instrument.auto.inplace import Twin
-from tradespan.instrument.auto.names import Selection, all_names, script_name
+from tradespan.instrument.auto.names import OURSELVES, Selection, all_names, script_name
 from tradespan.instrument.auto.namespace import WatchingNamespace
 from tradespan.instrument.auto.patch import Found, Patcher, Report, module_of, namespace_of
 from tradespan.instrument.auto.remarks import remarks
@@ -127,7 +127,10 @@ class Watcher:
     def _patch(self, module: ModuleType, name: str) -> None:
         if name == _MAIN:
             # A script that configures tradespan itself; under `tradespan run` it has no code yet.
-            self._script = self._script or script_name(namespace_of(module))
+            script = self._script or script_name(namespace_of(module))
+            if script.partition(".")[0] == OURSELVES:
+                return  # what starts the script, which is yet to come
+            self._script = script
             if self._may_select_in(self._script) or self._may_select_in(_MAIN):
                 self._patcher.patch_module(module, name, self._script)
         elif self._may_select_in(name):

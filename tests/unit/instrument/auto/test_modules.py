@@ -306,16 +306,32 @@ def test_what_a_hook_before_ours_finds_is_watched_from_the_next_import_on(
     desk: str,
 ) -> None:
     write(desk=desk, inner="def g(): ...", beside="", again="def h(): ...", last="")
-    for finder in list(sys.meta_path):  # of watchers of other tests
-        if isinstance(finder, WatchingFinder):
-            sys.meta_path.remove(finder)
     watch(r"(desk|inner|again)\..*")
     hook = FindsItself("desk", "inner", "again")
     monkeypatch.setattr(sys, "meta_path", [hook, *sys.meta_path])
     load("desk")
     load("last")
-    assert sys.meta_path.index(hook) == 1
+    ours = sys.meta_path[: sys.meta_path.index(hook)]
+    assert {type(finder) for finder in ours} == {WatchingFinder}
     load("desk").f()
     load("inner").g()
     load("again").h()
     assert [span.name for span in captured.spans] == ["desk.f", "inner.g", "again.h"]
+
+
+def test_two_finders_of_ours_let_each_other_be(
+    captured: Captured, write: Write, watch: Watch, load: Load
+) -> None:
+    write(desk="def f(): ...", one="", two="")
+    watch(r"desk\..*")
+    second = Watcher()
+    second.instrument("desk", None, None)
+    try:
+        load("one")
+        first = list(sys.meta_path)
+        load("two")
+        assert sys.meta_path == first
+        load("desk").f()
+    finally:
+        second.remove()
+    assert captured.one().name == "desk.f"
