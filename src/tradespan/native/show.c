@@ -28,7 +28,7 @@ fill_sign_table(void)
     signs['\x01'] = signs['@'] = signs['|'] = signs['%'] = OTHER;
     signs['"'] = signs['\''] = signs['\\'] = signs[127] = QUOTED;
     signs['='] = signs[':'] = KEY;
-    for (const char *sign = "bBeEgGsSxXaA-/<"; *sign; sign++)
+    for (const char *sign = "bBeEgGsSxXaA-/<?&"; *sign; sign++)
         signs[(unsigned char)*sign] = WORD;
 }
 
@@ -55,6 +55,9 @@ may_begin(const unsigned char *begin, const unsigned char *text, const unsigned 
         return begins_with(text, end, "--") || begins_with(text, end, "->");
     case '<':
         return 1; /* an XML element, maybe cut before its end */
+    case '?':
+    case '&':
+        return begins_with(text + 1, end, "sig"); /* of a URL: a request's signature */
     case '/':
         return begins_with(text, end, "/bot") || begins_with(text, end, "/services/") ||
                begins_with(text, end, "/api/webhooks/") || begins_with(text, end, "/ws/");

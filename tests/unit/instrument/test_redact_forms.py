@@ -84,6 +84,8 @@ def test_bytes_that_are_no_text_stay_as_they_are() -> None:
         f"https://api.telegram.org/bot123456789:{S}/getMe",
         f"https://hooks.slack.com/services/T00/B00/{S}",
         f"https://discord.com/api/webhooks/123/{S}",
+        f"GET https://api.exchange.test/v5/order?symbol=X&sign={S}&recv=5000",
+        f"https://api.exchange.test/v5/order?sig={S}",
     ],
 )
 def test_a_secret_in_a_text_is_hidden(text: str) -> None:
@@ -127,7 +129,8 @@ def test_a_name_stays_readable(name: str) -> None:
         "seed: 42", "pin: 5 contracts", "token=USDC", "a -- b", "risk-limit 5", "task-5",
         "/ws/btcusdt@trade", "streams=btcusdt@trade/ethusdt@trade", "<b>5</b>", "bid -> ask",
         "the key: 5", "35=D;55=BTC;", "--symbol BTC-USDT", "--token is required",
-        "/bottom/line", "/services/orders",
+        "/bottom/line", "/services/orders", "/move?sign=-1&sigma=0.5",
+        "/q?design=roundandsquare-roof",
     ],
 )  # fmt: skip
 def test_a_text_without_a_secret_stays_readable(text: str) -> None:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 _LOOKING = {"_getframe", "_getframemodulename", "currentframe", "getrefcount", "getreferrers"}
 _LEVEL = "stacklevel"
+_dict_of_class = type.__dict__["__dict__"].__get__
+_mro_of_class = type.__dict__["__mro__"].__get__
 _COUNTED = {"level", _LEVEL, "depth"}
 """What a number of frames is called where one function hands it to the next, one higher."""
 _WARN_ARGUMENTS = 3
@@ -32,7 +34,8 @@ def looks_at_frames(function: FunctionType) -> str | None:
     """What in a function depends on the frames above it; None if nothing does.
 
     Also in what it wraps (`functools.wraps`), in functions within it, and in what it calls and that
-    looks beyond it: functions of its module and of modules that it names, methods of its class.
+    looks beyond it: functions of its module and of modules that it names, methods of its class and
+    of that one's bases.
     """
     for code in _codes_of(function):
         look = _look_of(code, function)
@@ -55,7 +58,7 @@ def _called_by(code: CodeType, function: FunctionType) -> Iterator[FunctionType]
             spaces.append(ModuleType.__getattribute__(value, "__dict__"))
     owner = _owner_of(function)
     if owner is not None:
-        spaces.append(type.__dict__["__dict__"].__get__(owner))
+        spaces += [_dict_of_class(each) for each in _mro_of_class(owner)]
     for space in spaces:
         for name in names:
             called: Any = space.get(name)
@@ -72,7 +75,7 @@ def _owner_of(function: FunctionType) -> type | None:
     for name in rest:
         if not issubclass(type(owner), type):
             return None
-        owner = type.__dict__["__dict__"].__get__(owner).get(name)
+        owner = _dict_of_class(owner).get(name)
     return owner if issubclass(type(owner), type) else None
 
 

@@ -42,7 +42,7 @@ _LONGEST_KEY = 112
 _SIGNS = (
     "eyj", "bearer", "basic", "('", '("', "--", "->", "<", "ghp_", "gho_", "ghu_", "ghs_", "ghr_",
     "github_pat_", "sk-", "xox", "akia", "xprv", "/bot", "/services/", "/api/webhooks/", "/ws/",
-    "streams=",
+    "streams=", "&sig", "?sig",
 )  # fmt: skip
 """In lower case: what each form but `key=value` begins with."""
 _KEY, _OTHER = 1, 2
@@ -77,6 +77,7 @@ _IN_TEXT = re.compile(
         | xox[a-z]-[a-z0-9-]{10,255}+ | xprv[a-z0-9]{20,255}+ | (?-i:AKIA[A-Z0-9]{16})(?![A-Z0-9]))
     | (?P<path>/bot(?=\d{6,12}+:)|hooks\.slack\.com/services/|/api/webhooks/
         |(?:/ws/|streams=)(?=[a-z0-9]{60}))[\w:/-]{8,512}+
+    | (?P<signed>[?&]sign?=)[\w%.+/=-]{16,512}+
     | <(?P<element>[\w.:-]{2,100}+)(?:\s[^<>]{0,200}+)?>(?=[^<])
     | (?<![\w-])--(?P<flag>[a-z][\w-]{1,99}+)\s{1,4}+
         (?!-|(?:is|was|are|or|and|must|to|not|for|given|missing|required|with)\b)(?=\S)
@@ -279,7 +280,7 @@ def _replace_matches(text: str, patterns: Iterable[re.Pattern[str]]) -> str:
 def _secret_at(text: str, match: re.Match[str], hides: Hides) -> tuple[int, int] | None:
     """Where the secret stands that a match has led to; None if it is none after all."""
     kind = match.lastgroup
-    if kind in ("jwt", "pem", "look", "scheme", "basic", "user", "lone", "path"):
+    if kind in ("jwt", "pem", "look", "scheme", "basic", "user", "lone", "path", "signed"):
         whole = kind in ("jwt", "pem", "look")
         return match.start() if whole else match.end(kind), match.end()
     if kind in ("tag", "element", "flag"):

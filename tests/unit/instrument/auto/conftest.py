@@ -87,6 +87,17 @@ def load(project: Path) -> Callable[[str], ModuleType]:
     return importlib.import_module
 
 
+@pytest.fixture
+def desk(write: Write, load: Callable[[str], ModuleType]) -> Callable[[str], ModuleType]:
+    """A module of the given code, imported before anything is watched."""
+
+    def make(code: str) -> ModuleType:
+        write(desk=code)
+        return load("desk")
+
+    return make
+
+
 @pytest.fixture(autouse=True)
 def no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that is written twice in one second is compiled twice."""

@@ -15,17 +15,6 @@ Watch = Callable[..., Watcher]
 Load = Callable[[str], ModuleType]
 
 
-@pytest.fixture
-def desk(write: Write, load: Load) -> Callable[[str], ModuleType]:
-    """A module of the given code, imported before anything is watched."""
-
-    def make(code: str) -> ModuleType:
-        write(desk=code)
-        return load("desk")
-
-    return make
-
-
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -78,8 +67,18 @@ def test_a_name_of_inspects_own_counts_as_well(
     }
 
 
+BOOK = ("Book.old", "Book.deprecate")
+
+
 @pytest.mark.parametrize(
-    "call", ["deprecate()", "helpers.deprecate()", "self.deprecate()", "Book.deprecate()"]
+    "call",
+    [
+        "deprecate()",
+        "helpers.deprecate()",
+        "self.deprecate()",
+        "self.inherited()",
+        "Book.inherited()",
+    ],
 )
 def test_who_calls_what_warns_for_its_callers_is_left_alone(
     write: Write, watch: Watch, load: Load, call: str
@@ -90,7 +89,9 @@ def test_who_calls_what_warns_for_its_callers_is_left_alone(
         desk=f"""
             import warnings, helpers
             from helpers import deprecate
-            class Book:
+            class Base:
+                def inherited(self=None): {warn}
+            class Book(Base):
                 def old(self): {call}
                 def deprecate(self=None): {warn}
                 def new(self): print(1)
@@ -98,6 +99,6 @@ def test_who_calls_what_warns_for_its_callers_is_left_alone(
     )
     load("desk")
     report = watch(r"desk\..*").report
-    assert set(report.skipped) == {"desk.Book.old", "desk.Book.deprecate"}
-    assert "it calls deprecate, of which it warns" in report.skipped["desk.Book.old"]
+    assert set(report.skipped) == {f"desk.{one}" for one in ("Base.inherited", *BOOK)}
+    assert ", of which it warns" in report.skipped["desk.Book.old"]
     assert list(report.watched) == ["desk.Book.new"]

@@ -30,17 +30,6 @@ Watch = Callable[..., Watcher]
 Load = Callable[[str], ModuleType]
 
 
-@pytest.fixture
-def desk(write: Write, load: Load) -> Callable[[str], ModuleType]:
-    """A module of the given code, imported before anything is watched."""
-
-    def make(code: str) -> ModuleType:
-        write(desk=code)
-        return load("desk")
-
-    return make
-
-
 def test_every_holder_of_the_function_holds_the_watched_one(
     captured: Captured, desk: Callable[[str], ModuleType], watch: Watch
 ) -> None:
