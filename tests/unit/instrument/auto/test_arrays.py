@@ -41,7 +41,7 @@ def warm() -> None:
     [
         (r"numpy\..*", use_numpy, {"numpy.median", "numpy.diff"}),
         (r"numpy|pandas", use_numpy, {"numpy.median"}),
-        (r"pandas", use_pandas, {"pandas.DataFrame.merge", "pandas.DataFrame.sort_values"}),
+        (r"pandas", use_pandas, {"pandas.DataFrame.merge", "pandas.DataFrame.describe"}),
         (r"(numpy|pandas)(\..*)?", use_pandas, {"pandas.DataFrame.describe"}),
     ],
 )
