@@ -42,11 +42,16 @@ def _lazy(value: Any) -> str:
 
 
 def _series(value: Any) -> str:
-    return f"[{type_name(type(value))} {value.shape[0]} {_data_type(value)}]"
+    return f"[{type_name(type(value))} {value.shape[0]} {_data_type(value.dtype)}]"
+
+
+def _pandas_series(value: Any) -> str:
+    # Not by `shape`, for which pandas calls functions that may be watched.
+    return f"[{type_name(type(value))} {len(value)} {_data_type(value.dtype)}]"
 
 
 def _array(value: Any) -> str:
-    return f"[ndarray {_data_type(value)} ({','.join(map(str, value.shape))})]"
+    return f"[ndarray {_data_type(value.dtype)} ({','.join(map(str, value.shape))})]"
 
 
 def _arrow_array(value: Any) -> str:
@@ -57,10 +62,23 @@ def _table(value: Any) -> str:
     return f"[{type_name(type(value))} {value.num_rows}×{value.num_columns}]"
 
 
-def _data_type(value: Any) -> str:
-    kind = type(value.dtype)
-    # `str()` of a pandas extension type is its author's code.
-    return str(value.dtype) if package_of(kind) in _PACKAGES else type_name(kind)
+_MOST_KNOWN = 1_000
+_known: dict[Any, str] = {}
+"""numpy's types that were shown: it writes them in Python, by functions that may be watched."""
+
+
+def _data_type(data_type: Any) -> str:
+    kind = type(data_type)
+    package = package_of(kind)
+    if package != "numpy":
+        # `str()` of a pandas extension type is its author's code.
+        return str(data_type) if package in _PACKAGES else type_name(kind)
+    shown = _known.get(data_type)
+    if shown is None:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        shown = _known[data_type] = str(data_type)
+    return shown
 
 
 def _scalar(value: Any) -> str:
@@ -76,9 +94,9 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "pandas.DataFrame": _frame,
     "polars.DataFrame": _frame,
     "polars.LazyFrame": _lazy,
-    "pandas.Series": _series,
+    "pandas.Series": _pandas_series,
     "polars.Series": _series,
-    **{f"pandas.{name}": _series for name in _INDEXES},
+    **{f"pandas.{name}": _pandas_series for name in _INDEXES},
     **{f"pandas.{name}": repr for name in ("Timestamp", "Timedelta", "NaTType", "NAType")},
     "numpy.ndarray": _array,
     "pyarrow.Table": _table,
