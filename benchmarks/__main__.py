@@ -10,6 +10,7 @@ from benchmarks import (
     calls,
     disabled,
     encode,
+    governor,
     machine,
     memory,
     page,
@@ -24,8 +25,14 @@ from benchmarks.results import Report
 
 PAGE = REPOSITORY / "docs" / "performance.md"
 USUAL = (
-    *calls.GROUPS, disabled.GROUP, threads.GROUP, startup.GROUP, tail.GROUP, peers.GROUP,
-)  # fmt: skip
+    *calls.GROUPS,
+    disabled.GROUP,
+    governor.GROUP,
+    threads.GROUP,
+    startup.GROUP,
+    tail.GROUP,
+    peers.GROUP,
+)
 GROUPS = (*USUAL, encode.GROUP, memory.GROUP)
 
 
@@ -56,6 +63,7 @@ def measure(groups: Collection[str], *, quick: bool) -> Report:
     report = Report(calls.measure_calls(groups, rounds))
     sections: dict[str, Callable[[], None]] = {
         disabled.GROUP: lambda: disabled.measure_disabled(rounds, report),
+        governor.GROUP: lambda: governor.measure_governor(rounds, report, quick=quick),
         threads.GROUP: lambda: threads.measure_threads(rounds, report),
         startup.GROUP: lambda: startup.measure_startup(rounds, report),
         tail.GROUP: lambda: tail.measure_tail(tail.QUICK if quick else tail.FULL, report),

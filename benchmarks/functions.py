@@ -85,3 +85,19 @@ def caught(function: Callable[[], object]) -> Callable[[], None]:
             pass
 
     return call
+
+
+def some_work() -> int:
+    """About 0.3 µs on the machine that the bars were set on."""
+    total = 0
+    for number in range(16):
+        total += number
+    return total
+
+
+def more_work() -> int:
+    """About 6 µs there."""
+    total = 0
+    for number in range(360):
+        total += number
+    return total

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from tradespan.bootstrap.runtime import flush as flush
     from tradespan.bootstrap.runtime import shutdown as shutdown
     from tradespan.core.version import __version__ as __version__
+    from tradespan.instrument.byname import auto_instrument_module as auto_instrument_module
     from tradespan.instrument.byname import instrument as instrument
+    from tradespan.instrument.byname import uninstrument as uninstrument
     from tradespan.instrument.monitor import monitor as monitor
     from tradespan.instrument.options import Objective as Objective
     from tradespan.instrument.propagation import child_environment as child_environment
@@ -33,12 +35,14 @@ _HOMES = {
     "SpoolLogExporter": "tradespan.bootstrap.exporters",
     "SpoolMetricExporter": "tradespan.bootstrap.exporters",
     "SpoolSpanExporter": "tradespan.bootstrap.exporters",
+    "auto_instrument_module": "tradespan.instrument.byname",
     "child_environment": "tradespan.instrument.propagation",
     "configure": "tradespan.bootstrap.runtime",
     "flush": "tradespan.bootstrap.runtime",
     "instrument": "tradespan.instrument.byname",
     "monitor": "tradespan.instrument.monitor",
     "shutdown": "tradespan.bootstrap.runtime",
+    "uninstrument": "tradespan.instrument.byname",
 }
 
 __all__ = [
@@ -48,12 +52,14 @@ __all__ = [
     "SpoolMetricExporter",
     "SpoolSpanExporter",
     "__version__",
+    "auto_instrument_module",
     "child_environment",
     "configure",
     "flush",
     "instrument",
     "monitor",
     "shutdown",
+    "uninstrument",
 ]
 
 

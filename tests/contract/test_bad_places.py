@@ -171,7 +171,7 @@ def test_disk_that_gets_space_again_has_lost_nothing(desk: Desk) -> None:
         """,
     )
     run = f"TRADESPAN_SPOOL_FREE=0 {TRADESPAN} run --root {desk.root}"
-    run += f" --store {desk.folder}/store.db -i 'bot\\.work'"
+    run += f" --store {desk.folder}/store.db --max-overhead 0 -i 'bot\\.work'"
     ended = in_tmpfs(desk, "size=2m", f"{run} {bot} {desk.root}")
     assert (ended.status, ended.out) == (0, "done\n")
     desk.root = desk.folder

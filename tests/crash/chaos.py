@@ -79,7 +79,14 @@ class Lab:
 
     def start(self, per_line: int, threads: int) -> tuple[Program, int]:
         """The program, and its private bytes before it began."""
-        words = ("--no-store", "--no-ui", "--endpoint", self.receiver.address)
+        words = (
+            "--no-store",
+            "--no-ui",
+            "--max-overhead",
+            "0",
+            "--endpoint",
+            self.receiver.address,
+        )
         program = self.desk.start_run(
             *words, "-i", r"chaos_bot\.work", BOT, str(per_line), str(threads),
             environment=self._environment,

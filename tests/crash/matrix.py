@@ -198,8 +198,9 @@ class Play:
         words = (BOT, self.subject, str(count), end, self.ledger)
         environment = self._environment()
         if self.subject == "tradespan":
-            head = (TRADESPAN, "run", "--no-store", "--no-ui", "-i", r"matrix_bot\.work")
-            return self.desk.start(*head, *words, environment=environment)
+            head = (TRADESPAN, "run", "--no-store", "--no-ui", "--max-overhead", "0")
+            named = ("-i", r"matrix_bot\.work")
+            return self.desk.start(*head, *named, *words, environment=environment)
         return self.desk.start(self._python, *words, environment=environment)
 
     def _environment(self) -> dict[str, str]:

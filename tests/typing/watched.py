@@ -207,6 +207,33 @@ async def connection(name: str) -> AsyncIterator[int]:
     yield 1
 
 
+def check_instrumenting() -> None:
+    named = tradespan.instrument(functools, include=r"functools\.partial", exclude="test_")
+    assert_type(named, list[str])
+    tradespan.instrument(
+        "bot.risk",
+        exclude=("test_", r"bot\.risk\.Limits"),
+        process_group="risk",
+        sample_rate=0.1,
+        min_duration=0.001,
+        slow=0.5,
+        capture={"args": False},
+        max_repr=500,
+        sensitive_fields=("account",),
+        durable=True,
+        objective={"latency": 0.05},
+        metrics=False,
+    )
+    made = tradespan.auto_instrument_module(
+        module=functools, include_regex="^cache", exclude=("_",), process_group="python"
+    )
+    assert_type(made, list[str])
+    tradespan.instrument("bot", sampel_rate=0.1)  # type: ignore[call-arg]
+    tradespan.instrument("bot", sample_rate="often")  # type: ignore[arg-type]
+    tradespan.auto_instrument_module("bot", include_regex=5)  # type: ignore[arg-type]
+    tradespan.uninstrument()
+
+
 def check_other_callables() -> None:
     rule = tradespan.monitor(Threshold())
     assert_type(rule, Threshold)

@@ -21,6 +21,7 @@ from tradespan.core.delivery import Accepted, Batch
 from tradespan.core.errors import TradespanError
 from tradespan.forward.books import Books
 from tradespan.spool.folder import private_folder, run_folders
+from tradespan.spool.governed import read_governed, say_governed
 from tradespan.spool.ways import MMAP, choose_way
 from tradespan.store.store import Store
 
@@ -50,6 +51,7 @@ def diagnose(config: Config) -> list[Finding]:
         check_store(config),
         *check_receiver(config),
         *check_runs(config),
+        *check_governors(config),
     ]
 
 
@@ -150,6 +152,14 @@ def check_runs(config: Config) -> Iterator[Finding]:
         yield Finding(
             f"run {folder.path.name}", lost == 0, describe_books(books), {"books": books.to_json()}
         )
+
+
+def check_governors(config: Config) -> Iterator[Finding]:
+    """What is watched less than asked for, in the latest runs, and why."""
+    for folder in list(run_folders(config.root))[: -_SHOWN_RUNS - 1 : -1]:
+        for told in read_governed(folder)[:_SHOWN_RUNS]:
+            if said := say_governed(told):
+                yield Finding(f"governor {folder.path.name}", True, said, {"governor": told})
 
 
 def describe_books(books: Books) -> str:

@@ -58,7 +58,7 @@ def execute(program: Program) -> None:
     watching: MutableMapping[str, Any] = namespace
     with guard.guarded("watching the script"):
         watching = WATCHER.script_namespace(namespace, program.known_as)
-    atexit.register(_tell_of_unmatched, os.getpid())
+    atexit.register(_tell_remarks, os.getpid())
     try:
         exec(program.code, namespace, watching)  # noqa: S102 - it is the user's program
     except BaseException:
@@ -97,11 +97,11 @@ def _is_ours(frame: CodeType, program: CodeType | None) -> bool:
     return frame.co_filename in _OURS or frame.co_filename.startswith("<frozen ")
 
 
-def _tell_of_unmatched(process: int) -> None:
+def _tell_remarks(process: int) -> None:
     if os.getpid() != process:  # a forked child that ends like its parent
         return
     with guard.guarded("patterns"):
-        for sentence in WATCHER.unmatched():
+        for sentence in WATCHER.remarks():
             print(f"tradespan: {sentence}", file=sys.stderr)
 
 

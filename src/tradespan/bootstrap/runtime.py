@@ -28,6 +28,7 @@ from tradespan.bootstrap.resource import build_resource
 from tradespan.config import Config, load_config
 from tradespan.core import guard
 from tradespan.core.errors import AlreadyConfigured, SpoolUnavailable
+from tradespan.instrument.auto.governor import GOVERNOR
 from tradespan.instrument.auto.watcher import WATCHER
 from tradespan.instrument.capture.redact import configure_redaction
 from tradespan.instrument.pen import SpanLimits
@@ -103,6 +104,8 @@ class Runtime:
         SLOT.recorder = recorder
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
+        GOVERNOR.start(self.config.max_overhead)
+        follow_patching(GOVERNOR)
         self.watcher.apply(self.config)
         self.libraries.watch(self.provider)
         POOLS.start()
@@ -149,6 +152,7 @@ class Runtime:
             if _runtime is self:
                 _runtime = None
         SLOT.recorder = None
+        GOVERNOR.stop()
         self.libraries.remove()
         self.watcher.remove()
         POOLS.stop()
@@ -157,6 +161,7 @@ class Runtime:
         return self._end(timeout)
 
     def _end(self, timeout: float) -> bool:
+        GOVERNOR.stop()
         if self._spool is not None:
             self._spool.close()
         if self._page is not None:

@@ -17,6 +17,7 @@ from tradespan.core.errors import TradespanError
 
 COMMANDS = {
     "run": "run a program and record what it does",
+    "targets": "show which functions patterns would watch",
     "traces": "list recorded traces",
     "trace": "show one trace as a tree",
     "functions": "count calls, errors and durations by function",

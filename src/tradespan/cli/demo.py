@@ -101,6 +101,7 @@ def _config(namespace: argparse.Namespace, examples: Path) -> Config:
     for name in ("include", "exclude", "service", "spool", "store", "drain", "environment", "mode"):
         setattr(namespace, name, None)
     namespace.include = [PATTERN]
+    namespace.max_overhead = "0"  # it is there to show every call
     namespace.no_store = False
     namespace.ui = not namespace.no_ui
     namespace.config = str(examples / "momentum_bot" / "tradespan.toml")

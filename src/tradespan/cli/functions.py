@@ -42,6 +42,7 @@ from tradespan.forward.exemplars import (
 from tradespan.pages.metrics import FunctionSeries
 from tradespan.pages.readings import FunctionTotal, merge, read_metric_pages
 from tradespan.spool.folder import run_folders
+from tradespan.spool.governed import read_governed
 
 INTERVAL = 1.0
 """Seconds between two looks of `--watch`."""
@@ -49,6 +50,9 @@ NARROW = 110
 """Columns of a terminal below which groups and total times are left out."""
 _NOTES = 5
 """Sentences about pages that are printed at most."""
+
+_WATCHED = {"counted": "counted", "restored": "not observed"}
+"""How the governor has a function watched that costs too much, by its level."""
 
 SORTS: dict[str, Callable[[FunctionTotal], float]] = {
     "calls": lambda total: total.counts.calls,
@@ -106,6 +110,8 @@ class Look:
     """Nanoseconds, UTC."""
     calls: dict[FunctionSeries, int] = field(default_factory=dict)
     exemplars: dict[FunctionKey, Buckets] = field(default_factory=dict)
+    governed: dict[str, str] = field(default_factory=dict)
+    """Functions that the governor has watched less: how, by name."""
 
     def buckets(self, total: FunctionTotal) -> Buckets:
         """The latest kept call of each bucket."""
@@ -160,7 +166,9 @@ def look(root: Path) -> Look:
             " be written when they were first called"
         )
     calls = {total.series: total.counts.calls for total in totals}
-    return Look(totals, notes, now, calls, exemplars)
+    files = [told for folder in folders for told in read_governed(folder)]
+    governed = {each["name"]: each["level"] for told in files for each in told["functions"]}
+    return Look(totals, notes, now, calls, exemplars, governed)
 
 
 def show(
@@ -178,11 +186,15 @@ def show(
     if namespace.json:
         for total, rate in zip(shown, rates, strict=True):
             told = to_json(total, rate, now.buckets(total))
+            told["watched"] = now.governed.get(total.series.name, "full")
             print(msgspec.json.encode(told).decode())
         return OK
     columns = build_columns(shown, rates, console.width)
     if namespace.slowest:
         columns.append(Column("Slowest", [Text(slowest(now.buckets(each))) for each in shown]))
+    levels = [now.governed.get(each.series.name, "") for each in shown]
+    if any(levels):
+        columns.append(Column("Watched", [Text(_WATCHED.get(level, "")) for level in levels]))
     print_columns(console, columns)
     if console.is_terminal:
         more = f"{len(shown):,} of " if len(shown) < len(chosen) else ""

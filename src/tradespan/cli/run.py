@@ -45,7 +45,7 @@ class Target(NamedTuple):
 
 _WITH_VALUE = {
     "-i", "--include", "-x", "--exclude", "--service", "--root", "--spool", "--store", "--drain",
-    "--endpoint", "--port", "--config", "--environment", "--mode",
+    "--endpoint", "--port", "--config", "--environment", "--mode", "--max-overhead",
 }  # fmt: skip
 
 
@@ -98,6 +98,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--mode",
         choices=("live", "paper", "backtest"),
         help="whether it is for real (default: live)",
+    )
+    add(
+        "--max-overhead",
+        metavar="SHARE",
+        help="share of a core that watching by pattern may cost (default: 0.02; 0: no limit)",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--root", metavar="DIR", help="where runs, store and agent live")
@@ -159,7 +164,7 @@ def execute_bare(target: Target) -> NoReturn:
 def read_config(namespace: argparse.Namespace, service: str) -> Config:
     """The settings of one run, from its options, the environment and the settings file."""
     names = ("include", "exclude", "service", "root", "spool", "store", "endpoint", "drain", "port",
-             "environment", "mode")  # fmt: skip
+             "environment", "mode", "max_overhead")  # fmt: skip
     given = {name: getattr(namespace, name) for name in names}
     given["endpoint"] = one_or_many(namespace.endpoint)
     given = {name: value for name, value in given.items() if value is not None}

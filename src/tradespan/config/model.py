@@ -197,6 +197,8 @@ class Config(NamedTuple):
     include: tuple[re.Pattern[str], ...]
     """Patterns of functions to watch; those of `instrument` count as well."""
     exclude: tuple[re.Pattern[str], ...]
+    max_overhead: float
+    """Share of one core that functions watched by pattern may cost; 0: no limit."""
     libraries: tuple[str, ...]
     """Those whose instrumentors are switched on when the program imports them."""
     instrument: tuple[InstrumentRule, ...]

@@ -93,11 +93,13 @@ def resolve_config(
     state = Path(environ.get("XDG_STATE_HOME") or "")
     # Source: XDG Base Directory Specification: a relative path is to be ignored.
     layers = Layers({}, place, state if state.is_absolute() else home / ".local" / "state")
-    origin = "option --{name}" if command_line else "argument {name}"
+    origin = "option --{option}" if command_line else "argument {name}"
     if inherit and environ.get(EFFECTIVE_VARIABLE):
         layers = _inherit(layers, environ[EFFECTIVE_VARIABLE])
     else:
-        named = (config_file, origin.format(name="config")) if config_file else None
+        named = (
+            (config_file, origin.format(name="config", option="config")) if config_file else None
+        )
         layers = _read_settings_file(layers, environ, named)
     if service_default:
         default = Entry("service.name", service_default, Layer.DEFAULT, "default", directory)

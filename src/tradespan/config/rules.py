@@ -19,7 +19,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from tradespan.config.entries import Entry, Layers, find_near
-from tradespan.config.kinds import BOOLEAN, TEXT, Kind, duration, flatten_table, number, shorten
+from tradespan.config.kinds import (
+    BOOLEAN,
+    TEXT,
+    Kind,
+    Place,
+    duration,
+    flatten_table,
+    integer,
+    number,
+    shorten,
+)
+from tradespan.config.redaction import NAMES
 from tradespan.core.errors import InvalidPattern, InvalidSetting, UnknownSetting
 
 
@@ -58,11 +69,19 @@ class InstrumentRule(NamedTuple):
     process_group: str | None
     sample_rate: float | None
     """Share of calls that are recorded, 0 to 1."""
-    capture_args: bool | None
-    capture_result: bool | None
+    capture: Mapping[str, bool]
+    """What is said of `args`, `result`, `locals` and `source`."""
     min_duration: float | None
     """Seconds; shorter calls are not recorded, unless they fail."""
-    durable: bool
+    slow: float | None
+    """Seconds from which a call is recorded though sampling passed it over."""
+    durable: bool | None
+    max_repr: int | None
+    """Characters of one recorded value."""
+    sensitive_fields: tuple[str, ...] | None
+    objective: Mapping[str, float] | None
+    """What the function promises: `success`, a share, and `latency`, in seconds."""
+    metrics: bool | None
     origin: str
 
 
@@ -111,6 +130,18 @@ class _Fields:
                 near = find_near(name, known)
                 raise UnknownSetting(f"{self._key}.{name}", self.origin(name), near)
 
+    def refuse_unknown_in(
+        self, table: str, raw: Mapping[str, object], known: tuple[str, ...]
+    ) -> None:
+        for name in raw:
+            if name not in known:
+                near = find_near(name, known)
+                raise UnknownSetting(f"{table}.{name}", self.origin(f"{table}.{name}"), near)
+
+    @property
+    def place(self) -> Place:
+        return self._layers.place
+
     def raw(self, name: str) -> object:
         return self._raw.get(name)
 
@@ -155,35 +186,63 @@ def read_instrument_rule(table: Entry, layers: Layers) -> InstrumentRule:
         ConfigurationError: A field is unknown, missing or not accepted.
     """
     fields = _Fields(table, layers)
-    fields.refuse_unknown(
-        ("pattern", "process_group", "sample_rate", "capture", "min_duration", "durable")
-    )
-    args, result = _read_capture(fields)
+    fields.refuse_unknown(("pattern", *_OPTIONS, "capture", "objective"))
     return InstrumentRule(
         pattern=fields.pattern("pattern"),
-        process_group=fields.read("process_group", TEXT),
-        sample_rate=fields.read("sample_rate", number(0, 1)),
-        capture_args=args,
-        capture_result=result,
-        min_duration=fields.read("min_duration", duration(0)),
-        durable=bool(fields.read("durable", BOOLEAN)),
+        **{name: fields.read(name, kind) for name, kind in _OPTIONS.items()},
+        capture=_read_capture(fields),
+        objective=_read_objective(fields),
         origin=table.origin,
     )
 
 
-def _read_capture(fields: _Fields) -> tuple[bool | None, bool | None]:
+_OPTIONS: Mapping[str, Kind] = {
+    "process_group": TEXT,
+    "sample_rate": number(0, 1),
+    "min_duration": duration(0),
+    "slow": duration(0),
+    "durable": BOOLEAN,
+    "max_repr": integer(1, 1_000_000),
+    "sensitive_fields": NAMES,
+    "metrics": BOOLEAN,
+}
+"""Those of a table that are one value each, as `@monitor` has them."""
+_CAPTURED = ("args", "result", "locals", "source")
+_PROMISED: Mapping[str, Kind] = {"success": number(0, 1), "latency": duration(0)}
+
+
+def _read_capture(fields: _Fields) -> Mapping[str, bool]:
     """`capture = { args = true, result = false }`, or one boolean for both."""
     raw = fields.raw("capture")
-    if raw is None or isinstance(raw, bool):
-        return raw, raw
-    accepts = "true, false, or a table of booleans with args and result"
+    if raw is None:
+        return {}
+    if isinstance(raw, bool):
+        return {"args": raw, "result": raw}
+    accepts = f"true, false, or a table of booleans with {', '.join(_CAPTURED)}"
     if not isinstance(raw, Mapping) or not all(isinstance(raw[name], bool) for name in raw):
         raise fields.invalid("capture", raw, accepts)
-    for name in raw:
-        if name not in ("args", "result"):
-            near = find_near(name, ("args", "result"))
-            raise UnknownSetting(f"capture.{name}", fields.origin(f"capture.{name}"), near)
-    return raw.get("args"), raw.get("result")
+    fields.refuse_unknown_in("capture", raw, _CAPTURED)
+    return dict(raw)
+
+
+def _read_objective(fields: _Fields) -> Mapping[str, float] | None:
+    """`objective = { success = 0.999, latency = "50ms" }`."""
+    raw = fields.raw("objective")
+    if raw is None:
+        return None
+    if not isinstance(raw, Mapping) or not raw:
+        raise fields.invalid("objective", raw, "a table of success and latency")
+    fields.refuse_unknown_in("objective", raw, tuple(_PROMISED))
+    read = {}
+    for name, value in raw.items():
+        accepts = _PROMISED[name].accepts
+        try:
+            read[name] = _PROMISED[name].parse(value, fields.place)
+        except ValueError:
+            raise fields.invalid(f"objective.{name}", value, accepts) from None
+        if not read[name]:
+            raise fields.invalid(f"objective.{name}", value, f"{accepts}, above 0")
+    return read
 
 
 _SIGNAL = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")

@@ -182,6 +182,10 @@ _CAPTURE: tuple[Setting, ...] = (
             ("TRADESPAN_INSTRUMENT",)),
     Setting("exclude", PATTERNS, (),
             "Functions to leave alone, though included.", ("TRADESPAN_EXCLUDE",)),
+    Setting("max_overhead", number(0, 1), 0.02,
+            "Share of one core that watching functions by pattern may cost; above it the hottest "
+            "and shortest are only counted, or not observed. 0: no limit.",
+            ("TRADESPAN_MAX_OVERHEAD",)),
     Setting("libraries", LIBRARIES, KNOWN,
             "Libraries whose calls and connections are recorded, once the program imports them.",
             ("TRADESPAN_LIBRARIES",)),

@@ -34,7 +34,8 @@ def read_arguments(
     Args:
         arguments: What code or the command line says. `store=None` alone has a meaning: no store.
         base: What relative paths are relative to.
-        origin: How an entry's origin is written; `{name}` stands for the argument's name.
+        origin: How an entry's origin is written; `{name}` stands for the argument's name,
+            `{option}` for that of the option.
 
     Raises:
         UnknownSetting: No setting has the name.
@@ -43,12 +44,16 @@ def read_arguments(
     for name, raw in arguments.items():
         setting = BY_ARGUMENT.get(name) or BY_KEY.get(name)
         if setting is None:
-            raise UnknownSetting(name, origin.format(name=name), find_near(name, BY_ARGUMENT))
+            raise UnknownSetting(name, _say(origin, name), find_near(name, BY_ARGUMENT))
         if raw is None and setting.key != "store.path":
             continue
-        written = origin.format(name=name)
+        written = _say(origin, name)
         entries.append(Entry(setting.key, raw, Layer.ARGUMENT, written, base))
     return entries
+
+
+def _say(origin: str, name: str) -> str:
+    return origin.format(name=name, option=name.replace("_", "-"))
 
 
 def read_environment(environ: Mapping[str, str], base: Path) -> list[Entry]:

@@ -89,6 +89,21 @@ TRADESPAN_FUNCTION_GOOD: Final = Instrument(
     ("code.function.name", "tradespan.process_group"),
 )
 """Calls that met the function's objective; they succeeded, within its latency if it has one."""
+TRADESPAN_GOVERNOR_FUNCTIONS: Final = Instrument(
+    "tradespan.governor.functions",
+    "gauge",
+    "{function}",
+    ("tradespan.level",),
+)
+"""Functions that are watched by pattern and have been called, of all processes that run."""
+TRADESPAN_GOVERNOR_OVERHEAD: Final = Instrument(
+    "tradespan.governor.overhead",
+    "gauge",
+    "1",
+    (),
+)
+"""The share of one core that watching functions by pattern costs, added up over all processes that
+run."""
 TRADESPAN_OBJECTIVE_TARGET: Final = Instrument(
     "tradespan.objective.target",
     "gauge",

@@ -29,6 +29,8 @@ TRADESPAN_LANE: Final = "tradespan.lane"
 """The lane that the records of this resource travelled in. See `TradespanLane`."""
 TRADESPAN_LATE: Final = "tradespan.late"
 """The span was written after its call had ended. Type: boolean."""
+TRADESPAN_LEVEL: Final = "tradespan.level"
+"""How closely the governor has functions watched, within `max_overhead`. See `TradespanLevel`."""
 TRADESPAN_PROCESS_GROUP: Final = "tradespan.process_group"
 """The group that the function belongs to, by `[[instrument]]`, by `@monitor`, or by its module's
 last part. Type: string."""
@@ -181,6 +183,17 @@ class TradespanLane:
     """Whatever is not in the other one."""
     ERROR: Final = "error"
     """Spans that failed, log records from ERROR up; delivered first, discarded last."""
+
+
+class TradespanLevel:
+    """Values of `tradespan.level`."""
+
+    FULL: Final = "full"
+    """Each call that sampling keeps is a span."""
+    COUNTED: Final = "counted"
+    """Calls are counted and timed; those that fail or are slow are spans."""
+    RESTORED: Final = "restored"
+    """The function runs as it was written, and is not observed."""
 
 
 class TradespanReason:

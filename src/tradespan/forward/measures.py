@@ -11,6 +11,8 @@ from tradespan.core.guard import guarded
 from tradespan.declare.instruments import (
     TRADESPAN_FORWARD_ACCEPTED,
     TRADESPAN_FORWARD_PARKED,
+    TRADESPAN_GOVERNOR_FUNCTIONS,
+    TRADESPAN_GOVERNOR_OVERHEAD,
     TRADESPAN_SPOOL_BYTES,
     TRADESPAN_SPOOL_DISCARDED,
     TRADESPAN_SPOOL_RECORDS,
@@ -21,12 +23,14 @@ from tradespan.declare.instruments import (
 from tradespan.declare.names import (
     TRADESPAN_CONTENT,
     TRADESPAN_LANE,
+    TRADESPAN_LEVEL,
     TRADESPAN_REASON,
     TRADESPAN_SINK,
     TRADESPAN_STATE,
 )
 from tradespan.forward.books import Books
 from tradespan.spool.folder import RunFolder
+from tradespan.spool.governed import read_governed
 
 _LOOK_EVERY = 5.0
 """Seconds between two looks at the books of all runs."""
@@ -37,7 +41,7 @@ class Reading(NamedTuple):
 
     instrument: Instrument
     labels: tuple[tuple[str, str], ...]
-    value: int
+    value: float
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -69,6 +73,14 @@ def measure_books(books: Books) -> Iterator[Reading]:
         yield Reading(TRADESPAN_FORWARD_PARKED, of, book.parked)
 
 
+def measure_governors(folder: RunFolder) -> Iterator[Reading]:
+    """What the governors of a run's living processes tell."""
+    for told in read_governed(folder, alive=True):
+        for level, count in told["levels"].items():
+            yield Reading(TRADESPAN_GOVERNOR_FUNCTIONS, ((TRADESPAN_LEVEL, str(level)),), count)
+        yield Reading(TRADESPAN_GOVERNOR_OVERHEAD, (), told["overhead"])
+
+
 def measure_space(told: Mapping[str, Any]) -> Iterator[Reading]:
     """What the space keeper tells (`forward/limits.py`)."""
     for content in ("ordinary", "error", "set_aside"):
@@ -79,7 +91,7 @@ def measure_space(told: Mapping[str, Any]) -> Iterator[Reading]:
 
 def add_readings(readings: Iterable[Reading]) -> list[Reading]:
     """One reading a series: several runs' values are added."""
-    totals: dict[tuple[Instrument, tuple[tuple[str, str], ...]], int] = {}
+    totals: dict[tuple[Instrument, tuple[tuple[str, str], ...]], float] = {}
     for instrument, labels, value in readings:
         totals[instrument, labels] = totals.get((instrument, labels), 0) + value
     return [Reading(*series, value) for series, value in totals.items()]
@@ -104,11 +116,14 @@ class Meter:
         if now - self._looked < _LOOK_EVERY:
             return
         self._looked = now
+        governors: list[Reading] = []
         for folder in folders:
+            governors += measure_governors(folder)
             # What cannot be counted now hides no other, and stays as it was.
             with guarded(f"measures: {folder.path.name}"):
                 self._of_runs[str(folder.path)] = list(measure_books(self._books(folder)))
         for path in [path for path in self._of_runs if not Path(path).exists()]:
             self._of_removed = add_readings([*self._of_removed, *self._of_runs.pop(path)])
         runs = (reading for readings in self._of_runs.values() for reading in readings)
-        self.readings = tuple(add_readings([*self._of_removed, *runs, *measure_space(space)]))
+        now_true = [*measure_space(space), *governors]
+        self.readings = tuple(add_readings([*self._of_removed, *runs, *now_true]))

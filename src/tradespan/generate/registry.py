@@ -178,8 +178,10 @@ class _Table:
             self.refuse(f"{key} is {word!r}, not one of {', '.join(words)}")
         return str(word)
 
-    def tables(self, key: str) -> Iterator[_Table]:
+    def tables(self, key: str, *, needed: bool = True) -> Iterator[_Table]:
         items = self.take(key)
+        if items is None and not needed:
+            return
         if not isinstance(items, list) or not items:
             self.refuse(f"{key} is missing, or no list")
         for number, item in enumerate(items):
@@ -221,7 +223,7 @@ def _read_metric(table: _Table) -> Group:
         type="metric",
         brief=table.text("brief"),
         name=table.text("metric_name"),
-        references=tuple(map(_read_reference, table.tables("attributes"))),
+        references=tuple(map(_read_reference, table.tables("attributes", needed=False))),
         instrument=table.word("instrument", _INSTRUMENTS),
         unit=table.text("unit"),
         bounds=_read_bounds(table),

@@ -27,6 +27,7 @@ OPTIONS: Mapping[str, str] = {
     "port": "--port",
     "include": "-i, --include",
     "exclude": "-x, --exclude",
+    "max_overhead": "--max-overhead",
     "endpoint": "--endpoint",
 }
 """Argument → its options of `tradespan run`. The command line's own room stands above this one, so

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import get_ident
+from typing import Any
 
 from tradespan.core import guard
 from tradespan.instrument.plan import Plan
 from tradespan.pages.durations import DurationCells, make_cells
-from tradespan.pages.metrics import DURATION_BOUNDS, EXTRA_CELLS, FunctionSeries, MetricPage
+from tradespan.pages.metrics import (
+    DURATION_BOUNDS,
+    EXTRA_CELLS,
+    MOST_SERIES,
+    FunctionSeries,
+    MetricPage,
+)
 
 
 class FunctionMeters:
     """The cells of each function, made at its first call; for one process generation."""
 
     def __init__(self, page: MetricPage | None) -> None:
-        """`page`: None counts nothing."""
+        """`page`: None counts nothing that is told."""
         self.page = page
+        self._counts: dict[tuple[int, int | None, float | None], memoryview] = {}
+        """What the cells hold; of those without a place of their own, the first one's."""
+        self._others: memoryview | None = None
+        self.on_made: Callable[[], None] | None = None
+        """Told of each function that is called first, if anybody wants its counts; then it is
+        counted in any case, in memory where there is no page."""
         self._cells: dict[tuple[int, int | None, float | None], DurationCells | None] = {}
         """By what makes a series of its own: a function decorated anew in each call has one."""
         self._making: set[int] = set()
@@ -43,11 +57,29 @@ class FunctionMeters:
         """A function's cells; None if a call of it is not to be counted now."""
         return self.look_up(plan)[0]
 
+    def counts_of(self, series: Any) -> tuple[memoryview, int] | None:
+        """What a function's cells hold, as `DurationCells` lays them out, and how many functions
+        share them; None if it has not been called. `series`: its plan's.
+        """
+        counts = self._counts.get(series)
+        if counts is None:
+            return None
+        return counts, len(self._counts) - MOST_SERIES if counts is self._others else 1
+
     def _make(self, plan: Plan) -> DurationCells | None:
-        if self.page is None:
+        size = len(DURATION_BOUNDS) + EXTRA_CELLS
+        if self.page is None and self.on_made is None:
             return None
         with guard.guarded("metrics of a function"):
-            cells = self.page.function(series_of(plan), len(DURATION_BOUNDS) + EXTRA_CELLS)
+            if self.page is None:
+                cells = memoryview(bytearray(8 * size)).cast("q")
+            else:
+                cells = self.page.function(series_of(plan), size)
+            if self.page is not None and len(self._counts) >= MOST_SERIES:
+                self._others = self._others or cells
+            self._counts[plan.series] = self._others or cells
+            if self.on_made is not None:
+                self.on_made()
             return make_cells(cells, DURATION_BOUNDS)
         return None
 

@@ -15,7 +15,11 @@ from tradespan.core.coin import Coin
 from tradespan.core.records import AttributeValue
 from tradespan.core.sourcefiles import describe_source
 from tradespan.core.version import SCOPE
-from tradespan.declare.names import TRADESPAN_PROCESS_GROUP, TRADESPAN_SAMPLE_RATE
+from tradespan.declare.names import (
+    TRADESPAN_PROCESS_GROUP,
+    TRADESPAN_SAMPLE_RATE,
+    TRADESPAN_SIGNAL,
+)
 from tradespan.instrument.capture.arguments import Signature, argument_capture
 from tradespan.instrument.capture.attributes import clean_attributes
 from tradespan.instrument.capture.failure import capture_failure
@@ -81,6 +85,8 @@ class Plan:
         self.series = (self.site, self.latency, target)
         """What tells its counts from another function's."""
         self.durable = watch.durable
+        self.mapped = TRADESPAN_SIGNAL in watch.attributes
+        """Whether a `[[map]]` table says what a call means."""
         self.capture_failure = _failure_capture(watch)
 
     def counting(self) -> Plan:

@@ -198,6 +198,7 @@ class Recorder:
             page=self.meters.page,
             flights=self.flights,
         )
+        fresh.meters.on_made = self.meters.on_made
 
         if self.parts is not None:
             fresh.use(self.parts)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from inspect import CO_VARARGS, CO_VARKEYWORDS
 from typing import Any
 
 from tradespan.core import guard
@@ -23,6 +24,7 @@ from tradespan.instrument.span import SAMPLED, UNKEPT, Span
 toss = random.Random().random
 """From 0 to below 1. An own generator: bots seed the global one."""
 Call = tuple[tuple[Any, ...], dict[str, Any]]
+_UNKNOWN: Call = (), {}
 
 
 def is_kept(recorder: Recorder, outer: Any, coin: Coin) -> bool:
@@ -62,27 +64,32 @@ class PassedOver:
         return clock
 
     def raised(
-        self, recorder: Recorder, outer: Any, call: Call, began: int, error: BaseException
+        self, recorder: Recorder, outer: Any, call: Call | None, began: int, error: BaseException
     ) -> None:
-        """Count a call that raised; write it if that was an error."""
+        """Count a call that raised; write it if that was an error. `call`: None if it was handed
+        over: then the arguments are those that its frame has.
+        """
         with guard.guarded("watching"):
             failed, ended = isinstance(error, Exception), recorder.monotonic()
             count_raised(recorder.cells_of(self._plan), ended - began, failed)
             if failed:
-                self.write(recorder, outer, call, began, ended, error)
+                self.write(recorder, outer, call or left_in_frame(error), began, ended, error)
 
     def write(
         self,
         recorder: Recorder,
         outer: Any,
-        call: Call,
+        call: Call | None,
         began: int,
         ended: int,
         error: BaseException | None = None,
     ) -> None:
-        """The span of a call that is over. It took as long as was counted: by the same readings."""
+        """The span of a call that is over. It took as long as was counted: by the same readings.
+
+        `call`: None if nobody has its arguments any more.
+        """
         with guard.guarded("a late span"):
-            span = self._begin(recorder, outer, *call)
+            span = self._begin(recorder, outer, *(call or _UNKNOWN))
             if span is None:
                 return
             span.began = began
@@ -92,3 +99,30 @@ class PassedOver:
             if error is not None:
                 span.record_failure(error, ended, self._plan.capture_failure)
             recorder.finish(span, ended)
+
+
+def left_in_frame(error: BaseException) -> Call:
+    """The arguments of a call that raised through its wrapper, as the call left them.
+
+    What it has deleted is missing.
+    """
+    trace = error.__traceback__
+    inner = None if trace is None else trace.tb_next
+    if inner is None:  # it has never begun: no depth left
+        return _UNKNOWN
+    code, variables = inner.tb_frame.f_code, inner.tb_frame.f_locals
+    positional, count = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
+    names = code.co_varnames
+    here = [name in variables for name in names[:positional]]
+    whole = here.index(False) if False in here else positional
+    args = tuple(variables[name] for name in names[:whole])
+    by_name = names[max(whole, code.co_posonlyargcount) : count]
+    kwargs = {name: variables[name] for name in by_name if name in variables}
+    following = iter(names[count:])
+    if code.co_flags & CO_VARARGS:
+        rest = variables.get(next(following))
+        args += rest if type(rest) is tuple and whole == positional else ()
+    if code.co_flags & CO_VARKEYWORDS:
+        keywords = variables.get(next(following))
+        kwargs |= keywords if type(keywords) is dict else {}
+    return args, kwargs

@@ -44,6 +44,7 @@ _OF_DEATHS = re.compile(
 )
 """What tells of processes that died, or run still: FORMAT.md."""
 _METRICS = re.compile(r"[0-9a-f]{32}\.metrics(\.[0-9]+)?")
+_OF_GOVERNORS = re.compile(r"governor-[0-9a-f]{32}\.json")
 _WRITER = re.compile(r"[0-9a-f].*\.page")
 _LOOKS_TAKE = 0.5
 """Seconds after which somebody who seems to look at a lock only is believed to hold it."""
@@ -239,6 +240,8 @@ def _is_passing(entry: str) -> bool:
     if entry in _SMALL_FILES or entry.endswith(".page"):
         return True
     if _METRICS.fullmatch(entry) or _OF_DEATHS.fullmatch(entry):
+        return True
+    if _OF_GOVERNORS.fullmatch(entry):
         return True
     begun = entry.startswith(".") and _BEGUN.search(entry) is not None
     return begun or (entry.startswith("cursor-") and entry.endswith(".json"))

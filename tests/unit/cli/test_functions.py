@@ -169,6 +169,7 @@ def test_json_has_a_line_a_function_with_all_fields(
         },
         "exemplars": [],
         "running": 0,
+        "watched": "full",
     }
 
 

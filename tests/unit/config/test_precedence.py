@@ -202,3 +202,10 @@ def test_this_process_is_read_from_its_own_environment(
     config = load_config({"spool": "here"})
 
     assert (config.mode, config.spool.directory) == ("backtest", project / "here")
+
+
+def test_an_option_of_two_words_is_named_as_it_is_written(resolve: Resolve) -> None:
+    config = resolve(options={"command_line": True}, max_overhead="0.1")
+    assert config.max_overhead == 0.1
+    assert config.origin("max_overhead") == "option --max-overhead"
+    assert resolve(max_overhead=0).origin("max_overhead") == "argument max_overhead"

@@ -29,12 +29,33 @@ capture = false
     plain, full, silent = resolve().instrument
 
     assert plain.pattern.pattern == r"bot\.a\..*"
-    assert (plain.process_group, plain.sample_rate, plain.durable) == (None, None, False)
-    assert (plain.capture_args, plain.capture_result, plain.min_duration) == (None, None, None)
+    assert (plain.process_group, plain.sample_rate, plain.durable) == (None, None, None)
+    assert (plain.capture, plain.min_duration) == ({}, None)
     assert (full.process_group, full.sample_rate, full.durable) == ("risk", 0.25, True)
-    assert (full.capture_args, full.capture_result, full.min_duration) == (False, None, 0.002)
-    assert (silent.capture_args, silent.capture_result) == (False, False)
+    assert (full.capture, full.min_duration) == ({"args": False}, 0.002)
+    assert silent.capture == {"args": False, "result": False}
     assert full.origin == "tradespan.toml:5 instrument[1]"
+
+
+def test_what_a_function_promises_and_hides_is_read(
+    resolve: Resolve, write_file: WriteFile
+) -> None:
+    write_file("""
+[[instrument]]
+pattern = 'bot'
+slow = "250ms"
+max_repr = 80
+sensitive_fields = ["account", "desk"]
+objective = { success = 0.99, latency = "50ms" }
+metrics = false
+capture = { locals = true, source = true }
+""")
+    (rule,) = resolve().instrument
+
+    assert (rule.slow, rule.max_repr, rule.metrics) == (0.25, 80, False)
+    assert rule.sensitive_fields == ("account", "desk")
+    assert rule.objective == {"success": 0.99, "latency": 0.05}
+    assert rule.capture == {"locals": True, "source": True}
 
 
 def test_what_a_call_means_is_read(resolve: Resolve, write_file: WriteFile) -> None:
@@ -82,6 +103,13 @@ live = true
         ("[[instrument]]\npattern='a'\ncapture='x'\n", InvalidSetting, ":3 .*table of booleans"),
         ("[[instrument]]\npattern='a'\ncapture.arg=true\n", UnknownSetting, ":3 .*mean args"),
         ("[[instrument]]\npattern='a'\ncapture.args=1\n", InvalidSetting, "table of booleans"),
+        ("[[instrument]]\npattern='a'\nmax_repr=0\n", InvalidSetting, ":3 .*from 1 to"),
+        ("[[instrument]]\npattern='a'\nmetrics='maybe'\n", InvalidSetting, ":3 .*true or false"),
+        ("[[instrument]]\npattern='a'\nobjective=0.9\n", InvalidSetting, ":3 .*table of success"),
+        ("[[instrument]]\npattern='a'\nobjective={}\n", InvalidSetting, "table of success"),
+        ("[[instrument]]\npattern='a'\nobjective.sucess=1\n", UnknownSetting, ":3 .*success"),
+        ("[[instrument]]\npattern='a'\nobjective.success=0\n", InvalidSetting, ":3 .*above 0"),
+        ("[[instrument]]\npattern='a'\nobjective.latency='x'\n", InvalidSetting, ":3 .*duration"),
         ("instrument = ['a']\n", InvalidSetting, r"headed \[\[instrument\]\]"),
         ("[instrument]\npattern='a'\n", InvalidSetting, r"headed \[\[instrument\]\]"),
         ("[[map]]\nfunction='f'\n", InvalidSetting, r"\(none\) for map\[0\]\.signal"),

@@ -19,7 +19,7 @@ from tradespan.forward.limits import SpaceKeeper, SpaceLimits
 from tradespan.forward.measures import Meter, Reading, add_readings, measure_books, measure_space
 from tradespan.spool.folder import read_json
 
-Told = dict[str, int]
+Told = dict[str, float]
 
 
 def told(readings: list[Reading]) -> Told:

@@ -239,7 +239,7 @@ def test_a_data_type_of_somebody_elses_is_only_named() -> None:
         def __str__(self) -> str:
             raise AssertionError("the user's code was run")
 
-    series = stand_in("pandas.core.series", "Series", __len__=lambda _: 250, dtype=Money())
+    series = stand_in("polars.series.series", "Series", shape=(250,), dtype=Money())
     assert smart(series) == "[Series 250 Money]"
 
 

@@ -22,18 +22,48 @@ Patch = Callable[[ModuleType], None]
 """Told of a module that was imported."""
 
 
+_MOST_MOVES = 20
+
+
 class WatchingFinder(MetaPathFinder):
     """First on `sys.meta_path`; only looks at modules that a pattern may select."""
 
-    def __init__(self, may_select_in: Callable[[str], bool], patch: Patch) -> None:
+    def __init__(
+        self,
+        may_select_in: Callable[[str], bool],
+        patch: Patch,
+        look_again: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`look_again`: patches what came while another hook stood before this one."""
         self._may_select_in = may_select_in
         self._patch = patch
+        self._look_again = look_again
         self._asking: set[tuple[int, str]] = set()
+        self._passed: list[ModuleType] = []
+        """Modules that another hook found, and whose code was still running when that was seen."""
+        self._moves = 0
+
+    def stand_first(self) -> None:
+        """Be asked before all others."""
+        path = sys.meta_path
+        path.insert(0, self)
+        if self in path[1:]:
+            del path[path.index(self, 1)]
+
+    def step_back(self) -> None:
+        """Be asked no more."""
+        self._passed.clear()
+        self._moves = 0
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The spec that the finders after this one give, its loader replaced for once."""
+        if self._passed or self._is_overtaken():
+            with guarded("standing first"):
+                self._catch_up()
         question = (threading.get_ident(), fullname)
         # Other hooks ask all finders as well: the one that is asked while it asks has no answer.
         if question in self._asking or not self._may_select_in(fullname):
@@ -46,6 +76,35 @@ class WatchingFinder(MetaPathFinder):
         if spec is not None and hasattr(spec.loader, "exec_module"):
             spec.loader = OnceLoader(spec.loader, self._patch)  # type: ignore[assignment]
         return spec
+
+    def _is_overtaken(self) -> bool:
+        """Whether a hook that is not of this kind is asked before."""
+        for finder in sys.meta_path:
+            if type(finder) is not WatchingFinder:
+                return self in sys.meta_path
+            if finder is self:
+                return False
+        return False
+
+    def _catch_up(self) -> None:
+        """Stand first again, and see to the modules that were found without this finder.
+
+        Hooks that put themselves first (pytest's, type checkers') find their modules alone. This is
+        the next import that reaches us; theirs may be in the middle of running.
+        """
+        passed, self._passed = self._passed, []
+        # Another one that insists on being first is let be after a while.
+        if self._is_overtaken() and self._moves < _MOST_MOVES:
+            self._moves += 1
+            self.stand_first()
+            passed = [module for name, module in list(sys.modules.items())
+                      if self._may_select_in(name) and is_running(module)]  # fmt: skip
+            self._look_again()
+        for module in passed:
+            if is_running(module):
+                self._passed.append(module)
+            else:
+                self._patch(module)
 
     def _ask_others(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
@@ -115,6 +174,14 @@ class OnceLoader:
             return
         with guarded(f"watching {module.__name__}"):
             self._patch(module)
+
+
+def is_running(module: Any) -> bool:
+    """Whether a module is in the middle of its import."""
+    if not issubclass(type(module), ModuleType):
+        return False
+    spec = ModuleType.__getattribute__(module, "__dict__").get("__spec__")
+    return bool(getattr(spec, "_initializing", False))
 
 
 def real_loader(spec: ModuleSpec) -> Any:

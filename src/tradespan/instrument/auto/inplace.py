@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import weakref
 from collections.abc import Callable
+from functools import partial
 from types import CodeType, FunctionType
 from typing import Any, ClassVar
 
@@ -20,9 +21,11 @@ from tradespan.instrument.options import Watch
 from tradespan.instrument.plan import Plan
 from tradespan.instrument.recorder import SLOT, RecorderSlot
 from tradespan.instrument.shapes.async_generator import first_step
+from tradespan.instrument.shapes.counted import count_sync
 from tradespan.instrument.shapes.generator import without_this_frame
 from tradespan.instrument.shapes.iteration import unwatched
-from tradespan.instrument.watch import shape_of
+from tradespan.instrument.shapes.sync import watch_sync
+from tradespan.instrument.watch import Shape, shape_of
 
 WatchOf = Callable[[str], Watch]
 """A function's options, by its name."""
@@ -70,18 +73,27 @@ class Body:
         self._watch_of = watch_of
         self._slot = slot
         self._plan: Plan | None = None
+        self.on_plan: Callable[[], None] | None = None
+        """Told once, at the first call."""
 
     @property
     def plan(self) -> Plan:
         """Made at the first call."""
         if self._plan is None:
             self._plan = Plan(self.function, self._watch_of(self.name), self.name)
+            if self.on_plan is not None:
+                self.on_plan()
         return self._plan
+
+    def shape(self, level: Level) -> Shape:
+        """What watches it so closely."""
+        shape = shape_of(self.function)
+        return count_sync if level is Level.COUNTED and shape is watch_sync else shape
 
     def wrapper(self, level: Level) -> FunctionType:
         """What would watch it as a function of its own."""
         plan = self.plan if level is Level.FULL else self.plan.counting()
-        made = shape_of(self.function)(self.function, plan, self._slot)
+        made = self.shape(level)(self.function, plan, self._slot)
         assert isinstance(made, FunctionType)
         return made
 
@@ -98,20 +110,31 @@ class Twin:
     """One function that is watched in place."""
 
     def __init__(
-        self, function: FunctionType, name: str, watch_of: WatchOf, slot: RecorderSlot = SLOT
+        self,
+        function: FunctionType,
+        name: str,
+        watch_of: WatchOf,
+        slot: RecorderSlot = SLOT,
+        on_call: Callable[[Twin], None] | None = None,
     ) -> None:
-        """`name`: the one to record."""
+        """`name`: the one to record. `on_call`: told at the first call."""
         self.name = name
         self.level = Level.RESTORED
         self.function = weakref.ref(function)
         """Weak: a script that defines functions in a loop drops them again."""
         self.body = Body(function, name, watch_of, slot)
+        self.ended = False
+        """Whether it was given back for good."""
         self._codes = {Level.RESTORED: function.__code__}
+        self._bindings: dict[Level, Binding] = {}
+        if on_call is not None:
+            self.body.on_plan = partial(_tell, weakref.ref(self), on_call)
 
     def put(self, level: Level) -> None:
         """Watch the function so closely from its next call on.
 
-        A function whose code somebody else has exchanged since is left as it is.
+        A function whose code somebody else has exchanged since is left as it is, and so is one that
+        was given back.
 
         Raises:
             OSError: tradespan was installed without its source.
@@ -123,13 +146,31 @@ class Twin:
             self._codes[level] = self._code(level)
         function.__code__ = self._codes[level]
         self.level = level
+        # Looked at behind the exchange: another thread may give it back meanwhile.
+        if self.ended and level is not Level.RESTORED:
+            self.put(Level.RESTORED)
+
+    def give_back(self) -> None:
+        """Put the function's own code back, for good."""
+        self.ended = True
+        self.put(Level.RESTORED)
+
+    def binding(self, level: Level) -> Binding | None:
+        """What the code of a level works with; None where it was never put in."""
+        return self._bindings.get(level)
 
     def _code(self, level: Level) -> CodeType:
         body = self.body
-        binding = Binding(lambda: body.wrapper(level), body)
-        code = twin_code(body.function.__code__, shape_of(body.function), binding)
+        binding = self._bindings[level] = Binding(lambda: body.wrapper(level), body)
+        code = twin_code(body.function.__code__, body.shape(level), binding)
         own_code.add(code)
         return code
+
+
+def _tell(twin: weakref.ref[Twin], on_call: Callable[[Twin], None]) -> None:
+    found = twin()
+    if found is not None:
+        on_call(found)
 
 
 def _arrived(function: FunctionType, name: str) -> Binding:

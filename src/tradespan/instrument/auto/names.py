@@ -15,14 +15,33 @@ from typing import Any
 
 OURSELVES = "tradespan"
 """Never watched: recording would record itself."""
-LEFT_ALONE = sys.stdlib_module_names | {
-    OURSELVES, "opentelemetry", "msgspec", "wrapt",
-    "pytest", "_pytest", "pluggy", "hypothesis", "_hypothesis_globals",
+_OF_RECORDING = {"opentelemetry", "msgspec", "wrapt", "grpc"}
+_OF_TESTS = {
+    "pytest", "_pytest", "pluggy", "hypothesis", "_hypothesis_globals", "nose", "nose2", "xdist",
+    "execnet", "coverage", "freezegun", "time_machine",
 }  # fmt: skip
+_OF_DEBUGGERS = {"pydevd", "_pydevd_bundle", "_pydev_bundle", "_pydev_runfiles", "debugpy"}
+LEFT_ALONE = (
+    sys.stdlib_module_names | _OF_RECORDING | _OF_TESTS | _OF_DEBUGGERS | frozenset({OURSELVES})
+)
 """Packages that are never watched unless their name stands in a pattern: what recording itself
-uses, test frameworks, and Python's own library (`-i '.*'` means the user's code)."""
+uses, test frameworks, debuggers, and Python's own library (`-i '.*'` means the user's code)."""
+_MAIN = "__main__"
 _MOST_NEAR = 5_000
 """Names kept for hints."""
+
+
+def why_left_alone(package: str) -> str:
+    """What a package is that is left alone; "" if it is not. `package`: a module's first part."""
+    if package == OURSELVES:
+        return "tradespan itself"
+    if package in _OF_RECORDING:
+        return "what recording uses"
+    if package in _OF_TESTS or package.startswith("pytest_"):
+        return "a test framework"
+    if package in _OF_DEBUGGERS:
+        return "a debugger"
+    return "Python's own library" if package in LEFT_ALONE else ""
 
 
 def dotted_prefixes(name: str) -> Iterator[str]:
@@ -35,6 +54,19 @@ def dotted_prefixes(name: str) -> Iterator[str]:
 def names_match(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
     """Whether a pattern selects a function that goes by these names."""
     return any(pattern.fullmatch(prefix) for name in names for prefix in dotted_prefixes(name))
+
+
+def all_names(name: str, script: str) -> tuple[str, ...]:
+    """What a function goes by: a script's are `__main__.…` as well, a package's `package.…`.
+
+    `script`: the name that the script's functions are recorded by; "" while there is none.
+    """
+    if not script or not name.startswith(f"{script}."):
+        return (name,)
+    rest = name[len(script) :]
+    names = (name, f"{_MAIN}{rest}")
+    package = script.removesuffix(f".{_MAIN}")
+    return names if package == script else (*names, f"{package}{rest}")
 
 
 def script_name(namespace: Mapping[str, Any]) -> str:
@@ -56,6 +88,8 @@ class Selection:
         self.exclude = tuple(exclude)
         self.matched: dict[re.Pattern[str], int] = dict.fromkeys(self.include, 0)
         """How many functions each pattern has selected so far, excluded ones among them."""
+        self.excluded: dict[re.Pattern[str], int] = dict.fromkeys(self.include, 0)
+        """How many of them are excluded."""
         self.near: set[str] = set()
         """Names that were looked at and not selected, for hints; bounded."""
         self._prefixes = {prefix for pattern in include for prefix in literal_prefixes(pattern)}
@@ -63,12 +97,22 @@ class Selection:
 
     def selects(self, *names: str) -> bool:
         """Whether a function that goes by these names is to be watched."""
-        chosen = [pattern for pattern in self.include if names_match(pattern, names)]
+        chosen = self.choosing(*names)
         if not chosen and len(self.near) < _MOST_NEAR:
             self.near.update(names)
+        excluded = bool(chosen) and self.excluding(*names) is not None
         for pattern in chosen:
             self.matched[pattern] += 1
-        return bool(chosen) and not any(names_match(pattern, names) for pattern in self.exclude)
+            self.excluded[pattern] += excluded
+        return bool(chosen) and not excluded
+
+    def choosing(self, *names: str) -> list[re.Pattern[str]]:
+        """The include patterns that select a function that goes by these names."""
+        return [pattern for pattern in self.include if names_match(pattern, names)]
+
+    def excluding(self, *names: str) -> re.Pattern[str] | None:
+        """The first pattern that excludes a function that goes by these names."""
+        return next((pattern for pattern in self.exclude if names_match(pattern, names)), None)
 
     def names(self, identifier: str) -> bool:
         """Whether an identifier stands in an include pattern, letter by letter."""
@@ -77,18 +121,27 @@ class Selection:
     def may_select_in(self, module: str) -> bool:
         """Whether a function of a module could be selected, by the patterns' literal beginnings."""
         package = module.partition(".")[0]
-        if package == OURSELVES or (package in LEFT_ALONE and package not in self._named):
+        if why_left_alone(package) and (package == OURSELVES or package not in self._named):
             return False
+        return self.reaches(module)
+
+    def reaches(self, module: str) -> bool:
+        """The same, also for packages that are left alone."""
         inside = f"{module}."
         return any(
             inside.startswith(prefix) or prefix.startswith(inside) for prefix in self._prefixes
         )
 
+    @property
+    def beginnings(self) -> frozenset[str]:
+        """The literal texts of which every name that is selected begins with one."""
+        return frozenset(self._prefixes)
+
     def hints(self, pattern: re.Pattern[str]) -> list[str]:
         """Names that look like what a pattern that matched nothing may have meant."""
         literal = re.sub(r"\\(.)", r"\1", re.split(r"[([{|^$*+?]", pattern.pattern)[0])
         names = {prefix for name in self.near for prefix in dotted_prefixes(name)}
-        names.update(name for name in sys.modules if name.partition(".")[0] not in LEFT_ALONE)
+        names.update(name for name in sys.modules if not why_left_alone(name.partition(".")[0]))
         meant = literal.strip(".") or pattern.pattern
         return difflib.get_close_matches(meant, sorted(names), n=3, cutoff=0.6)
 

@@ -30,10 +30,24 @@ Selects = Callable[[str], bool]
 IsNamed = Callable[[str], bool]
 """Whether an identifier stands in a pattern: then it is asked for."""
 
+# A metaclass may answer for its classes whatever it likes: `type` is asked.
 _module_of_class = type.__dict__["__module__"].__get__
-_qualname_of_class = type.__dict__["__qualname__"].__get__
+qualname_of_class = type.__dict__["__qualname__"].__get__
+_name_of_class = type.__dict__["__name__"].__get__
+_flags_of_class = type.__dict__["__flags__"].__get__
+_MADE_IN_PYTHON = 1 << 9
+"""Source: CPython, Include/object.h: Py_TPFLAGS_HEAPTYPE."""
+names_in_class = type.__dict__["__dict__"].__get__
 _C_FUNCTIONS = (BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType)
 _CACHED = (functools._lru_cache_wrapper,)  # noqa: SLF001 - the type has no public name
+
+
+A_SPECIAL_METHOD = "a special method"
+A_PROPERTY = "a property"
+A_CACHED_PROPERTY = "a cached property"
+KEPT_BY_CACHE = "kept by functools.lru_cache: only its misses run"
+IN_C = "written in C"
+WATCHED_ALREADY = "watched already"
 
 
 @dataclass(slots=True)
@@ -62,10 +76,34 @@ class Found:
     """The identifier that asks for it all the same, if it stands in a pattern."""
 
 
+def is_left_alone(found: Found, is_named: IsNamed) -> bool:
+    """Whether something that a pattern selects is not what patterns are for."""
+    if found.function is None:
+        return True
+    return bool(found.reason) and not (found.asked_by and is_named(found.asked_by))
+
+
+def obstacle(function: FunctionType) -> str | None:
+    """Why a function cannot be watched; None if nothing is known that would be in the way."""
+    reason = can_watch(function)
+    if reason is None and (looking := looks_at_frames(function)):
+        return f"frame-sensitive: {looking}"
+    return reason
+
+
 def module_of(value: Any) -> str:
     """The module that a function or class says it was defined in."""
-    module = value.__module__ if type(value) is FunctionType else _module_of_class(value)
+    try:
+        module = value.__module__ if type(value) is FunctionType else _module_of_class(value)
+    except AttributeError:  # a class whose `__module__` was deleted
+        return ""
     return module if type(module) is str else ""
+
+
+def qualname_of(value: Any) -> str:
+    """The qualified name of a function or class."""
+    name: str = value.__qualname__ if type(value) is FunctionType else qualname_of_class(value)
+    return name
 
 
 def namespace_of(module: ModuleType) -> dict[str, Any]:
@@ -87,17 +125,22 @@ def functions_of_module(module: ModuleType, name: str, known_as: str) -> Iterato
         elif issubclass(kind, type):
             if module_of(value) == name:
                 yield from functions_of_class(value, known_as)
-        elif kind in (*_C_FUNCTIONS, *_CACHED) and getattr(value, "__module__", None) == name:
-            yield _other(f"{known_as}.{member}", member, value)
+        elif kind in (*_C_FUNCTIONS, *_CACHED):
+            if _said_module(value) == name:
+                yield _other(f"{known_as}.{member}", member, value)
+        elif is_dispatcher(kind) and _said_module(value) == name:
+            yield Found(f"{known_as}.{value.__qualname__}", _plain(value._implementation))  # noqa: SLF001 - numpy's
 
 
 def functions_of_class(owner: type, module: str) -> Iterator[Found]:
     """What a class defines, and the classes defined in it."""
-    within = f"{_qualname_of_class(owner)}."
-    for member, value in list(vars(owner).items()):
+    within = f"{qualname_of_class(owner)}."
+    for member, value in list(names_in_class(owner).items()):
         kind = type(value)
+        if type(member) is not str:  # `type("Book", (), {5: …})`
+            continue
         if issubclass(kind, type):
-            if _qualname_of_class(value).startswith(within):
+            if qualname_of_class(value).startswith(within):
                 yield from functions_of_class(value, module)
             continue
         name = f"{module}.{within}{member}"
@@ -108,10 +151,27 @@ def functions_of_class(owner: type, module: str) -> Iterator[Found]:
                 yield found
         elif function.__qualname__.startswith(within) and not _is_borrowed(owner, function):
             name = f"{module}.{function.__qualname__}"
-            if _is_dunder(member):
-                yield Found(name, function, "a special method", member)
+            if is_dunder(member):
+                yield Found(name, function, A_SPECIAL_METHOD, member)
             else:
                 yield _function(name, member, function, None)
+
+
+def is_dispatcher(kind: type) -> bool:
+    """Whether it is what numpy puts, in C, before its functions in Python: `numpy.median`.
+
+    They say the public module of themselves; the function behind has the one of its file.
+    """
+    return (
+        _name_of_class(kind) == "_ArrayFunctionDispatcher"
+        and _module_of_class(kind) == "numpy"
+        and not _flags_of_class(kind) & _MADE_IN_PYTHON
+    )
+
+
+def _said_module(value: Any) -> str:
+    said = getattr(value, "__module__", None)
+    return said if type(said) is str else ""
 
 
 def _function(name: str, member: str, function: FunctionType, module: ModuleType | None) -> Found:
@@ -125,20 +185,22 @@ def _other(name: str, member: str, value: Any) -> Found:
     """What is no plain function; without a reason it is nothing that could be watched at all."""
     kind = type(value)
     if kind is property:
-        getter = value.fget if type(value.fget) is FunctionType else None
-        return Found(name, getter, "a property", member)
+        return Found(name, _plain(value.fget), A_PROPERTY, member)
     if kind is functools.cached_property:
-        return Found(name, value.func, "a cached property", member)
+        return Found(name, _plain(value.func), A_CACHED_PROPERTY, member)
     if kind in _CACHED:
-        inner = getattr(value, "__wrapped__", None)
-        inner = inner if type(inner) is FunctionType else None
-        return Found(name, inner, "kept by functools.lru_cache: only its misses run", member)
+        return Found(name, _plain(getattr(value, "__wrapped__", None)), KEPT_BY_CACHE, member)
     if kind in _C_FUNCTIONS:
-        return Found(name, None, "written in C")
+        return Found(name, None, IN_C)
     return Found(name, None)
 
 
-def _is_dunder(member: str) -> bool:
+def _plain(value: Any) -> FunctionType | None:
+    return value if type(value) is FunctionType else None
+
+
+def is_dunder(member: str) -> bool:
+    """Whether a name is Python's to call; `__call__` is the caller's."""
     return member.startswith("__") and member.endswith("__") and member != "__call__"
 
 
@@ -180,16 +242,15 @@ class Patcher:
             return
         if not self._selects(found.name):
             return
-        asked = not found.reason or (found.asked_by and self._is_named(found.asked_by))
-        if function is not None and asked:
-            self._watch(function, found.name)
-        else:
+        if function is None or is_left_alone(found, self._is_named):
             self.report.left[found.name] = found.reason
+        else:
+            self._watch(function, found.name)
 
     def _watch(self, function: FunctionType, name: str) -> None:
-        reason = can_watch(function) or looks_at_frames(function)
+        reason = obstacle(function)
         if reason is not None:
-            if reason != "watched already":
+            if reason != WATCHED_ALREADY:
                 self.report.skipped[name] = reason
             return
         try:
@@ -201,10 +262,17 @@ class Patcher:
         self._twins[function] = twin
         self.report.watched[name] = None
 
+    def forget(self, picks: Selects) -> None:
+        """Give back what a selection picks, so that it is watched anew, by other options."""
+        for function, twin in list(self._twins.items()):
+            if picks(twin.name):
+                twin.put(Level.RESTORED)
+                del self._twins[function]
+
     def restore(self) -> None:
         """Put every function's own code back, where nobody has put something else since."""
         for twin in self.twins:
             with guard.guarded("restore"):
-                twin.put(Level.RESTORED)
+                twin.give_back()
         self._twins.clear()
         self.report = Report()

@@ -62,6 +62,10 @@ class _Bound:
     __slots__ = ("_make", "_passing", *_NAMES)
     _make: Callable[[], FunctionType]
     _passing: Passing
+    # Of plain functions and coroutine functions; the governor times them now and then.
+    begin: Any
+    returned: Any
+    raised: Any
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._passing.again()

@@ -44,7 +44,11 @@ def _lazy(value: Any) -> str:
 
 
 def _series(value: Any) -> str:
-    # Not by `shape`, for which pandas calls a method of its own.
+    return f"[{type_name(type(value))} {value.shape[0]} {_data_type(value.dtype)}]"
+
+
+def _pandas_series(value: Any) -> str:
+    # Not by `shape`, for which pandas calls functions that may be watched.
     return f"[{type_name(type(value))} {len(value)} {_data_type(value.dtype)}]"
 
 
@@ -108,10 +112,10 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "pandas.DataFrame": _frame,
     "polars.DataFrame": _frame,
     "polars.LazyFrame": _lazy,
-    "pandas.Series": _series,
+    "pandas.Series": _pandas_series,
     "polars.Series": _series,
     **{f"pandas.{name}": _index for name in _INDEXES},
-    "pandas.RangeIndex": _series,  # which says the same always
+    "pandas.RangeIndex": _pandas_series,  # which says the same always
     **{f"pandas.{name}": repr for name in ("Timestamp", "Timedelta", "NaTType", "NAType")},
     "numpy.ndarray": _array,
     "pyarrow.Table": _table,

@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.captured import Captured
 from tests.unit.instrument.auto.conftest import Write
+from tradespan.instrument.auto.finder import WatchingFinder
 from tradespan.instrument.auto.watcher import Watcher
 
 Watch = Callable[..., Watcher]
@@ -273,3 +274,64 @@ def test_hooks_that_ask_each_other_come_to_an_end(
     monkeypatch.setattr(sys, "meta_path", finders)
     load("desk").check(1)
     assert captured.one().name == "desk.check"
+
+
+class FindsItself:
+    """A hook that finds some modules alone, as those of pytest and of type checkers do."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if name in self._names:
+            return importlib.machinery.PathFinder.find_spec(name, path, target)
+        return None
+
+
+@pytest.mark.parametrize(
+    "desk",
+    [
+        "def f(): ...",
+        "import inner\ndef f(): ...",
+        "import beside\ndef f(): ...",
+        "import beside, inner\ndef f(): ...",
+    ],
+)
+def test_what_a_hook_before_ours_finds_is_watched_from_the_next_import_on(
+    captured: Captured,
+    write: Write,
+    watch: Watch,
+    load: Load,
+    monkeypatch: pytest.MonkeyPatch,
+    desk: str,
+) -> None:
+    write(desk=desk, inner="def g(): ...", beside="", again="def h(): ...", last="")
+    watch(r"(desk|inner|again)\..*")
+    hook = FindsItself("desk", "inner", "again")
+    monkeypatch.setattr(sys, "meta_path", [hook, *sys.meta_path])
+    load("desk")
+    load("last")
+    ours = sys.meta_path[: sys.meta_path.index(hook)]
+    assert {type(finder) for finder in ours} == {WatchingFinder}
+    load("desk").f()
+    load("inner").g()
+    load("again").h()
+    assert [span.name for span in captured.spans] == ["desk.f", "inner.g", "again.h"]
+
+
+def test_two_finders_of_ours_let_each_other_be(
+    captured: Captured, write: Write, watch: Watch, load: Load
+) -> None:
+    write(desk="def f(): ...", one="", two="")
+    watch(r"desk\..*")
+    second = Watcher()
+    second.instrument("desk", None, None)
+    try:
+        load("one")
+        first = list(sys.meta_path)
+        load("two")
+        assert sys.meta_path == first
+        load("desk").f()
+    finally:
+        second.remove()
+    assert captured.one().name == "desk.f"

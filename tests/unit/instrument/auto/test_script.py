@@ -264,3 +264,15 @@ def test_an_import_of_the_script_gives_the_watched_functions(
     watch(r"__main__\..*")
     run("def f(): return 1\nimport plugin\nplugin.go()")
     assert captured.one().name == "bot.f"
+
+
+def test_a_script_may_name_its_functions_before_it_defines_them(
+    captured: Captured, watcher: Watcher, run: Run
+) -> None:
+    sys.modules["test_script_hook"] = hook = ModuleType("test_script_hook")
+    vars(hook)["now"] = lambda: watcher.instrument("__main__.later", None, None)
+    try:
+        run("import test_script_hook\ntest_script_hook.now()\ndef later(): ...\nlater()")
+    finally:
+        del sys.modules["test_script_hook"]
+    assert captured.one().name == "bot.later"

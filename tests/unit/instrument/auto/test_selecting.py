@@ -36,7 +36,7 @@ def test_a_pattern_that_matches_nothing_is_told_near_names(
     write(desk=RISK)
     load("desk")
     watcher = watch(r"desk\.chekc", r"deks\..*", r"desk\.Limits")
-    assert watcher.unmatched() == [
+    assert watcher.remarks() == [
         r"the pattern 'desk\\.chekc' matched no function; near names: desk.check",
         r"the pattern 'deks\\..*' matched no function; near names: desk",
     ]
