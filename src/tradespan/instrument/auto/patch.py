@@ -266,7 +266,7 @@ class Patcher:
         """Give back what a selection picks, so that it is watched anew, by other options."""
         for function, twin in list(self._twins.items()):
             if picks(twin.name):
-                twin.put(Level.RESTORED)
+                twin.give_back()
                 del self._twins[function]
 
     def restore(self) -> None:
