@@ -19,11 +19,17 @@ from tradespan.instrument.recorder import RecorderSlot
 from tradespan.instrument.shapes.async_generator import watch_async_generator
 from tradespan.instrument.shapes.coroutine import watch_coroutine
 from tradespan.instrument.shapes.generator import watch_generator
-from tradespan.instrument.shapes.sync import Function, watch_sync
+from tradespan.instrument.shapes.sync import Function, watch_plain, watch_sync
 
 Shape = Callable[[Function, Plan, RecorderSlot], Function]
 """Makes the wrapper of a function; one for each kind of function."""
-SHAPES: tuple[Shape, ...] = (watch_sync, watch_coroutine, watch_generator, watch_async_generator)
+SHAPES: tuple[Shape, ...] = (
+    watch_plain,
+    watch_sync,
+    watch_coroutine,
+    watch_generator,
+    watch_async_generator,
+)
 MARKER = "__tradespan_watched__"
 """Attribute of a wrapper that names the function it watches."""
 
@@ -45,7 +51,13 @@ def watch_function(
     `alias`: the name to record where it is not the function's own (a script's `__main__`).
     """
     plan = Plan(function, watch, alias)
-    return _like(shape_of(function)(function, plan, slot), function)
+    shape = plainest(shape_of(function), plan.coin is not None)
+    return _like(shape(function, plan, slot), function)
+
+
+def plainest(shape: Shape, samples: bool) -> Shape:
+    """The same for functions whose calls are all kept, if that is less to do."""
+    return watch_plain if shape is watch_sync and not samples else shape
 
 
 def shape_of(function: FunctionType) -> Shape:
@@ -88,8 +100,10 @@ def _placed_once(code: CodeType, like: CodeType) -> CodeType:
     return _placed_codes[key][0]
 
 
-def placed(code: CodeType, like: CodeType) -> CodeType:
+def placed(code: CodeType, like: CodeType, **more: Any) -> CodeType:
     """A wrapper's code as if it stood where the function's definition begins.
+
+    `more`: what else is to be replaced.
 
     So a warning or a log line that names its caller's caller names the user's file, and a traceback
     shows the definition's line for the wrapper's frame.
@@ -102,6 +116,7 @@ def placed(code: CodeType, like: CodeType) -> CodeType:
         # `types.coroutine` marks a generator function that may be awaited.
         co_flags=code.co_flags | like.co_flags & inspect.CO_ITERABLE_COROUTINE,
         co_linetable=_one_line(len(code.co_code) // 2),
+        **more,
     )
 
 

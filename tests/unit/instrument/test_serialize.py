@@ -29,6 +29,7 @@ import pydantic
 import pydantic.v1
 import pytest
 
+from tests.support.ids import shown
 from tradespan.instrument.capture.serialize import smart
 
 
@@ -167,7 +168,7 @@ DAY = datetime.datetime(2026, 11, 21, 9, 30, tzinfo=datetime.UTC)
         ([Order("AAPL", 5)], "[Order(symbol='AAPL', quantity=5, api_key=***)]"),
         ("login token=abc ok", "'login token=*** ok'"),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_values_have_their_exact_form(value: Any, shown: Any) -> None:
     assert smart(value) == shown

@@ -19,6 +19,7 @@ from opentelemetry.trace import (
 )
 
 from tests.support.captured import Captured, CapturedSpan
+from tests.support.ids import shown
 from tradespan.core import guard
 from tradespan.instrument.span import Span
 
@@ -97,7 +98,7 @@ class BrokenMap(Mapping[str, int]):
         (type("Whole", (int,), {})(5), 5),
         (type("Price", (float,), {})(1.5), 1.5),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_attribute_values(captured: Captured, value: Any, recorded: Any) -> None:
     span = begin(captured)
@@ -269,7 +270,7 @@ OK, ERROR, UNSET = StatusCode.OK, StatusCode.ERROR, StatusCode.UNSET
         ([("ERROR",)], 0, ""),
         ([(None,)], 0, ""),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_status_follows_the_specification(
     captured: Captured, steps: list[Any], status: int, message: str

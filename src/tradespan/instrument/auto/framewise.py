@@ -41,31 +41,64 @@ def looks_at_frames(function: FunctionType) -> str | None:
         look = _look_of(code, function)
         if look is not None:
             return look.how
-        for called in _called_by(code, function):
-            look = _look_of(called.__code__, called)
-            if look is not None and look.above > 1 and called is not function:
+        for called in _far_lookers(code, function):
+            if called is not function:
+                look = _look_of(called.__code__, called)
+                assert look is not None
                 return f"it calls {called.__name__}, of which {look.how}"
     return None
 
 
-def _called_by(code: CodeType, function: FunctionType) -> Iterator[FunctionType]:
-    """Functions that a code's names may stand for, without running code of anybody's."""
+def _far_lookers(code: CodeType, function: FunctionType) -> Iterator[FunctionType]:
+    """What a code's names may stand for and looks beyond its caller. Runs no code of anybody's."""
     names = code.co_names
-    spaces: list[Mapping[str, Any]] = [function.__globals__]
-    for name in names:
-        value = function.__globals__.get(name)
-        if issubclass(type(value), ModuleType):
-            spaces.append(ModuleType.__getattribute__(value, "__dict__"))
+    module = _survey(function.__globals__, function.__globals__)
+    surveys = [module]
+    surveys += [
+        _survey(space, space) for name in names if (space := module.modules.get(name)) is not None
+    ]
     owner = _owner_of(function)
     if owner is not None:
-        spaces += [_dict_of_class(each) for each in _mro_of_class(owner)]
-    for space in spaces:
-        for name in names:
-            called: Any = space.get(name)
-            if type(called) in (staticmethod, classmethod):
-                called = called.__func__
-            if type(called) is FunctionType:
-                yield called
+        surveys += [_survey(each, _dict_of_class(each)) for each in _mro_of_class(owner)]
+    for survey in surveys:
+        if survey.far:
+            yield from (survey.far[name] for name in names if name in survey.far)
+
+
+class _Survey(NamedTuple):
+    """What there is in a namespace, as long as it holds so many names."""
+
+    holder: object
+    """Held, so that its id stays its own."""
+    size: int
+    far: dict[str, FunctionType]
+    """Functions that look beyond their callers."""
+    modules: dict[str, dict[str, Any]]
+    """Dicts of modules."""
+
+
+_surveys: dict[int, _Survey] = {}
+
+
+def _survey(holder: object, space: Mapping[str, Any]) -> _Survey:
+    """What is in a module's dict, or a class's. `holder`: the dict, or the class."""
+    known = _surveys.get(id(holder))
+    if known is not None and known.size == len(space):
+        return known
+    if len(_surveys) >= _MOST_KNOWN:
+        _surveys.clear()
+    far, modules = {}, {}
+    for name, value in list(space.items()):
+        kind = type(value)
+        called: Any = value.__func__ if kind in (staticmethod, classmethod) else value
+        if type(called) is FunctionType:
+            look = _look_of(called.__code__, called)
+            if look is not None and look.above > 1:
+                far[name] = called
+        elif issubclass(kind, ModuleType):
+            modules[name] = ModuleType.__getattribute__(value, "__dict__")
+    made = _surveys[id(holder)] = _Survey(holder, len(space), far, modules)
+    return made
 
 
 def _owner_of(function: FunctionType) -> type | None:

@@ -25,7 +25,7 @@ from tradespan.instrument.shapes.counted import count_sync
 from tradespan.instrument.shapes.generator import without_this_frame
 from tradespan.instrument.shapes.iteration import unwatched
 from tradespan.instrument.shapes.sync import watch_sync
-from tradespan.instrument.watch import Shape, shape_of
+from tradespan.instrument.watch import Shape, plainest, shape_of
 
 WatchOf = Callable[[str], Watch]
 """A function's options, by its name."""
@@ -60,9 +60,16 @@ class Body:
     """Kept here: when Python ends, a module's names are gone before the last call."""
 
     def __init__(
-        self, function: FunctionType, name: str, watch_of: WatchOf, slot: RecorderSlot
+        self,
+        function: FunctionType,
+        name: str,
+        watch_of: WatchOf,
+        slot: RecorderSlot,
+        may_sample: bool = True,
     ) -> None:
+        """`may_sample`: whether its options may say so; asked for at the first call only."""
         self.name = name
+        self._may_sample = may_sample
         self.function = FunctionType(
             function.__code__,
             function.__globals__,
@@ -88,7 +95,9 @@ class Body:
     def shape(self, level: Level) -> Shape:
         """What watches it so closely."""
         shape = shape_of(self.function)
-        return count_sync if level is Level.COUNTED and shape is watch_sync else shape
+        if level is Level.FULL:
+            return plainest(shape, self._may_sample)
+        return count_sync if shape is watch_sync else shape
 
     def wrapper(self, level: Level) -> FunctionType:
         """What would watch it as a function of its own."""
@@ -116,13 +125,17 @@ class Twin:
         watch_of: WatchOf,
         slot: RecorderSlot = SLOT,
         on_call: Callable[[Twin], None] | None = None,
+        *,
+        may_sample: bool = True,
     ) -> None:
-        """`name`: the one to record. `on_call`: told at the first call."""
+        """`name`: the one to record. `on_call`: told at the first call. `may_sample`: False where
+        no function's calls are sampled.
+        """
         self.name = name
         self.level = Level.RESTORED
         self.function = weakref.ref(function)
         """Weak: a script that defines functions in a loop drops them again."""
-        self.body = Body(function, name, watch_of, slot)
+        self.body = Body(function, name, watch_of, slot, may_sample)
         self.ended = False
         """Whether it was given back for good."""
         self._codes = {Level.RESTORED: function.__code__}

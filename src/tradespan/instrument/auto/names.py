@@ -10,6 +10,7 @@ import difflib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,16 @@ def dotted_prefixes(name: str) -> Iterator[str]:
 
 def names_match(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
     """Whether a pattern selects a function that goes by these names."""
-    return any(pattern.fullmatch(prefix) for name in names for prefix in dotted_prefixes(name))
+    for name in names:
+        if pattern.fullmatch(name) or _selects_all_in(pattern, name.rpartition(".")[0]):
+            return True
+    return False
+
+
+@lru_cache(maxsize=10_000)
+def _selects_all_in(pattern: re.Pattern[str], name: str) -> bool:
+    """Whether it matches a module's or class's name, or a dotted prefix of that. Asked often."""
+    return any(pattern.fullmatch(prefix) for prefix in dotted_prefixes(name))
 
 
 def all_names(name: str, script: str) -> tuple[str, ...]:
@@ -92,7 +102,8 @@ class Selection:
         """How many of them are excluded."""
         self.near: set[str] = set()
         """Names that were looked at and not selected, for hints; bounded."""
-        self._prefixes = {prefix for pattern in include for prefix in literal_prefixes(pattern)}
+        self._begin = {pattern: literal_prefixes(pattern) for pattern in self.include}
+        self._prefixes = {prefix for prefixes in self._begin.values() for prefix in prefixes}
         self._named = {word for pattern in include for word in _IDENTIFIER.findall(pattern.pattern)}
 
     def selects(self, *names: str) -> bool:
@@ -108,7 +119,12 @@ class Selection:
 
     def choosing(self, *names: str) -> list[re.Pattern[str]]:
         """The include patterns that select a function that goes by these names."""
-        return [pattern for pattern in self.include if names_match(pattern, names)]
+        # Whatever a pattern matches begins as it does: most are out of the question at once.
+        return [
+            pattern
+            for pattern, prefixes in self._begin.items()
+            if names_match(pattern, [name for name in names if name.startswith(prefixes)])
+        ]
 
     def excluding(self, *names: str) -> re.Pattern[str] | None:
         """The first pattern that excludes a function that goes by these names."""

@@ -7,8 +7,10 @@ are looked at without running code of theirs: by `type(value)` and the dicts the
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import (
     BuiltinFunctionType,
@@ -62,7 +64,7 @@ class Report:
     """Name → why it was left alone: what is never watched unless a pattern names it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """Something that can be called, and stands in a module or class."""
 
@@ -210,6 +212,21 @@ def _is_borrowed(owner: type, function: FunctionType) -> bool:
     return home != package and home in sys.stdlib_module_names
 
 
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """What patching makes stays: to look through all of it again and again frees nothing.
+
+    A third of what it costs to watch a large library at start-up would be that.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 class Patcher:
     """Watches what a selection names; one for all modules."""
 
@@ -227,8 +244,9 @@ class Patcher:
 
     def patch_module(self, module: ModuleType, name: str, known_as: str | None = None) -> None:
         """Watch what a module defines, as `functions_of_module` finds it."""
-        for found in functions_of_module(module, name, known_as or name):
-            self.patch(found)
+        with _without_collections():
+            for found in functions_of_module(module, name, known_as or name):
+                self.patch(found)
 
     def patch_class(self, owner: type, module: str) -> None:
         """Watch the methods that a class defines."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 import dis
 import inspect
+import linecache
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -34,16 +35,15 @@ _SHORT = 255
 
 
 class Form(NamedTuple):
-    """What is particular about a function's parameters, apart from their names."""
+    """What is particular about a function's parameters, as far as a template has to know."""
 
-    only_positional: int
     positional: int
     """All that may be given by position."""
     keyword: int
     rest: bool
     keywords: bool
-    free: int
-    """Variables of the scopes around that its body uses."""
+    closure: bool
+    """Whether its body uses variables of the scopes around it."""
 
 
 def _code_in(code: CodeType) -> CodeType:
@@ -152,22 +152,34 @@ def twin_code(code: CodeType, shape: Shape, binding: Binding) -> CodeType:
     names = code.co_varnames[:count]
     keyword = names[form.positional : form.positional + form.keyword]
     stands = {f"k{place}": name for place, name in enumerate(keyword)}
-    own = placed(template, code)
-    return own.replace(
+    return placed(
+        template,
+        code,
+        co_code=_closing_over(template, len(code.co_freevars)),
+        co_posonlyargcount=code.co_posonlyargcount,
         co_varnames=names + template.co_varnames[count:],
         co_freevars=code.co_freevars,
         co_consts=tuple(_put_in(const, stands, binding) for const in template.co_consts),
     )
 
 
+def _closing_over(template: CodeType, count: int) -> bytes:
+    """The template's instructions for so many free variables: it was compiled with one, or none."""
+    code = template.co_code
+    if count < 2:
+        return code
+    copy = dis.opmap["COPY_FREE_VARS"]
+    place = next(place for place in range(0, len(code), 2) if code[place] == copy)
+    return code[: place + 1] + bytes((count,)) + code[place + 2 :]
+
+
 def _form_of(code: CodeType) -> Form:
     return Form(
-        code.co_posonlyargcount,
         code.co_argcount,
         code.co_kwonlyargcount,
         bool(code.co_flags & inspect.CO_VARARGS),
         bool(code.co_flags & inspect.CO_VARKEYWORDS),
-        len(code.co_freevars),
+        bool(code.co_freevars),
     )
 
 
@@ -184,8 +196,8 @@ def _template(wrapper: CodeType, form: Form) -> CodeType:
     text = _text_of(wrapper)
     for marker, spelled in _spelled(form).items():
         text = text.replace(marker, spelled)
-    free = ", ".join(f"f{place}" for place in range(form.free))
-    # Named where it is never reached: so they are free variables, and their cells are passed on.
+    free = "free" if form.closure else ""
+    # Named where it is never reached: so it is a free variable, and its cell is passed on.
     text = text.replace("FREE", f"if 0: {free}" if free else "pass")
     code = compile(f"def around({free}):\n{indent(text, ' ')}", wrapper.co_filename, "exec")
     return _moving(_code_in(_code_in(code)))
@@ -202,11 +214,14 @@ def _moving(code: CodeType) -> CodeType:
     slot, nothing = code.co_varnames.index(_MOVED), code.co_consts.index(None)
     units = bytearray(code.co_code)
     load, copy, store = (dis.opmap[name] for name in ("LOAD_FAST", "COPY", "STORE_FAST"))
-    for place in range(0, len(units) - 4, 2):
-        if units[place + 2 : place + 6] == bytes((copy, 1, store, slot)) and units[place] == load:
+    moved = bytes((copy, 1, store, slot))
+    place = units.find(moved)
+    while place > 0:
+        if place % 2 == 0 and units[place - 2] == load:
             # Load, copy, store elsewhere → load, load None, store there.
-            units[place + 2 : place + 4] = dis.opmap["LOAD_CONST"], nothing
-            units[place + 5] = units[place + 1]
+            units[place : place + 2] = dis.opmap["LOAD_CONST"], nothing
+            units[place + 3] = units[place - 1]
+        place = units.find(moved, place + 1)
     return code.replace(co_code=bytes(units))
 
 
@@ -216,10 +231,8 @@ def _spelled(form: Form) -> dict[str, str]:
     keyword = [f"k{place}" for place in range(form.keyword)]
     rest = ["*rest"] if form.rest else []
     keywords = ["**keywords"] if form.keywords else []
-    slash = ["/"] if form.only_positional else []
     star = rest or (["*"] if keyword else [])
-    cut = form.only_positional
-    declared = [*positional[:cut], *slash, *positional[cut:], *star, *keyword, *keywords]
+    declared = [*positional, *star, *keyword, *keywords]
     by_name = [f"{name}={name}" for name in keyword]
     moved = [
         *(f"({_MOVED} := {name})" for name in positional),
@@ -240,8 +253,18 @@ def _spelled(form: Form) -> dict[str, str]:
 @cache
 def _text_of(wrapper: CodeType) -> str:
     """The text of a wrapper as a function without a closure, with markers for its parameters."""
-    (tree,) = ast.parse(inspect.cleandoc("\n" + inspect.getsource(wrapper))).body
-    assert isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef)
+    text = "".join(linecache.getlines(wrapper.co_filename))
+    tree = next(
+        (
+            node
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.lineno == wrapper.co_firstlineno
+        ),
+        None,
+    )
+    if tree is None:
+        raise OSError(f"no source of tradespan's own: {wrapper.co_filename}")
     tree.returns = None
     _mark_moves(tree)
     tree.args = ast.arguments([], [], ast.arg("PARAMETERS"), [], [], None, [])

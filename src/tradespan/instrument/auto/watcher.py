@@ -158,7 +158,17 @@ class Watcher:
     # ── watching ────────────────────────────────────────────────────────────────────────────────
 
     def _twin(self, function: FunctionType, name: str) -> Twin:
-        return Twin(function, name, self._watch, on_call=GOVERNOR.meet)
+        return Twin(
+            function, name, self._watch, on_call=GOVERNOR.meet, may_sample=self._may_sample()
+        )
+
+    def _may_sample(self) -> bool:
+        """Whether the calls of any function are sampled, by tables or by code."""
+        rules = () if self._config is None else self._config.instrument
+        asked = (each.options for each in self._selections if isinstance(each, Within))
+        return any(rule.sample_rate is not None for rule in rules) or any(
+            "sample_rate" in options for options in asked
+        )
 
     def _watch(self, name: str) -> Watch:
         names = self._names_of(name)

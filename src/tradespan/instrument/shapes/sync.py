@@ -15,6 +15,33 @@ from tradespan.instrument.thinning import PassedOver, is_kept, toss
 Function = Callable[..., Any]
 
 
+def watch_plain(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
+    """Each call is a span: what `watch_sync` is where no coin is thrown."""
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        recorder = slot.recorder
+        if recorder is None:
+            return function(*args, **kwargs)
+        span = begin(recorder, get_current(), args, kwargs)
+        if span is None:
+            return function(*args, **kwargs)
+        token = set_current(span)
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            raised(span, error)
+            raise
+        else:
+            returned(span, result)
+            return result
+        finally:
+            reset_current(token)
+
+    begin, returned, raised = opener(plan), on_return(plan), on_raise(plan)
+    get_current, set_current, reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
+    return watched
+
+
 def watch_sync(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
     """Each call that sampling keeps is a span; the others are counted."""
     known: Recorder | None = None
