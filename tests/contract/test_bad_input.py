@@ -76,6 +76,16 @@ def test_missing_script_is_named_with_a_near_one(desk: Desk, bot: str) -> None:
     assert not desk.root.exists()
 
 
+@pytest.mark.parametrize("program", [["bot.py"], ["-m", "bot"]])
+def test_an_interpreter_before_the_program_is_not_needed(
+    desk: Desk, bot: str, program: list[str]
+) -> None:
+    ended = desk.run("python3", *program, "5")
+    assert ended.status == 2
+    meant = " ".join(program)
+    assert ended.err == f"tradespan: There is no script python3; did you mean {meant}?\n"
+
+
 def test_missing_module_is_named(desk: Desk, bot: str) -> None:
     ended = desk.run("-m", "nosuchmodule")
     assert ended.status != 0
