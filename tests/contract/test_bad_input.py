@@ -66,6 +66,12 @@ def test_one_pattern_of_two_that_matches_nothing_is_named(desk: Desk, bot: str) 
     assert desk.stored_names() == ["bot.work"]
 
 
+def test_a_script_that_fails_at_once_is_not_told_that_its_name_is_no_module(desk: Desk) -> None:
+    ended = desk.run("-i", "bot", desk.write("bot.py", "raise SystemExit(3)\n"))
+    assert ended.status == 3
+    assert ended.err == "tradespan: the pattern 'bot' matched no function\n"
+
+
 # ── targets ─────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -151,7 +151,9 @@ def say_meant(pattern: str, near: Sequence[str]) -> str:
     """How a sentence about a pattern that matches nothing ends: what may have been meant."""
     if near:
         return f"; near names: {', '.join(near)}"
-    if not _NAME.fullmatch(pattern) or pattern.partition(".")[0].rstrip("\\") in sys.modules:
+    first = pattern.partition(".")[0].rstrip("\\")
+    script = script_name(vars(sys.modules[_MAIN]))  # which may have failed before its functions
+    if not _NAME.fullmatch(pattern) or first in sys.modules or first == script:
         return ""
     return rf"; names begin with their module: .*\.{pattern} matches in any"
 
