@@ -273,7 +273,8 @@ def _print_progress(told: dict[str, Any]) -> None:
 def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
     """Say what has not been delivered, and how to send it."""
     books = end.books
-    command = f"tradespan agent --once {shlex.quote(str(config.root))}"
+    inside = folder.path.is_relative_to(config.root)
+    command = f"tradespan agent --once {shlex.quote(str(config.root if inside else folder.path))}"
     if books is None:
         print(
             f"tradespan: nobody has closed the books of this run; its records are in {folder.path};"
