@@ -66,6 +66,12 @@ def test_one_pattern_of_two_that_matches_nothing_is_named(desk: Desk, bot: str) 
     assert desk.stored_names() == ["bot.work"]
 
 
+def test_a_script_that_fails_at_once_is_not_told_that_its_name_is_no_module(desk: Desk) -> None:
+    ended = desk.run("-i", "bot", desk.write("bot.py", "raise SystemExit(3)\n"))
+    assert ended.status == 3
+    assert ended.err == "tradespan: the pattern 'bot' matched no function\n"
+
+
 # ── targets ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -74,6 +80,16 @@ def test_missing_script_is_named_with_a_near_one(desk: Desk, bot: str) -> None:
     assert ended.status == 2
     assert ended.err == "tradespan: There is no script bott.py; did you mean bot.py?\n"
     assert not desk.root.exists()
+
+
+@pytest.mark.parametrize("program", [["bot.py"], ["-m", "bot"]])
+def test_an_interpreter_before_the_program_is_not_needed(
+    desk: Desk, bot: str, program: list[str]
+) -> None:
+    ended = desk.run("python3", *program, "5")
+    assert ended.status == 2
+    meant = " ".join(program)
+    assert ended.err == f"tradespan: There is no script python3; did you mean {meant}?\n"
 
 
 def test_missing_module_is_named(desk: Desk, bot: str) -> None:

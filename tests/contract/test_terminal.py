@@ -150,11 +150,24 @@ def test_ctrl_z_stops_the_bot_and_fg_goes_on(desk: Desk, terminals: list[Termina
 
 
 def test_hint_how_to_look_is_for_terminals_only(desk: Desk, terminals: list[Terminal]) -> None:
-    bot = desk.write("bot.py", "print('done')\n")
-    command = (TRADESPAN, "run", "--root", desk.root)
+    bot = desk.write("bot.py", "def work():\n    pass\n\n\nwork()\n")
+    command = (TRADESPAN, "run", "--root", desk.root, "-i", "bot")
     for options, told in (((), 1), (("--no-ui",), 0), (("--no-store",), 0)):
         terminal = Terminal(desk, *command, *options, bot)
         terminals.append(terminal)
         assert terminal.end() == 0
         assert terminal.shown.count(f"tradespan ui --store {desk.root}/store.db") == told
     assert desk.run(bot).err == ""
+
+
+def test_a_run_that_watched_nothing_is_told_how_to_name_functions(
+    desk: Desk, terminals: list[Terminal]
+) -> None:
+    bot = desk.write("bot.py", "def work():\n    pass\n\n\nwork()\n")
+    terminal = Terminal(desk, TRADESPAN, "run", "--root", desk.root, bot)
+    terminals.append(terminal)
+    assert terminal.end() == 0
+    assert (
+        r"give one before the program, as in: tradespan run -i 'bot\..*' bot.py" in terminal.shown
+    )
+    assert "tradespan ui" not in terminal.shown

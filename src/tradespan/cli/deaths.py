@@ -28,7 +28,14 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("--root", metavar="DIR", help="the root whose runs to look through")
     add("--config", metavar="FILE", help="settings file")
-    add("--limit", metavar="N", type=read_limit, default=10, help="at most so many (default: 10)")
+    add(
+        "-n",
+        "--limit",
+        metavar="N",
+        type=read_limit,
+        default=10,
+        help="at most so many (default: 10)",
+    )
     add("--json", action="store_true", help="one JSON object a line, with all fields")
 
 

@@ -79,7 +79,7 @@ def add_parser(subparsers: Any) -> None:
     add("--sort", choices=[*SORTS], default="calls", help="most first by this (default: calls)")
     add("--name", metavar="REGEX", type=read_pattern, help="a function whose name this is found in")
     add("--group", metavar="NAME", help="a process group")
-    add("--limit", metavar="N", type=read_limit, help="at most so many")
+    add("-n", "--limit", metavar="N", type=read_limit, help="at most so many")
     add(
         "--slowest",
         action="store_true",

@@ -129,7 +129,8 @@ def run(namespace: argparse.Namespace) -> int:
         )
         return USAGE
     if target.kind == "--script" and not Path(target.name).exists():
-        raise TargetNotFound(target.name, "script", near_file(target.name))
+        near = _behind_python(target) or near_file(target.name)
+        raise TargetNotFound(target.name, "script", near)
     config = choose_root(read_config(namespace, target.service))
     try:
         folder = begin_run(config, target.name if target.kind == "--script" else "")
@@ -213,7 +214,7 @@ def run_program(
     print_rest(config, folder, end)
     print_death(config, folder)
     if config.ui.mode == "hint" and config.store_path is not None and sys.stderr.isatty():
-        print(f"tradespan: look at it with {_ui_command(config)}", file=sys.stderr)
+        print(f"tradespan: {_closing_words(config, end)}", file=sys.stderr)
     return end
 
 
@@ -272,7 +273,8 @@ def _print_progress(told: dict[str, Any]) -> None:
 def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
     """Say what has not been delivered, and how to send it."""
     books = end.books
-    command = f"tradespan agent --once {shlex.quote(str(config.root))}"
+    inside = folder.path.is_relative_to(config.root)
+    command = f"tradespan agent --once {shlex.quote(str(config.root if inside else folder.path))}"
     if books is None:
         print(
             f"tradespan: nobody has closed the books of this run; its records are in {folder.path};"
@@ -331,6 +333,13 @@ def print_death(config: Config, folder: RunFolder) -> None:
         )
 
 
+def _behind_python(target: Target) -> str | None:
+    """`python bot.py` → `bot.py`: the interpreter is not to be named."""
+    if not Path(target.name).name.startswith("python") or not target.arguments:
+        return None
+    return " ".join(target.arguments[: 2 if target.arguments[0] == "-m" else 1])
+
+
 def near_file(name: str) -> str | None:
     """A script in the same folder that may have been meant."""
     path = Path(name)
@@ -340,6 +349,16 @@ def near_file(name: str) -> str | None:
         return None
     close = find_near(path.name, names)
     return str(path.with_name(close)) if close else None
+
+
+def _closing_words(config: Config, end: RunEnd) -> str:
+    """Where to look at what was recorded, or how to record something."""
+    if end.books is None or end.books["recorded"] or config.include:
+        return f"look at it with {_ui_command(config)}"
+    return (
+        "nothing was recorded: no pattern says what to watch; give one before the program,"
+        " as in: tradespan run -i 'bot\\..*' bot.py"
+    )
 
 
 def _ui_command(config: Config) -> str:

@@ -47,7 +47,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Records instead of segments."""
     add = parser.add_argument
     add("--records", action="store_true", help="the records themselves, one a line")
-    add("--limit", metavar="N", type=read_limit, help="at most the N newest segments, or records")
+    add(
+        "-n",
+        "--limit",
+        metavar="N",
+        type=read_limit,
+        help="at most the N newest segments, or records",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from tradespan.cli.run import near_file
 from tradespan.config import Config, load_config
 from tradespan.core.errors import TargetNotFound
 from tradespan.declare.names import TRADESPAN_SIGNAL
+from tradespan.instrument.auto.names import say_meant
 from tradespan.instrument.auto.survey import (
     LEFT_ALONE,
     SKIPPED,
@@ -241,8 +242,8 @@ def complaints(found: DryRun, tallies: Sequence[Tally]) -> Iterator[str]:
     for package, near in found.missing.items():
         yield f"there is no module {package}" + (f"; did you mean {near}?" if near else "")
     for tally in filter(is_idle, tallies):
-        near_names = f"; near names: {', '.join(tally.near)}" if tally.near else ""
-        yield f"the pattern {tally.pattern!r} matches no function{near_names}"
+        meant = say_meant(tally.pattern, tally.near)
+        yield f"the pattern {tally.pattern!r} matches no function{meant}"
 
 
 # ── for programs ────────────────────────────────────────────────────────────────────────────────

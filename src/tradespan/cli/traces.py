@@ -66,7 +66,7 @@ def add_parser(subparsers: Any) -> None:
     add("--service", metavar="NAME", help="a service that took part")
     add("--search", metavar="TEXT", help="what the UI's search box takes; see below")
     add(
-        "--limit", metavar="N", type=read_limit, default=DEFAULT_LIMIT,
+        "-n", "--limit", metavar="N", type=read_limit, default=DEFAULT_LIMIT,
         help=f"at most so many (default: {DEFAULT_LIMIT})",
     )  # fmt: skip
     add("--json", action="store_true", help="one JSON object a line, with all fields")

@@ -159,10 +159,23 @@ class Selection:
         names = {prefix for name in self.near for prefix in dotted_prefixes(name)}
         names.update(name for name in sys.modules if not why_left_alone(name.partition(".")[0]))
         meant = literal.strip(".") or pattern.pattern
+        names.discard(pattern.pattern)  # a module in which there is no function
         return difflib.get_close_matches(meant, sorted(names), n=3, cutoff=0.6)
 
 
+def say_meant(pattern: str, near: Sequence[str]) -> str:
+    """How a sentence about a pattern that matches nothing ends: what may have been meant."""
+    if near:
+        return f"; near names: {', '.join(near)}"
+    first = pattern.partition(".")[0].rstrip("\\")
+    script = script_name(vars(sys.modules[_MAIN]))  # which may have failed before its functions
+    if not _NAME.fullmatch(pattern) or first in sys.modules or first == script:
+        return ""
+    return rf"; names begin with their module: .*\.{pattern} matches in any"
+
+
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_NAME = re.compile(rf"{_IDENTIFIER.pattern}(?:\\?\.{_IDENTIFIER.pattern})*")
 _LITERAL = re.compile(r"(?:\w|\\\.)*")
 
 

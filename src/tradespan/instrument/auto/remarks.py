@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from tradespan.instrument.auto.names import Selection
+from tradespan.instrument.auto.names import Selection, say_meant
 from tradespan.instrument.auto.patch import IN_C, Report
 
 NamesOf = Callable[[str], tuple[str, ...]]
@@ -37,8 +37,7 @@ def _of_pattern(
         return f"watches nothing: {name} is {say_why(passed_over[name], name in report.skipped)}"
     count, excluded = selection.matched[pattern], selection.excluded[pattern]
     if count == 0:
-        near = selection.hints(pattern)
-        return "matched no function" + (f"; near names: {', '.join(near)}" if near else "")
+        return "matched no function" + say_meant(pattern.pattern, selection.hints(pattern))
     if excluded == count:
         return f"watches nothing: what it matches is excluded, {count:,} in all"
     return ""  # by hand, with `@monitor`

@@ -67,7 +67,7 @@ class Watcher:
             InvalidPattern: A pattern does not compile.
             TargetNotFound: The target's module is there, and has no such part.
             TypeError: The target is nothing that has a name.
-            ValueError: An option is out of range.
+            ValueError: An option is out of range, or the target is tradespan's own.
         """
         name = name_of(target)
         wanted = compile_pattern(include or re.escape(name), "include")

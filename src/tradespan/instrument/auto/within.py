@@ -14,7 +14,7 @@ from typing import Any
 from tradespan.core import guard
 from tradespan.core.errors import InvalidPattern, TargetNotFound
 from tradespan.instrument.auto.finder import is_running
-from tradespan.instrument.auto.names import Selection, dotted_prefixes, names_match
+from tradespan.instrument.auto.names import OURSELVES, Selection, dotted_prefixes, names_match
 from tradespan.instrument.auto.patch import module_of, names_in_class, namespace_of, qualname_of
 from tradespan.instrument.options import Watch
 
@@ -102,7 +102,15 @@ def name_of(target: Any) -> str:
     Raises:
         TypeError: It is nothing that has one.
         TargetNotFound: It is the name of something that its module, which is there, has not.
+        ValueError: It is tradespan's own: watching it would not end.
     """
+    name = _name_of(target)
+    if name.partition(".")[0] == OURSELVES:
+        raise ValueError(f"tradespan does not watch itself, as {name} asks: name what is yours")
+    return name
+
+
+def _name_of(target: Any) -> str:
     if isinstance(target, MethodType):
         target = target.__func__
     if isinstance(target, str):

@@ -45,7 +45,7 @@ class AlpacaInstrumentor(LibraryInstrumentor):
     """Spans and metrics of `alpaca-py`'s clients and streams."""
 
     requirement = "alpaca-py >= 0.40"
-    scope = __name__
+    scope = "tradespan.alpaca"
 
     _orders: OrderLinks | None = None
     _metrics: BrokerMetrics | None = None

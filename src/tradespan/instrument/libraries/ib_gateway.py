@@ -69,7 +69,7 @@ class IbAsyncInstrumentor(LibraryInstrumentor):
     """Spans and metrics of `ib_async`'s `IB`, synchronous and asynchronous."""
 
     requirement = "ib_async >= 2.0"
-    scope = __name__
+    scope = "tradespan.ib_async"
 
     _calls: Calls | None = None
 

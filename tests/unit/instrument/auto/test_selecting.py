@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+import tradespan
 from tests.support.captured import Captured
 from tests.unit.instrument.auto.conftest import Configure, Write
 from tradespan.core.errors import InvalidPattern
@@ -40,6 +41,36 @@ def test_a_pattern_that_matches_nothing_is_told_near_names(
         r"the pattern 'desk\\.chekc' matched no function; near names: desk.check",
         r"the pattern 'deks\\..*' matched no function; near names: desk",
     ]
+
+
+def test_a_pattern_without_a_module_is_told_how_to_match_in_any(
+    write: Write, watch: Watch, load: Load
+) -> None:
+    write(desk=RISK)
+    load("desk")
+    watcher = watch("on_tick", r"Limits\.on_tick", r"^on_tick", "desk")
+    assert watcher.remarks() == [
+        r"the pattern 'on_tick' matched no function;"
+        r" names begin with their module: .*\.on_tick matches in any",
+        r"the pattern 'Limits\\.on_tick' matched no function;"
+        r" names begin with their module: .*\.Limits\.on_tick matches in any",
+        "the pattern '^on_tick' matched no function",
+    ]
+
+
+def test_a_module_without_functions_is_not_told_as_near_to_itself(
+    write: Write, watch: Watch, load: Load
+) -> None:
+    write(desk="LIMIT = 5")
+    load("desk")
+    assert watch("desk").remarks() == ["the pattern 'desk' matched no function"]
+
+
+@pytest.mark.parametrize("target", [tradespan, tradespan.monitor, "tradespan.core"])
+def test_tradespan_itself_is_refused(watcher: Watcher, target: object) -> None:
+    with pytest.raises(ValueError, match="tradespan does not watch itself"):
+        watcher.instrument(target, None, None)
+    assert watcher.report.watched == {}
 
 
 def test_a_name_given_in_code_is_watched_now_and_later(

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -295,3 +296,9 @@ def test_a_broken_provider_reaches_nobody(sdk: Sdk, kept_in: None, part: str) ->
     assert result == 42
     assert sum(guard.counts.values()) > before
     refuse(telemetry)
+
+
+@pytest.mark.parametrize("name", ["alpaca", "ccxt", "ib_async", "websockets"])
+def test_spans_go_by_the_library_and_not_by_the_module_that_makes_them(name: str) -> None:
+    entries = entry_points(group="opentelemetry_instrumentor")
+    assert entries[f"tradespan_{name}"].load().scope == f"tradespan.{name}"
