@@ -14,7 +14,7 @@ from uuid import UUID
 from tradespan.bootstrap.receivers import otlp_receivers
 from tradespan.config import Config, override_config
 from tradespan.core.process import process_start
-from tradespan.spool.folder import RunFolder, private_folder, run_folders
+from tradespan.spool.folder import RUNS, RunFolder, private_folder, run_folders
 
 _INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
 """Folders of Python's own and of what is installed, by sysconfig's names."""
@@ -22,9 +22,11 @@ _MOST_ROOTS = 64
 
 
 def choose_root(config: Config) -> Config:
-    """`--spool DIR` without `--root`: the folder is its own root, with its own agent and store."""
+    """`--spool DIR`: the folder is its own root, with its own agent and store, wherever a root is
+    named: an agent looks for runs below its root only. One of the root's runs stays below it.
+    """
     folder = config.spool.directory
-    if folder is None or config.origin("root") != "default":
+    if folder is None or folder.resolve().parent == (config.root / RUNS).resolve():
         return config
     return override_config(config, {"root": folder}, "the spool's folder")
 
