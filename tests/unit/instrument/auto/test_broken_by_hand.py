@@ -41,7 +41,8 @@ def test_a_log_line_of_the_governors_thread_leaves_no_thread_to_be_counted(
     governed: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = threading.active_count()
-    looked, seen = threading.Event(), []
+    looked = threading.Event()
+    seen: list[int] = []
 
     def look(stop: object) -> None:
         if seen:
