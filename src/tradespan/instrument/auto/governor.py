@@ -176,7 +176,7 @@ class Governor:
             self._quick = QUICK_LOOKS
             # A thread inherits the mask: a program may block a signal later in all threads that it
             # knows of, to wait for it, and the system would give it to ours.
-            # Asked first: a handler that raises while they are blocked leaves with the mask put back.
+            # Asked first: the mask is put back even if a handler raises meanwhile.
             before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
             try:
                 signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_OURS)

@@ -58,10 +58,8 @@ def watch_sync(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
             returned(span, result)
             return result
         finally:
-            if token is None:  # a signal handler raised between that call and its assignment
-                set_current(outer)
-            else:
-                reset_current(token)
+            # No token: a signal handler raised between that call and its assignment.
+            set_current(outer) if token is None else reset_current(token)
 
     coin, slow, passed = plan.coin, plan.slow, PassedOver(plan)
     rate = 1.0 if coin is None else coin.rate
