@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import _thread
 import signal
+import threading
 import time
 import weakref
 from collections import deque
@@ -175,8 +176,10 @@ class Governor:
             self._quick = QUICK_LOOKS
             # A thread inherits the mask: a program may block a signal later in all threads that it
             # knows of, to wait for it, and the system would give it to ours.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_OURS)
+            # Asked first: the mask is put back even if a handler raises meanwhile.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
             try:
+                signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_OURS)
                 _thread.start_new_thread(self._run, (stop,))
             except RuntimeError:  # the interpreter ends
                 pass
@@ -221,6 +224,7 @@ class Governor:
                 began = time.thread_time()
                 self.look(stop)
                 pause = self._until_next(time.thread_time() - began)
+            _be_uncounted()
 
     def _until_next(self, spent: float) -> float:
         if self._quick:
@@ -298,6 +302,17 @@ class Governor:
         goes_on = choice.probed(each, calls, now - began, now)
         unit.put()
         return [each] if goes_on else []
+
+
+def _be_uncounted() -> None:
+    """Drop what `threading` made of this thread when something was logged, which names its thread.
+
+    It would stay among those that `threading.enumerate()` tells of: a program may wait for its end.
+    """
+    known: Any = getattr(threading, "_active", None)
+    own = _thread.get_ident()
+    if type(known) is dict and isinstance(known.get(own), threading._DummyThread):  # noqa: SLF001
+        known.pop(own, None)
 
 
 def _lowest(plan: Plan) -> Level:

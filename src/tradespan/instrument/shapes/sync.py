@@ -74,8 +74,9 @@ def watch_sync(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
         span = begin(recorder, outer, args, kwargs)
         if span is None:
             return function(*args, **kwargs)
-        token = set_current(span)
+        token = None
         try:
+            token = set_current(span)
             result = function(*args, **kwargs)
         except BaseException as error:
             raised(span, error)
@@ -84,7 +85,8 @@ def watch_sync(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
             returned(span, result)
             return result
         finally:
-            reset_current(token)
+            # No token: a signal handler raised between that call and its assignment.
+            set_current(outer) if token is None else reset_current(token)
 
     coin, slow, passed = plan.coin, plan.slow, PassedOver(plan)
     rate = 1.0 if coin is None else coin.rate
