@@ -237,7 +237,7 @@ def test_option_that_cannot_be_read_is_named(
     complaint = capsys.readouterr().err
 
     assert caught.value.code == 2
-    assert f"argument {options[0]}" in complaint
+    assert f"{options[0]}: " in complaint
     assert said in complaint
 
 

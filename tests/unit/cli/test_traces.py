@@ -256,7 +256,7 @@ def test_option_that_cannot_be_read_is_named(
         main(["traces", *options])
     assert caught.value.code == 2
     complaint = capsys.readouterr().err
-    assert f"argument {options[0]}" in complaint
+    assert f"{options[0]}: " in complaint
     assert said in complaint
 
 

@@ -22,11 +22,13 @@ def watch_plain(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
         recorder = slot.recorder
         if recorder is None:
             return function(*args, **kwargs)
-        span = begin(recorder, get_current(), args, kwargs)
+        outer = get_current()
+        span = begin(recorder, outer, args, kwargs)
         if span is None:
             return function(*args, **kwargs)
-        token = set_current(span)
+        token = None
         try:
+            token = set_current(span)
             result = function(*args, **kwargs)
         except BaseException as error:
             raised(span, error)
@@ -35,7 +37,8 @@ def watch_plain(function: Function, plan: Plan, slot: RecorderSlot) -> Function:
             returned(span, result)
             return result
         finally:
-            reset_current(token)
+            # No token: a signal handler raised between that call and its assignment.
+            set_current(outer) if token is None else reset_current(token)
 
     begin, returned, raised = opener(plan), on_return(plan), on_raise(plan)
     get_current, set_current, reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
