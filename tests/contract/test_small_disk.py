@@ -50,6 +50,7 @@ SETTINGS = {
     "TRADESPAN_MEMORY_RECORDS": "3000",
     "TRADESPAN_RETRY_SCALE": "0.05",
     "TRADESPAN_DRAIN": "25s",
+    "TRADESPAN_MAX_OVERHEAD": "0",  # every call is to be a record
 }
 
 

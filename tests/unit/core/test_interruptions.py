@@ -34,9 +34,10 @@ HANDLERS: list[Callable[..., Any]] = [ring, Bell().ring, Bell(), functools.parti
 
 @pytest.fixture
 def restored() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGUSR1)
+    before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGINT)}
     yield
-    signal.signal(signal.SIGUSR1, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("restored")
@@ -114,6 +115,8 @@ def test_a_call_interrupted_while_its_result_is_shown_is_recorded(
     def work() -> int:
         return 1
 
+    # Whoever runs the tests in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.raises(KeyboardInterrupt):
         work()
     assert captured_softly.one("work").record.duration >= 0
