@@ -91,6 +91,9 @@ def script_name(namespace: Mapping[str, Any]) -> str:
 class Selection:
     """Include and exclude patterns."""
 
+    tells_unused = True
+    """Whether an exclude pattern that did nothing is worth a word."""
+
     def __init__(
         self, include: Sequence[re.Pattern[str]], exclude: Sequence[re.Pattern[str]] = ()
     ) -> None:
@@ -100,6 +103,8 @@ class Selection:
         """How many functions each pattern has selected so far, excluded ones among them."""
         self.excluded: dict[re.Pattern[str], int] = dict.fromkeys(self.include, 0)
         """How many of them are excluded."""
+        self.applied: set[re.Pattern[str]] = set()
+        """Exclude patterns that were the first to exclude something."""
         self.near: set[str] = set()
         """Names that were looked at and not selected, for hints; bounded."""
         self._begin = {pattern: literal_prefixes(pattern) for pattern in self.include}
@@ -111,7 +116,10 @@ class Selection:
         chosen = self.choosing(*names)
         if not chosen and len(self.near) < _MOST_NEAR:
             self.near.update(names)
-        excluded = bool(chosen) and self.excluding(*names) is not None
+        by = self.excluding(*names) if chosen else None
+        if by is not None:
+            self.applied.add(by)
+        excluded = by is not None
         for pattern in chosen:
             self.matched[pattern] += 1
             self.excluded[pattern] += excluded

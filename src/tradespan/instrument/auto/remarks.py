@@ -1,4 +1,4 @@
-"""What is said at a program's end: patterns that watched nothing, functions that could not be."""
+"""What is said at a program's end: patterns that did nothing, functions that could not be."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ NamesOf = Callable[[str], tuple[str, ...]]
 
 
 def remarks(selections: Iterable[Selection], report: Report, names_of: NamesOf) -> Iterator[str]:
-    """A sentence for each pattern that has watched nothing, and one for all that was skipped."""
+    """A sentence for each pattern that has done nothing, and one for all that was skipped."""
     for selection in selections:
         for pattern in selection.include:
             if sentence := _of_pattern(selection, pattern, report, names_of):
                 yield f"the pattern {pattern.pattern!r} {sentence}"
+        if selection.tells_unused and any(selection.matched.values()):
+            for pattern in selection.exclude:
+                if pattern not in selection.applied:
+                    yield f"the pattern {pattern.pattern!r} excluded nothing"
     if report.skipped:
         yield say_skipped(report.skipped)
 

@@ -24,6 +24,8 @@ _WORD = re.compile(r"\w+")
 class Within(Selection):
     """A selection inside one module, package or class, with options of its own."""
 
+    tells_unused = False  # excludes of code are often said by habit: `test_`, `_helper`
+
     def __init__(
         self,
         name: str,

@@ -43,6 +43,24 @@ def test_a_pattern_that_matches_nothing_is_told_near_names(
     ]
 
 
+def test_an_exclude_pattern_that_excludes_nothing_is_told(
+    write: Write, watch: Watch, load: Load
+) -> None:
+    write(desk=RISK)
+    load("desk")
+    watcher = watch("desk", exclude=(r"desk\.chekc", r"desk\.check"))
+    assert watcher.remarks() == [r"the pattern 'desk\\.chekc' excluded nothing"]
+
+
+def test_excludes_said_by_habit_in_code_are_not_told(
+    write: Write, watcher: Watcher, load: Load
+) -> None:
+    write(desk=RISK)
+    load("desk")
+    watcher.instrument("desk", None, ["test_"])
+    assert watcher.remarks() == []
+
+
 def test_a_pattern_without_a_module_is_told_how_to_match_in_any(
     write: Write, watch: Watch, load: Load
 ) -> None:
