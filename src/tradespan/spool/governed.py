@@ -60,7 +60,7 @@ def percent(share: float) -> str:
 
 
 def say_governed(told: Mapping[str, Any]) -> str:
-    """Which functions of a process are watched less, and why; empty if none is."""
+    """Which functions of a process are watched less, and why, one a line; empty if none is."""
     functions = told["functions"]
     if not functions:
         return ""
@@ -76,7 +76,7 @@ def say_governed(told: Mapping[str, Any]) -> str:
     if told["essential"] > told["budget"]:
         share = percent(told["essential"])
         parts.append(f"{share} are of functions that are durable or mapped, and never watched less")
-    return "; ".join(parts)
+    return "\n    ".join(parts)
 
 
 def _say_function(told: Mapping[str, Any]) -> str:

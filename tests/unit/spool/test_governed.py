@@ -109,8 +109,8 @@ def test_it_is_said_who_is_watched_less_and_why() -> None:
     pid = os.getpid()
     assert say_governed(told()) == (
         f"process {pid}: watching cost up to 37 % of a core, now 0.36 % (max_overhead is 2 %):"
-        " 1 only counted, 1 not observed; bot.step is not observed since 19:40:27 UTC:"
-        " 257,864 calls a second of 0.3 µs, each span 1.4 µs, 37 % of a core; bot.order is only"
+        " 1 only counted, 1 not observed\n    bot.step is not observed since 19:40:27 UTC:"
+        " 257,864 calls a second of 0.3 µs, each span 1.4 µs, 37 % of a core\n    bot.order is only"
         " counted since 19:40:30 UTC: 14,237 calls a second of 89.6 µs, each span 1.6 µs, 2.3 % of"
         " a core"
     )
@@ -125,7 +125,7 @@ def test_a_budget_that_cannot_be_kept_is_said() -> None:
 def test_many_functions_are_said_in_few_words() -> None:
     many = [told()["functions"][0] | {"name": f"bot.f\x1b{n}"} for n in range(50)]
     said = say_governed(told(functions=many))
-    assert said.endswith("; 40 more")
+    assert said.endswith("\n    40 more")
     assert "\x1b" not in said
 
 
