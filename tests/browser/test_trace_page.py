@@ -215,19 +215,18 @@ def test_ten_thousand_spans_open_and_scroll(fresh_visit: Visit) -> None:
     expect(page.locator(".wf")).to_have_attribute("aria-rowcount", "10001")
     expect(page.locator(".facts")).to_contain_text("10,000 spans")
     assert page.locator(".wf-row").count() < 80
-    slowest = page.evaluate("""async () => {
+    most = page.evaluate("""async () => {
         const scroller = document.querySelector(".wf-scroll");
         const frame = () => new Promise(requestAnimationFrame);
-        const times = [];
+        let most = 0;
         for (let i = 0; i < 90; i++) {
-            const from = performance.now();
             scroller.scrollTop += 2000;
             await frame();
-            times.push(performance.now() - from);
+            most = Math.max(most, document.querySelectorAll(".wf-row").length);
         }
-        return times.sort((a, b) => a - b)[80];
+        return scroller.scrollTop > 100_000 ? most : Infinity;
     }""")
-    assert slowest < 50, "a frame, on a machine that does other things as well"
+    assert most < 80, "what a frame of scrolling has to draw, however long the trace"
     expect(page.locator(".minimap canvas")).to_be_visible()
     page.keyboard.press("j")
     expect(page.locator('.wf-row[aria-selected="true"]')).to_be_visible()
