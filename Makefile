@@ -25,7 +25,7 @@ demo: $(STAMP) ## a small trading system under tradespan (ARGS="--for 15 --no-ui
 
 .PHONY: test
 test: $(STAMP) ## the tests that need nothing but Python (ARGS="-k spool")
-	$(BIN)/python -m pytest -n auto --dist loadfile tests --ignore=tests/browser --ignore=tests/stack --ignore=tests/crash_long $(ARGS)
+	$(BIN)/python -m pytest tests --ignore=tests/browser --ignore=tests/stack --ignore=tests/crash_long $(ARGS)
 
 .PHONY: test-browser
 test-browser: $(STAMP) ## the pages in a headless Chromium (installed by apt-get when missing)

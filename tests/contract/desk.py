@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import select
+import selectors
 import signal
 import sqlite3
 import subprocess
@@ -61,6 +61,14 @@ class Ended:
     seconds: float
 
 
+def is_readable(file: Any, seconds: float) -> bool:
+    """Whether there is something to read, or its end, within so many seconds."""
+    # Not `select`: the process that runs all tests may have more than 1,024 files open.
+    with selectors.DefaultSelector() as selector:
+        selector.register(file, selectors.EVENT_READ)
+        return bool(selector.select(max(seconds, 0)))
+
+
 class Program:
     """A program that runs."""
 
@@ -87,8 +95,9 @@ class Program:
         """
         end = time.monotonic() + within
         while b"\n" not in self._rest:
-            read, _, _ = select.select([self._out], [], [], max(end - time.monotonic(), 0))
-            assert read, f"no line within {within:g} s; stderr: {self.err}"
+            assert is_readable(self._out, end - time.monotonic()), (
+                f"no line within {within:g} s; stderr: {self.err}"
+            )
             chunk = os.read(self._out.fileno(), 65536)
             assert chunk, f"it said no more; stderr: {self.err}"
             self._rest += chunk
@@ -117,8 +126,9 @@ class Program:
         out = self._rest
         end = time.monotonic() + within
         while True:
-            read, _, _ = select.select([self._out], [], [], max(end - time.monotonic(), 0))
-            assert read, f"it has not ended within {within:g} s; stderr: {self.err}"
+            assert is_readable(self._out, end - time.monotonic()), (
+                f"it has not ended within {within:g} s; stderr: {self.err}"
+            )
             chunk = os.read(self._out.fileno(), 65536)
             if not chunk:
                 break
