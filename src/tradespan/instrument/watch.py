@@ -30,8 +30,6 @@ SHAPES: tuple[Shape, ...] = (
     watch_generator,
     watch_async_generator,
 )
-MARKER = "__tradespan_watched__"
-"""Attribute of a wrapper that names the function it watches."""
 
 
 def can_watch(function: Any) -> str | None:
@@ -82,7 +80,6 @@ def _like(wrapper: Any, function: FunctionType) -> FunctionType:
     like.__kwdefaults__ = function.__kwdefaults__
     with suppress(ValueError, TypeError):  # for those who ask without following `__wrapped__`
         like.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    setattr(like, MARKER, function)
     return like
 
 
