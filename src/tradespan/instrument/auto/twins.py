@@ -147,7 +147,7 @@ def twin_code(code: CodeType, shape: Shape, binding: Binding) -> CodeType:
         OSError: tradespan was installed without its source.
     """
     form = _form_of(code)
-    template = _template(_code_in(shape.__code__), form)
+    template = _template(shape, form)
     count = form.positional + form.keyword + form.rest + form.keywords
     names = code.co_varnames[:count]
     keyword = names[form.positional : form.positional + form.keyword]
@@ -192,7 +192,9 @@ def _put_in(const: Any, stands: dict[str, str], binding: Binding) -> Any:
 
 
 @cache
-def _template(wrapper: CodeType, form: Form) -> CodeType:
+def _template(shape: Shape, form: Form) -> CodeType:
+    # By the shape: a code object is hashed by all that it holds, each time.
+    wrapper = _code_in(shape.__code__)
     text = _text_of(wrapper)
     for marker, spelled in _spelled(form).items():
         text = text.replace(marker, spelled)
