@@ -19,17 +19,28 @@ import msgspec
 
 from tradespan.core import guard
 from tradespan.core.clock import Clock
-from tradespan.core.records import AttributeValue, Event, Failure, Kind, Lane, Resource, Site, Span
+from tradespan.core.records import (
+    AttributeValue,
+    Event,
+    Failure,
+    Kind,
+    Lane,
+    LogRecord,
+    Resource,
+    Site,
+    Span,
+)
 from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.recorder import SLOT, Recorder, RecorderSlot
 from tradespan.instrument.tracer import Tracer, TracerProvider
 from tradespan.pages.inflight import FlightTable
 from tradespan.pages.metrics import MetricPage
+from tradespan.signals.slot import SIGNALS
 from tradespan.spool.folder import RunFolder, run_folders
-from tradespan.spool.reader import SegmentReader
+from tradespan.spool.reader import RawRecord, SegmentReader
 from tradespan.spool.writer import SpoolWriter
 from tradespan.wire.attributes import ARGUMENT_PREFIX, captured_attributes, span_attributes
-from tradespan.wire.codec import decode_span, encode_record
+from tradespan.wire.codec import decode_log, decode_span, encode_record
 from tradespan.wire.exceptions import with_files
 from tradespan.wire.sites import SITES
 
@@ -180,37 +191,62 @@ def capture(
     )
     before, slot.recorder = slot.recorder, recorder
     raised = guard.raise_errors(strict)
+    SIGNALS.fill(spool, page)
     try:
         yield Captured(folder, slot, recorder)
     finally:
+        SIGNALS.clear()
         guard.raise_errors(raised)
         slot.recorder = before
         spool.close()
+        page.close()
+
+
+@dataclass(frozen=True)
+class CapturedLine:
+    """One decoded log line or event, with its scope's site."""
+
+    scope: str
+    record: LogRecord
+    resource: Resource
+    lane: Lane
+    sequence: int
 
 
 def read_folder(folder: Path) -> Iterator[CapturedSpan]:
     """The spans of all segments of one run's folder."""
-    for name in RunFolder(folder).segments():
-        reader = SegmentReader(folder / str(name))
-        try:
-            yield from _read_segment(reader)
-        finally:
-            reader.close()
-
-
-def _read_segment(reader: SegmentReader) -> Iterator[CapturedSpan]:
-    offset = 0
-    while True:
-        stretch = reader.read(offset)
-        for raw in stretch.records:
-            assert raw.kind == Kind.SPAN
+    for reader, raw in _read_segments(folder):
+        if raw.kind == Kind.SPAN:
             span = decode_span(raw.payload)
             resource, lane = reader.origin.resource, reader.origin.lane
             yield CapturedSpan(reader.sites[span.site], span, resource, lane, raw.sequence)
-        if stretch.finished or stretch.end <= offset:
-            break
-        offset = stretch.end
-    assert reader.damaged_bytes == 0
+
+
+def read_lines(folder: Path) -> Iterator[CapturedLine]:
+    """The log lines and events of all segments of one run's folder, each lane in its order."""
+    for reader, raw in _read_segments(folder):
+        if raw.kind == Kind.LOG:
+            line = decode_log(raw.payload)
+            scope = reader.sites[line.site].scope_name if line.site else ""
+            resource, lane = reader.origin.resource, reader.origin.lane
+            yield CapturedLine(scope, line, resource, lane, raw.sequence)
+
+
+def _read_segments(folder: Path) -> Iterator[tuple[SegmentReader, RawRecord]]:
+    for name in RunFolder(folder).segments():
+        reader = SegmentReader(folder / str(name))
+        try:
+            offset = 0
+            while True:
+                stretch = reader.read(offset)
+                for raw in stretch.records:
+                    yield reader, raw
+                if stretch.finished or stretch.end <= offset:
+                    break
+                offset = stretch.end
+            assert reader.damaged_bytes == 0
+        finally:
+            reader.close()
 
 
 def read_spans(root: Path) -> list[CapturedSpan]:

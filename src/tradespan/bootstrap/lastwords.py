@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tradespan.capture.failure import capture_failure
 from tradespan.core import guard
 from tradespan.core.forks import after_fork_in_child
-from tradespan.instrument.capture.failure import capture_failure
 from tradespan.spool.folder import replace_json
 
 MOST_FRAMES = 40

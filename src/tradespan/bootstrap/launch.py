@@ -19,10 +19,10 @@ from typing import Any, NoReturn
 from tradespan.bootstrap import inject
 from tradespan.bootstrap.lastwords import LAST_WORDS
 from tradespan.bootstrap.program import CannotRun, Program, load_module, load_script
+from tradespan.capture.failure import hide_own_frames
 from tradespan.core import guard
 from tradespan.core.errors import TargetNotFound
 from tradespan.instrument.auto.watcher import WATCHER
-from tradespan.instrument.capture.failure import hide_own_frames
 
 
 def main() -> None:

@@ -25,18 +25,19 @@ from tradespan.bootstrap.lastwords import LAST_WORDS
 from tradespan.bootstrap.libraries import Libraries
 from tradespan.bootstrap.receivers import lacks_grpc
 from tradespan.bootstrap.resource import build_resource
+from tradespan.capture.redact import configure_redaction
 from tradespan.config import Config, load_config
 from tradespan.core import guard
 from tradespan.core.errors import AlreadyConfigured, SpoolUnavailable
 from tradespan.instrument.auto.governor import GOVERNOR
 from tradespan.instrument.auto.watcher import WATCHER
-from tradespan.instrument.capture.redact import configure_redaction
 from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.propagation import POOLS, upstream_of
 from tradespan.instrument.recorder import SLOT, Recorder
 from tradespan.instrument.tracer import TracerProvider
 from tradespan.pages.inflight import FlightTable
 from tradespan.pages.metrics import MetricPage
+from tradespan.signals.slot import SIGNALS
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
 from tradespan.wire.codec import encode_record
@@ -102,6 +103,7 @@ class Runtime:
         resource = build_resource(self.config, self._spool.identity)
         self.provider = TracerProvider(SLOT, resource, parts=parts)
         SLOT.recorder = recorder
+        SIGNALS.fill(self._spool, self._page)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
         GOVERNOR.start(self.config.max_overhead)
@@ -152,6 +154,7 @@ class Runtime:
             if _runtime is self:
                 _runtime = None
         SLOT.recorder = None
+        SIGNALS.clear()
         GOVERNOR.stop()
         self.libraries.remove()
         self.watcher.remove()

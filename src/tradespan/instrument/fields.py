@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from tradespan.capture.arguments import Pick, Signature
+from tradespan.capture.redact import MARK, is_sensitive, redact_and_cut
+from tradespan.capture.serialize import smart
 from tradespan.config import FromArguments, FromResult, FromSelf, MapRule
 from tradespan.core import guard
-from tradespan.instrument.capture.arguments import Pick, Signature
-from tradespan.instrument.capture.redact import MARK, is_sensitive, redact_and_cut
-from tradespan.instrument.capture.serialize import smart
 from tradespan.instrument.options import Field
 from tradespan.instrument.span import Span
 

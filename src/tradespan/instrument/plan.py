@@ -11,6 +11,12 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+from tradespan.capture.arguments import Signature, argument_capture
+from tradespan.capture.attributes import clean_attributes
+from tradespan.capture.failure import capture_failure
+from tradespan.capture.names import hiding
+from tradespan.capture.serializers import serializer
+from tradespan.capture.variables import frame_variables
 from tradespan.core.coin import Coin
 from tradespan.core.records import AttributeValue
 from tradespan.core.sourcefiles import describe_source
@@ -20,12 +26,6 @@ from tradespan.declare.names import (
     TRADESPAN_SAMPLE_RATE,
     TRADESPAN_SIGNAL,
 )
-from tradespan.instrument.capture.arguments import Signature, argument_capture
-from tradespan.instrument.capture.attributes import clean_attributes
-from tradespan.instrument.capture.failure import capture_failure
-from tradespan.instrument.capture.names import hiding
-from tradespan.instrument.capture.serializers import serializer
-from tradespan.instrument.capture.variables import frame_variables
 from tradespan.instrument.fields import FieldCapture
 from tradespan.instrument.options import Watch
 from tradespan.instrument.span import KIND_SHIFT

@@ -22,8 +22,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
-from tradespan.core import guard
-from tradespan.instrument.capture.attributes import (
+from tradespan.capture.attributes import (
     as_nanoseconds,
     as_text,
     clean_attribute,
@@ -31,7 +30,8 @@ from tradespan.instrument.capture.attributes import (
     clean_description,
     is_key,
 )
-from tradespan.instrument.capture.failure import capture_failure, exception_message
+from tradespan.capture.failure import capture_failure, exception_message
+from tradespan.core import guard
 from tradespan.instrument.context import Context, context_with
 from tradespan.instrument.state import SpanState
 from tradespan.wire.sites import SITES

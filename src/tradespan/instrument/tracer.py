@@ -24,18 +24,18 @@ from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import Tracer as ApiTracer
 from opentelemetry.trace import TracerProvider as ApiTracerProvider
 
-from tradespan.core import guard
-from tradespan.core.records import Resource
-from tradespan.instrument.begin import add_links, begin_span, identity
-from tradespan.instrument.capture.attributes import (
+from tradespan.capture.attributes import (
     as_nanoseconds,
     as_text,
     clean_attribute,
     clean_attributes,
 )
-from tradespan.instrument.capture.frames import own_code
-from tradespan.instrument.capture.names import verdicts
-from tradespan.instrument.capture.redact import plain
+from tradespan.capture.frames import own_code
+from tradespan.capture.names import verdicts
+from tradespan.capture.redact import plain
+from tradespan.core import guard
+from tradespan.core.records import Resource
+from tradespan.instrument.begin import add_links, begin_span, identity
 from tradespan.instrument.context import (
     CURRENT,
     attach,

@@ -12,7 +12,7 @@ from functools import update_wrapper
 from types import CodeType, FunctionType
 from typing import Any
 
-from tradespan.instrument.capture.frames import own_code
+from tradespan.capture.frames import own_code
 from tradespan.instrument.options import Watch
 from tradespan.instrument.plan import Plan
 from tradespan.instrument.recorder import RecorderSlot

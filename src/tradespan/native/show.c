@@ -1,4 +1,4 @@
-/* The short forms of plain values, as `smart` of instrument/capture/serialize.py gives them: numbers as
+/* The short forms of plain values, as `smart` of capture/serialize.py gives them: numbers as
  * they are, and texts in which nothing can be a secret, quoted. Everything else is Python's. */
 
 #include "native.h"

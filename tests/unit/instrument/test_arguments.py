@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.captured import Captured
-from tradespan.instrument.capture.arguments import Signature, argument_capture
+from tradespan.capture.arguments import Signature, argument_capture
 from tradespan.instrument.monitor import monitor
 
 

@@ -9,13 +9,13 @@ import pytest
 from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
 
 from tests.support.captured import Captured
-from tradespan.instrument.capture.attributes import (
+from tradespan.capture.attributes import (
     clean_attribute,
     clean_attributes,
     clean_description,
     clean_value,
 )
-from tradespan.instrument.capture.redact import configure_redaction
+from tradespan.capture.redact import configure_redaction
 
 
 @pytest.fixture

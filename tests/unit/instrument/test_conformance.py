@@ -38,8 +38,8 @@ from opentelemetry.sdk.trace.sampling import (
 from tests.support.captured import CapturedSpan, describe, read_folder
 from tests.unit.instrument.programs import Counting, Now, Step, programs, run
 from tests.unit.wire.builders import make_batch, make_slice
+from tradespan.capture.redact import configure_redaction
 from tradespan.core.records import Resource
-from tradespan.instrument.capture.redact import configure_redaction
 from tradespan.instrument.pen import SpanLimits
 from tradespan.instrument.recorder import Recorder, RecorderSlot
 from tradespan.instrument.tracer import TracerProvider

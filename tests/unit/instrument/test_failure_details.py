@@ -13,14 +13,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from tradespan.core.records import Failure
-from tradespan.instrument.capture.failure import (
+from tradespan.capture.failure import (
     MOST_DETAILED,
     MOST_NOTES,
     capture_failure,
     exception_message,
 )
-from tradespan.instrument.capture.variables import LONGEST, MOST_VARIABLES, frame_variables
+from tradespan.capture.variables import LONGEST, MOST_VARIABLES, frame_variables
+from tradespan.core.records import Failure
 from tradespan.wire.exceptions import exception_attributes
 
 

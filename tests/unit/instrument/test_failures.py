@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.support.captured import Captured
+from tradespan.capture.failure import MOST_EXCEPTIONS, MOST_FRAMES, MOST_MESSAGE
 from tradespan.core import guard
 from tradespan.core.records import Failure
-from tradespan.instrument.capture.failure import MOST_EXCEPTIONS, MOST_FRAMES, MOST_MESSAGE
 from tradespan.instrument.monitor import monitor
 
 

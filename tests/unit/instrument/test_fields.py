@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.support.captured import Captured
+from tradespan.capture.arguments import Signature
 from tradespan.core import guard
-from tradespan.instrument.capture.arguments import Signature
 from tradespan.instrument.fields import FieldCapture, as_attribute
 from tradespan.instrument.options import Field, Watch
 from tradespan.instrument.recorder import SLOT

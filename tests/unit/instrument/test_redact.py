@@ -10,11 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tradespan.config.redaction import read_pattern
-from tradespan.core import guard
-from tradespan.instrument.capture.arguments import Signature, argument_capture
-from tradespan.instrument.capture.names import hiding
-from tradespan.instrument.capture.redact import (
+from tradespan.capture.arguments import Signature, argument_capture
+from tradespan.capture.names import hiding
+from tradespan.capture.redact import (
     MARK,
     configure_redaction,
     is_sensitive,
@@ -22,6 +20,8 @@ from tradespan.instrument.capture.redact import (
     redact_and_cut,
     redact_text,
 )
+from tradespan.config.redaction import read_pattern
+from tradespan.core import guard
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P"
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMHQCAQEEIIrYSSNQFaA2\n-----END EC PRIVATE KEY-----"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tradespan.instrument.capture.attributes import clean_attribute
-from tradespan.instrument.capture.names import is_sensitive
-from tradespan.instrument.capture.redact import redact_bytes, redact_text
-from tradespan.instrument.capture.serialize import smart
-from tradespan.instrument.capture.serializers import serializer
+from tradespan.capture.attributes import clean_attribute
+from tradespan.capture.names import is_sensitive
+from tradespan.capture.redact import redact_bytes, redact_text
+from tradespan.capture.serialize import smart
+from tradespan.capture.serializers import serializer
 
 S = "S3cr3tV4lueS3cr3tV4lueS3cr3tV4lue42"
 LONG = "a1B2" * 16

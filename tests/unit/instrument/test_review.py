@@ -20,7 +20,7 @@ import wrapt
 from opentelemetry.trace import SpanKind
 
 from tests.support.captured import Captured, capture
-from tradespan.instrument.capture.frames import own_code
+from tradespan.capture.frames import own_code
 from tradespan.instrument.monitor import monitor
 from tradespan.wire.sites import SITES
 

@@ -30,7 +30,7 @@ import pydantic.v1
 import pytest
 
 from tests.support.ids import shown
-from tradespan.instrument.capture.serialize import smart
+from tradespan.capture.serialize import smart
 
 
 class Side(enum.Enum):
@@ -262,12 +262,12 @@ def test_an_array_whose_shape_cannot_be_read_is_its_type() -> None:
 def test_recognising_types_imports_nothing() -> None:
     code = """
 import sys
-from tradespan.instrument.capture.serialize import smart
+from tradespan.capture.serialize import smart
 class DataFrame: shape = (1, 2)
 DataFrame.__module__ = "pandas.core.frame"
-from tradespan.instrument.capture.serializers import serializer
-from tradespan.instrument.capture.failure import capture_failure
-from tradespan.instrument.capture.variables import frame_variables
+from tradespan.capture.serializers import serializer
+from tradespan.capture.failure import capture_failure
+from tradespan.capture.variables import frame_variables
 for option in ("smart", "repr", "json"):
     show = serializer(option, ["account"])
     for value in (DataFrame(), [1], {"a": object()}):

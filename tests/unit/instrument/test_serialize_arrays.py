@@ -13,8 +13,8 @@ import numpy
 import pandas
 import pytest
 
+from tradespan.capture.serialize import smart
 from tradespan.instrument.auto.patch import functions_of_module
-from tradespan.instrument.capture.serialize import smart
 
 TABLE = pandas.DataFrame(numpy.zeros((1000, 50)))
 INDEXES = [

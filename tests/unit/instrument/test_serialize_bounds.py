@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradespan.instrument.capture.serialize import smart
+from tradespan.capture.serialize import smart
 
 
 @dataclasses.dataclass

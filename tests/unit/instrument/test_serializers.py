@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradespan.instrument.capture.names import configure_names
-from tradespan.instrument.capture.serializers import serializer
+from tradespan.capture.names import configure_names
+from tradespan.capture.serializers import serializer
 
 
 @dataclasses.dataclass

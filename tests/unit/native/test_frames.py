@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.native.ways import compiled
+from tradespan.capture.frames import Codes, PureCodes
 from tradespan.core import native
 from tradespan.core.records import Frame
-from tradespan.instrument.capture.frames import Codes, PureCodes
 from tradespan.wire.exceptions import with_files
 
 pytestmark = pytest.mark.usefixtures("way")
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("way")
 def walk(
     trace: TracebackType | None, own_code: set[CodeType], most: int
 ) -> list[tuple[str, int, str]]:
-    """The same in Python (`instrument/capture/failure.py`)."""
+    """The same in Python (`capture/failure.py`)."""
     found = []
     while trace is not None:
         code = trace.tb_frame.f_code

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.native.ways import compiled
-from tradespan.instrument.capture.arguments import Signature, argument_capture
-from tradespan.instrument.capture.names import in_text, text_verdicts
-from tradespan.instrument.capture.redact import configure_redaction, replace_known
-from tradespan.instrument.capture.serialize import smart
+from tradespan.capture.arguments import Signature, argument_capture
+from tradespan.capture.names import in_text, text_verdicts
+from tradespan.capture.redact import configure_redaction, replace_known
+from tradespan.capture.serialize import smart
 
 PIECES = st.sampled_from(
     [

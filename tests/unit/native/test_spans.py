@@ -18,8 +18,8 @@ from opentelemetry.context import Context
 
 from tests.support.captured import Captured, capture
 from tests.unit.native.ways import compiled
+from tradespan.capture.failure import capture_failure
 from tradespan.core import native
-from tradespan.instrument.capture.failure import capture_failure
 from tradespan.instrument.context import SPAN_KEY
 from tradespan.instrument.monitor import monitor
 from tradespan.instrument.span import KEPT_BITS, ROOT_FLAGS, Span

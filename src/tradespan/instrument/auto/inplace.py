@@ -15,8 +15,8 @@ from functools import partial
 from types import CodeType, FunctionType
 from typing import Any, ClassVar
 
+from tradespan.capture.frames import own_code
 from tradespan.instrument.auto.twins import Binding, twin_code
-from tradespan.instrument.capture.frames import own_code
 from tradespan.instrument.options import Watch
 from tradespan.instrument.plan import Plan
 from tradespan.instrument.recorder import SLOT, RecorderSlot

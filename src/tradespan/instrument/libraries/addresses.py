@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tradespan.instrument.capture.redact import MARK, redact_and_cut
+from tradespan.capture.redact import MARK, redact_and_cut
 
 MOST_TEMPLATES = 64
 """Label sets of one instrumentor; whatever comes later shares the template `_OTHER`."""

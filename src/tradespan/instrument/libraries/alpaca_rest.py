@@ -13,6 +13,8 @@ from typing import Any, Self
 
 from opentelemetry.trace import Link
 
+from tradespan.capture.failure import exception_name
+from tradespan.capture.redact import MARK
 from tradespan.core import guard
 from tradespan.declare.names import (
     TRADESPAN_SIGNAL,
@@ -27,8 +29,6 @@ from tradespan.declare.names import (
     TRADING_SYMBOL,
     TRADING_VENUE,
 )
-from tradespan.instrument.capture.failure import exception_name
-from tradespan.instrument.capture.redact import MARK
 from tradespan.instrument.libraries.addresses import Addresses
 from tradespan.instrument.libraries.alpaca_orders import (
     Attributes,

@@ -32,12 +32,12 @@ from opentelemetry.metrics import (
 )
 from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 
+from tradespan.capture.frames import own_code
 from tradespan.core import guard
 from tradespan.core.clock import Clock, SystemClock
 from tradespan.core.version import __version__
 from tradespan.declare.instruments import Instrument
 from tradespan.instrument.auto.finder import WatchingFinder
-from tradespan.instrument.capture.frames import own_code
 
 _ABSENT: Any = object()
 _OBSERVABLE = {

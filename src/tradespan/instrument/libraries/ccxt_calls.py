@@ -10,6 +10,8 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tradespan.capture.failure import exception_name
+from tradespan.capture.redact import MARK, redact_and_cut
 from tradespan.core import guard
 from tradespan.declare.instruments import (
     TRADING_API_ATTEMPTS,
@@ -29,8 +31,6 @@ from tradespan.declare.names import (
 from tradespan.declare.names import (
     TRADING_API_LIMIT_REMAINING as LIMIT_REMAINING,
 )
-from tradespan.instrument.capture.failure import exception_name
-from tradespan.instrument.capture.redact import MARK, redact_and_cut
 from tradespan.instrument.libraries.addresses import path_template, shown_path, without_queries
 from tradespan.instrument.libraries.base import Telemetry
 from tradespan.instrument.libraries.operations import Operation

@@ -17,6 +17,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import Observation
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode
 
+from tradespan.capture.redact import redact_and_cut
 from tradespan.core import guard
 from tradespan.core.forks import after_fork_in_child
 from tradespan.declare.instruments import (
@@ -40,7 +41,6 @@ from tradespan.declare.names import (
     TRADING_CONNECTION_RECONNECT,
     TRADING_CONNECTION_SENT,
 )
-from tradespan.instrument.capture.redact import redact_and_cut
 from tradespan.instrument.libraries.addresses import Address, Addresses, Key, labels_of
 from tradespan.instrument.libraries.base import Telemetry
 from tradespan.instrument.libraries.connection import SILENCE, Connection, Ending

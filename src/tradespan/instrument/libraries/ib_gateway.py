@@ -10,9 +10,9 @@ from typing import Any
 
 from opentelemetry.trace import Link
 
+from tradespan.capture.failure import exception_name
 from tradespan.core import guard
 from tradespan.declare.names import TRADESPAN_SIGNAL
-from tradespan.instrument.capture.failure import exception_name
 from tradespan.instrument.libraries.base import LibraryInstrumentor, Patch, Telemetry
 from tradespan.instrument.libraries.broker_metrics import BrokerMetrics
 from tradespan.instrument.libraries.ib_orders import (

@@ -24,6 +24,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace import Span as ApiSpan
 
+from tradespan.capture.failure import exception_name
 from tradespan.core import guard
 from tradespan.declare.names import (
     TRADESPAN_ENDED_BY,
@@ -31,7 +32,6 @@ from tradespan.declare.names import (
     TRADING_BROKER_CLIENT_ID,
     TRADING_VENUE,
 )
-from tradespan.instrument.capture.failure import exception_name
 from tradespan.instrument.context import leave
 from tradespan.instrument.libraries.base import Telemetry
 from tradespan.instrument.libraries.broker_metrics import BrokerMetrics

@@ -16,10 +16,10 @@ from opentelemetry.trace import INVALID_SPAN, Link, SpanKind, StatusCode, set_sp
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.util.types import AttributeValue
 
+from tradespan.capture.failure import capture_failure, exception_name
 from tradespan.core import guard
 from tradespan.core.records import Failure
 from tradespan.declare.names import TRADESPAN_ENDED_BY
-from tradespan.instrument.capture.failure import capture_failure, exception_name
 from tradespan.instrument.context import leave
 from tradespan.instrument.libraries.base import Telemetry
 from tradespan.instrument.span import Span

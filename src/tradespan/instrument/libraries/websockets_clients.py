@@ -16,8 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any, Self
 
+from tradespan.capture.failure import exception_name
 from tradespan.core import guard
-from tradespan.instrument.capture.failure import exception_name
 from tradespan.instrument.libraries.addresses import without_queries
 from tradespan.instrument.libraries.base import LibraryInstrumentor, Patch, Telemetry
 from tradespan.instrument.libraries.connection import Connection, Ending

@@ -16,9 +16,8 @@ from uuid import UUID
 
 import msgspec
 
-from tradespan.core.interruptions import is_hosts
-from tradespan.instrument.capture.arrays import type_name
-from tradespan.instrument.capture.names import (
+from tradespan.capture.arrays import type_name
+from tradespan.capture.names import (
     MARK,
     Hides,
     hides_key,
@@ -26,8 +25,9 @@ from tradespan.instrument.capture.names import (
     hiding,
     text_hides,
 )
-from tradespan.instrument.capture.redact import redact_and_cut, redact_bytes
-from tradespan.instrument.capture.serialize import fields_of, smart, smart_hiding
+from tradespan.capture.redact import redact_and_cut, redact_bytes
+from tradespan.capture.serialize import fields_of, smart, smart_hiding
+from tradespan.core.interruptions import is_hosts
 
 Show = Callable[[Any, int], Any]
 """From a value and the most characters to what is recorded."""

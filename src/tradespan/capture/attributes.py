@@ -11,14 +11,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tradespan.core import guard
-from tradespan.instrument.capture.names import MARK, hides_key, hides_next, is_sensitive, verdicts
-from tradespan.instrument.capture.redact import (
+from tradespan.capture.names import MARK, hides_key, hides_next, is_sensitive, verdicts
+from tradespan.capture.redact import (
     plain,
     redact_and_truncate,
     redact_bytes,
     redact_text,
 )
+from tradespan.core import guard
 
 logger = logging.getLogger("tradespan")
 

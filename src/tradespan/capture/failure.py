@@ -10,11 +10,11 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from tradespan.capture.frames import own_code
+from tradespan.capture.redact import redact_and_cut, redact_once
+from tradespan.capture.serialize import smart
+from tradespan.capture.source import SourceLines
 from tradespan.core.interruptions import is_hosts
-from tradespan.instrument.capture.frames import own_code
-from tradespan.instrument.capture.redact import redact_and_cut, redact_once
-from tradespan.instrument.capture.serialize import smart
-from tradespan.instrument.capture.source import SourceLines
 
 MOST_FRAMES = 64
 MOST_EXCEPTIONS = 24

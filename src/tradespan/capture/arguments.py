@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
+from tradespan.capture.names import MARK, Hides, hiding, is_sensitive, judge_again
+from tradespan.capture.serialize import smart
 from tradespan.core import native
-from tradespan.instrument.capture.names import MARK, Hides, hiding, is_sensitive, judge_again
-from tradespan.instrument.capture.serialize import smart
 
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
 _ABSENT = object()

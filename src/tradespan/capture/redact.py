@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from tradespan.core import guard, native
-from tradespan.instrument.capture.names import (
+from tradespan.capture.names import (
     MARK,
     SENSITIVE_FIX_TAGS,
     Hides,
@@ -22,6 +21,7 @@ from tradespan.instrument.capture.names import (
     keeps_any,
     text_verdicts,
 )
+from tradespan.core import guard, native
 
 __all__ = [
     "MARK",

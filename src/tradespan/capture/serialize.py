@@ -21,11 +21,11 @@ from types import MemberDescriptorType
 from typing import Any
 from uuid import UUID
 
+from tradespan.capture.arrays import find_form, package_of, type_name
+from tradespan.capture.names import MARK, Hides, hides_next, is_sensitive, text_hides
+from tradespan.capture.redact import plain, redact_and_cut
 from tradespan.core import native
 from tradespan.core.interruptions import is_hosts
-from tradespan.instrument.capture.arrays import find_form, package_of, type_name
-from tradespan.instrument.capture.names import MARK, Hides, hides_next, is_sensitive, text_hides
-from tradespan.instrument.capture.redact import plain, redact_and_cut
 
 DEFAULT_LENGTH = 1_000
 """Characters kept of one value."""

@@ -12,7 +12,7 @@ import re
 import stat
 import time
 
-from tradespan.instrument.capture.redact import redact_and_cut
+from tradespan.capture.redact import redact_and_cut
 
 LINES_AROUND = 5
 _MOST_BYTES = 512 << 10

@@ -8,8 +8,8 @@ from itertools import islice
 from types import FrameType
 from typing import Any
 
-from tradespan.instrument.capture.names import MARK, Hides, is_sensitive
-from tradespan.instrument.capture.serialize import smart
+from tradespan.capture.names import MARK, Hides, is_sensitive
+from tradespan.capture.serialize import smart
 
 MOST_VARIABLES = 24
 LONGEST = 200

@@ -1,0 +1,1 @@
+"""Metrics, log lines and events: what a trading engine reports beside its spans."""
