@@ -62,15 +62,17 @@ def test_secrets_are_hidden_in_body_and_attributes(tmp_path: Path) -> None:
     with capture(tmp_path):
         write("password=hunter2", attributes={"api_key": "abc", "note": "token=xyzzy123"})
     record = only(tmp_path).record
-    assert "hunter2" not in str(record) and "xyzzy123" not in str(record)
-    assert record.attributes is not None and record.attributes["api_key"] == "***"
+    assert "hunter2" not in str(record)
+    assert "xyzzy123" not in str(record)
+    assert (record.attributes or {})["api_key"] == "***"
 
 
 def test_a_line_over_a_mebibyte_is_cut_and_kept(tmp_path: Path) -> None:
     with capture(tmp_path):
         assert write("a" * (MAX_RECORD_BYTES + 1))
     body = only(tmp_path).record.body
-    assert body.startswith("aaa") and len(body) < MAX_RECORD_BYTES
+    assert body.startswith("aaa")
+    assert len(body) < MAX_RECORD_BYTES
 
 
 def test_a_value_that_cannot_be_shown_costs_no_line(tmp_path: Path) -> None:
