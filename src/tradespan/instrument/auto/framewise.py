@@ -282,8 +282,11 @@ def _level_keywords(consts: tuple[Any, ...]) -> list[int]:
     """Which constants are keywords of a call, a level among them."""
     found = []
     for place, const in enumerate(consts):
-        if type(const) is tuple and _LEVEL in const:
-            found.append(place)
+        if type(const) is tuple:
+            for each in const:
+                # By type first: under `python -b`, comparing bytes with a text is a warning.
+                if type(each) is str and each == _LEVEL:
+                    found.append(place)
     return found
 
 
