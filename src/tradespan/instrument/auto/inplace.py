@@ -180,6 +180,13 @@ class Twin:
         if on_call is not None:
             self.body.tell(self, on_call)
 
+    def __del__(self) -> None:
+        # Its function is gone, or was given back: nothing else leads from the codes to what they
+        # work with, and the garbage collector does not look through codes.
+        for level, code in self._codes.items():
+            if level:
+                own_code.discard(code)
+
     def put(self, level: Level) -> None:
         """Watch the function so closely from its next call on.
 
