@@ -200,7 +200,7 @@ def capture(
         slot.recorder = before
         spool.close()
         page.close()
-        spool.locks.abandon()  # as when the process ends: else they stay as long as what was watched
+        spool.locks.abandon()  # as when the process ends
 
 
 @dataclass(frozen=True)

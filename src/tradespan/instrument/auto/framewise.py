@@ -280,14 +280,12 @@ def _level(code: CodeType) -> int | None:
 
 def _level_keywords(consts: tuple[Any, ...]) -> list[int]:
     """Which constants are keywords of a call, a level among them."""
-    found = []
-    for place, const in enumerate(consts):
-        if type(const) is tuple:
-            for each in const:
-                # By type first: under `python -b`, comparing bytes with a text is a warning.
-                if type(each) is str and each == _LEVEL:
-                    found.append(place)
-    return found
+    # By type first: under `python -b`, comparing bytes with a text is a warning.
+    return [
+        place
+        for place, const in enumerate(consts)
+        if type(const) is tuple and any(type(each) is str and each == _LEVEL for each in const)
+    ]
 
 
 def _hands_on_a_level(code: CodeType) -> bool:
