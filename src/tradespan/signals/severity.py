@@ -62,10 +62,11 @@ def number_of(severity: object) -> int:
 
 def name_of(number: int) -> str:
     """The word of a SeverityNumber: `warning` for 13 to 16, `debug` for all below 9."""
-    for name, least in reversed(SEVERITIES.items()):
+    found = "debug"
+    for name, least in SEVERITIES.items():
         if number >= least:
-            return name
-    return "debug"
+            found = name
+    return found
 
 
 def number_of_level(level: int) -> int:

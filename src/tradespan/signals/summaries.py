@@ -20,6 +20,7 @@ _DEPTH: Final = 3
 _MOST: Final = 1 << 63
 _SCALARS: Final = frozenset({int, float, bool, type(None)})
 _SMALL: Final = frozenset({datetime, date, time, timedelta, UUID})
+_CONTAINERS: Final = frozenset({dict, list, tuple})
 _REST: Final = "tradespan.more"
 """Key that says how many entries were left out."""
 
@@ -30,7 +31,7 @@ def holds_little(data: Any) -> bool:
         return False
     for value in data.values():
         kind = type(value)
-        if kind in _SCALARS or (kind is str and len(value) <= LONGEST):
+        if kind is float or (kind is str and len(value) <= LONGEST):
             continue
         if not _is_small(value, kind, _DEPTH):
             return False
@@ -66,25 +67,31 @@ def summarise(value: Any, depth: int = _DEPTH) -> Any:
     kind = type(value)
     if kind is str:
         return value if len(value) <= LONGEST else value[:LONGEST] + "…"
-    if kind is float or kind is bool or value is None:
+    if kind in _SCALARS and (kind is not int or -_MOST <= value < _MOST):
         return value
-    if kind is int:
-        return value if -_MOST <= value < _MOST else smart(value)
-    if kind is Decimal or kind in _SMALL:
-        return value.isoformat() if kind is datetime else _plain_text(value)
-    if depth and kind is dict and len(value) <= MOST_ITEMS:
-        return {
-            str(key): MARK if is_sensitive(str(key)) else summarise(item, depth - 1)
-            for key, item in value.items()
-            if type(key) in (str, int)
-        }
-    if depth and (kind is list or kind is tuple) and len(value) <= MOST_ITEMS:
-        return [summarise(item, depth - 1) for item in value]
+    if depth and kind in _CONTAINERS and len(value) <= MOST_ITEMS:
+        return _summarise_members(value, kind, depth - 1)
+    return _say_other(value, kind)
+
+
+def _summarise_members(value: Any, kind: type, depth: int) -> Any:
+    if kind is not dict:
+        return [summarise(item, depth) for item in value]
+    return {
+        str(key): MARK if is_sensitive(str(key)) else summarise(item, depth)
+        for key, item in value.items()
+        if type(key) is str or type(key) is int
+    }
+
+
+def _say_other(value: Any, kind: type) -> Any:
+    if kind in _SMALL:
+        return value.isoformat() if kind is datetime else str(value)
+    if kind is Decimal and Decimal.__sizeof__(value) <= LONGEST:
+        return str(value)
     if issubclass(kind, Enum):
         return object.__getattribute__(value, "_name_") or smart(value)
-    if issubclass(kind, BaseException):
-        return say_error(value)
-    return smart(value)
+    return say_error(value) if issubclass(kind, BaseException) else smart(value)
 
 
 def say_error(error: BaseException) -> str:
@@ -99,32 +106,23 @@ def say_error(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def _plain_text(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= LONGEST else str(smart(value))
-
-
 def _keep_small(value: Any) -> Any:
     return value if _is_small(value, type(value), _DEPTH) else summarise(value)
 
 
 def _is_small(value: Any, kind: type, depth: int) -> bool:
     """Whether it holds a few kilobytes at most, and no object of the program's."""
-    if kind in _SCALARS or kind in _SMALL:
-        return True
     if kind is str or kind is bytes:
         return len(value) <= LONGEST
-    if kind is Decimal:
-        return Decimal.__sizeof__(value) <= LONGEST
-    if not depth:
+    if kind in _CONTAINERS:
+        return depth > 0 and len(value) <= MOST_ITEMS and _holds_small(value, kind, depth - 1)
+    if kind is int or kind is Decimal:
+        return int(kind.__sizeof__(value)) <= LONGEST
+    return kind in _SCALARS or kind in _SMALL or issubclass(kind, Enum)
+
+
+def _holds_small(value: Any, kind: type, depth: int) -> bool:
+    if kind is dict and not all(_is_small(key, type(key), 0) for key in value):
         return False
-    if kind is dict:
-        return len(value) <= MOST_ITEMS and all(
-            _is_small(key, type(key), 0) and _is_small(item, type(item), depth - 1)
-            for key, item in value.items()
-        )
-    if kind is list or kind is tuple:
-        return len(value) <= MOST_ITEMS and all(
-            _is_small(item, type(item), depth - 1) for item in value
-        )
-    return issubclass(kind, Enum)
+    members = value.values() if kind is dict else value
+    return all(_is_small(item, type(item), depth) for item in members)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +24,16 @@ class Damage(NamedTuple):
     line: int
     """From 1."""
     what: str
+
+
+class _Entry(msgspec.Struct):
+    """What each line has, and is looked at here."""
+
+    time: str
+    action: str
+    writer: str
+    sequence: int
+    previous: str
 
 
 class _Chain(NamedTuple):
@@ -48,7 +60,7 @@ class AuditReader:
     def entries(self) -> Iterator[dict[str, Any]]:
         """The entries, as they stand in the files."""
         for path in self._files:
-            with open(open_plain(path), "rb") as file:
+            with os.fdopen(open_plain(path), "rb") as file:
                 for number, line in enumerate(file, 1):
                     entry = self._read(path, number, line.rstrip(b"\n"))
                     if entry is not None and entry["time"] >= self._since:
@@ -58,23 +70,28 @@ class AuditReader:
         if not line:
             return None
         found = _HASH.search(line)
-        try:
-            entry = msgspec.json.decode(line) if found else None
-            writer, sequence = entry["writer"], entry["sequence"]
-            previous, _ = entry["previous"], entry["time"] + entry["action"]
-        except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        entry = None
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            entry = msgspec.json.decode(line, type=_Entry)
+        if found is None or entry is None:
             self.damages.append(Damage(path.name, number, "it is no entry, or a part of one"))
             return None
-        assert found is not None
         digest = hash_of(line[: found.start()] + b"}")
         if digest.encode() != found[1]:
             self.damages.append(Damage(path.name, number, "it was changed after it was written"))
-        before = self._chains.get(writer)
-        self._chains[writer] = _Chain(sequence, found[1].decode())
+        self._follow(path, number, entry, found[1].decode())
+        return dict(msgspec.json.decode(line))
+
+    def _follow(self, path: Path, number: int, entry: _Entry, digest: str) -> None:
+        before = self._chains.get(entry.writer)
+        self._chains[entry.writer] = _Chain(entry.sequence, digest)
         # What was written on earlier days may be gone: its time was over.
         is_first_seen = before is None and path == self._files[0]
         known = before or _Chain(0, "")
-        if not is_first_seen and (sequence, previous) != (known.sequence + 1, known.digest):
-            missing = f"of writer {writer[:8]}, entries between {known.sequence} and {sequence}"
-            self.damages.append(Damage(path.name, number, f"{missing} are missing"))
-        return dict(entry)
+        follows = (entry.sequence, entry.previous) == (known.sequence + 1, known.digest)
+        if not is_first_seen and not follows:
+            what = (
+                f"entries of writer {entry.writer[:8]} are missing between number"
+                f" {known.sequence} and {entry.sequence}"
+            )
+            self.damages.append(Damage(path.name, number, what))

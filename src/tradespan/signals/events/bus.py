@@ -2,9 +2,9 @@
 
 Where a callback runs (docs/guides/events.md has the reasons):
 
-- a function: in the bus's thread, while the publisher waits for at most `patience` seconds, so that
-  what it does is seen when `publish` returns. One that takes longer keeps a thread of its own and is
-  never waited for again;
+- a function: in the bus's thread, while the publisher waits for at most `patience` seconds, so
+  that what it does is seen when `publish` returns. One that takes longer keeps a thread of its own
+  and is never waited for again;
 - with `inline=True`: in the publisher's thread, however long it takes;
 - a coroutine function: in the event loop it was subscribed in, or else the first that publishes to
   it; nobody waits for it.
@@ -25,7 +25,7 @@ from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from enum import Enum
 from typing import Final, NamedTuple
-from weakref import WeakMethod
+from weakref import ref
 
 from tradespan.core import guard
 from tradespan.core.forks import after_fork_in_child
@@ -184,7 +184,7 @@ class EventBus(Emitting):
             self._told = {key: _arrange(kept, key) for key in keys if key is not None}
             self._told_of_all = _arrange(kept, None)
             if more and not self._subscriptions:
-                atexit.register(_flush_at_exit, WeakMethod(self.flush))
+                atexit.register(_flush_at_exit, ref(self))
             self._subscriptions = kept
 
     def _begin_afresh(self) -> None:
@@ -206,11 +206,11 @@ def _arrange(subscriptions: tuple[Subscription, ...], key: Hashable | None) -> _
     )
 
 
-def _flush_at_exit(flush: WeakMethod[type[EventBus.flush]]) -> None:  # type: ignore[valid-type]
-    method = flush()
-    if method is not None:
+def _flush_at_exit(reference: ref[EventBus]) -> None:
+    bus = reference()
+    if bus is not None:
         with guard.guarded("exit"):
-            method(_AT_EXIT)
+            bus.flush(_AT_EXIT)
 
 
 events: Final = EventBus()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from tradespan.signals.events.types import Event
 
 
@@ -13,6 +12,9 @@ class SubscriberMeters:
 
     def called(self, seconds: float) -> None:
         """A call ended, however it did."""
+
+    def slow(self) -> None:
+        """A call took too long."""
 
     def failed(self) -> None:
         """It raised."""

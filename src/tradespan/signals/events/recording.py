@@ -1,4 +1,4 @@
-"""An event becomes a log event of OpenTelemetry, and an entry of the audit log if it is of that kind.
+"""An event becomes a log event of OpenTelemetry, and some types an entry of the audit log too.
 
 Its data are attributes: those that the conventions know by their names there, others by their own.
 """
@@ -47,7 +47,7 @@ def record(event: Event) -> None:
         event.name,
         time=time,
         severity=number_of(event.severity),
-        severity_text=event.severity if isinstance(event.severity, str) else "",
+        severity_text=str(event.severity),
         attributes=attributes,
         event_name=declaration.name,
         lane=Lane.ERROR if declaration.audited else None,
@@ -65,19 +65,24 @@ def attributes_of(event: Event, declaration: Declaration) -> dict[str, Any]:
         if known is None:
             attributes[key] = value
             continue
-        name, factor = known
-        if factor is not None and isinstance(value, int | float):
-            value *= factor
-        elif type(value) is dict:
-            value = msgspec.json.encode(value).decode()
-        elif type(value) is str and name == "trading.order.side":
-            value = value.lower()
-        attributes[name] = value
-    error = event.data.get("error") if isinstance(event.data, dict) else None
+        attributes[known[0]] = _fit(value, *known)
+    data: Any = event.data
+    error = data.get("error") if isinstance(data, dict) else None
     if isinstance(error, BaseException):
         attributes["error.type"] = type(error).__qualname__
         attributes["error.message"] = summarise(error).partition(": ")[2]
     return attributes
+
+
+def _fit(value: Any, name: str, factor: float | None) -> Any:
+    """A value as the conventions want it: in their unit, in their spelling, maps as JSON."""
+    if factor is not None and isinstance(value, int | float):
+        return value * factor
+    if type(value) is dict:
+        return msgspec.json.encode(value).decode()
+    if type(value) is str and name == "trading.order.side":
+        return value.lower()
+    return value
 
 
 def nanoseconds_of(moment: Any, now: int) -> int:
@@ -86,7 +91,7 @@ def nanoseconds_of(moment: Any, now: int) -> int:
         return now
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND * 1_000
+    return int((moment - _EPOCH) // _MICROSECOND) * 1_000
 
 
 def _scope() -> int:

@@ -9,11 +9,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from contextvars import Context
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tradespan.core import guard
 from tradespan.signals.events import counting
 from tradespan.signals.events.types import Event
+
+if TYPE_CHECKING:
+    from tradespan.signals.events.threads import OwnThread
 
 logger = logging.getLogger("tradespan")
 
@@ -49,7 +52,7 @@ class Subscription:
         self.is_async = is_async(callback)
         self.inline = inline and not self.is_async
         self.active = True
-        self.own: Any = None
+        self.own: OwnThread | None = None
         """Its own thread, once it was slow."""
         self.strikes = 0
         """How often it was slower than it should."""
@@ -89,6 +92,11 @@ class Subscription:
         """As in a forked child, where neither its thread nor its loop runs."""
         self.own = self.loop = self._task = None
         self._waiting = deque()
+
+    def strike(self) -> None:
+        """Count a call that took too long."""
+        self.strikes += 1
+        self._meters.slow()
 
     def drop(self, why: str) -> None:
         """Count an event that it was not told of."""
@@ -157,7 +165,7 @@ class Subscription:
                 self._fail(error)
 
     def _hand_over(self, coroutine: Any) -> None:
-        """Run what a plain function returned and left to be awaited, such as `lambda e: told(e)`."""
+        """Run what a plain function returned to be awaited, such as `lambda e: told(e)`."""
         loop = self.loop or running_loop()
         if loop is None or loop.is_closed():
             coroutine.close()

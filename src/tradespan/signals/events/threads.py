@@ -1,8 +1,8 @@
 """The bus's thread: subscribers are called in it while the publisher waits, and not for long.
 
 One thread calls all subscribers, one after the other. One that takes longer than the publisher's
-patience keeps the thread, as its own for good, and another thread takes over what is left: so nobody
-waits for it again, neither publisher nor the other subscribers. Each sees events in their order.
+patience keeps the thread, as its own for good, and another thread takes over what is left: so
+nobody waits for it again, neither publisher nor other subscribers. Each sees events in their order.
 """
 
 from __future__ import annotations
@@ -145,6 +145,7 @@ class Caller:
                 return
             following = _Shift(shift.job)
             slow.own, shift.is_over = OwnThread(), True
+            slow.strike()
             try:
                 _start(self._serve, following, self._queue)
             except BaseException:  # this process may have no more threads: all stays as it was
@@ -163,16 +164,19 @@ class Caller:
             job = shift.job
             while job.left:
                 subscription = job.left.popleft()
-                if subscription.own is not None:
-                    subscription.own.put(subscription, job)
-                elif not self._call(shift, subscription, job):
-                    subscription.own.serve(subscription)
+                own = subscription.own
+                if own is not None:
+                    own.put(subscription, job)
+                    continue
+                own = self._call(shift, subscription, job)
+                if own is not None:
+                    own.serve(subscription)
                     return
             job.done.release()
             shift.job = None
 
-    def _call(self, shift: _Shift, subscription: Subscription, job: _Job) -> bool:
-        """False: it took too long, another thread has gone on with the job."""
+    def _call(self, shift: _Shift, subscription: Subscription, job: _Job) -> OwnThread | None:
+        """Its own thread, if it took so long that this one is it, and another has taken over."""
         shift.since = time.monotonic()
         shift.calling = subscription
         _call(subscription, job)
@@ -180,15 +184,15 @@ class Caller:
         with self._lock:
             shift.calling = None
             if shift.is_over:
-                return False
+                return subscription.own
         if took > SLOW:
-            subscription.strikes += 1
+            subscription.strike()
             if subscription.strikes == MOST_STRIKES:
                 own = OwnThread()
                 _start(own.serve, subscription)
                 subscription.own = own
                 _say_slow(subscription)
-        return True
+        return None
 
 
 def _call(subscription: Subscription, job: _Job) -> None:
