@@ -129,15 +129,14 @@ def test_one_that_fails_hurts_neither_publisher_nor_others_and_is_counted(inline
     def fail(event: Event) -> None:
         raise ValueError("boom")
 
-    before = dict(guard.counts)
+    before = sum(guard.counts.values())
     bus.subscribe(FILLED, fail, inline=inline)
     bus.subscribe(FILLED, received.append, inline=inline)
     bus.publish(Event(FILLED))
     failing, fine = bus.subscribers()
     assert (failing.calls, failing.failures) == (1, 1)
     assert (fine.calls, fine.failures, len(received)) == (1, 0, 1)
-    (cause,) = set(guard.counts) - set(before) or {None}
-    assert cause is None or "fail" in cause[0]
+    assert sum(guard.counts.values()) == before + 1
 
 
 @pytest.mark.parametrize("inline", [False, True])
@@ -182,6 +181,7 @@ def test_a_subscriber_that_publishes_what_it_is_told_of_comes_to_an_end(inline: 
     bus.publish(Event(FILLED))
     while bus.subscribers()[0].dropped == 0:
         assert bus.flush(5)
+    assert bus.flush(5)
     assert bus.subscribers()[0].calls == 32
 
 
