@@ -305,7 +305,7 @@ class PureHistogramCells(_Exemplars):
 
 def make_number_cell(owner: CellOwner, memory: memoryview, kind: int) -> NumberCell:
     """The native one, where there is one; see `PureNumberCell` for the arguments."""
-    if native.module is None or not hasattr(native.module, "NumberCell"):
+    if native.module is None:
         return PureNumberCell(owner, memory, kind)
     made: NumberCell = native.module.NumberCell(owner, memory, kind)
     return made
@@ -315,7 +315,7 @@ def make_histogram_cells(
     owner: CellOwner, memory: memoryview, bounds: tuple[float, ...]
 ) -> HistogramCells:
     """The native ones, where there are such; see `PureHistogramCells` for the arguments."""
-    if native.module is None or not hasattr(native.module, "HistogramCells"):
+    if native.module is None:
         return PureHistogramCells(owner, memory, bounds)
     made: HistogramCells = native.module.HistogramCells(owner, memory, bounds)
     return made
