@@ -6,7 +6,13 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
 from tradespan.signals.metrics.arguments import Facts
-from tradespan.signals.metrics.series import OVERFLOW_LABEL, Series, SeriesOwner, text_of
+from tradespan.signals.metrics.series import (
+    OVERFLOW_LABEL,
+    Series,
+    SeriesOwner,
+    is_plain,
+    text_of,
+)
 
 MOST_CACHED: Final = 8_192
 """Ways of naming label sets that an instrument remembers."""
@@ -162,10 +168,11 @@ class Instrument(Generic[Child]):
         self, key: tuple[Any, ...], values: tuple[object, ...], named: dict[str, object]
     ) -> Child:
         texts = self._read(values, named)
-        series = self.children.get(texts) or self._make(self, texts)
+        series = self.children.get(texts)
+        if series is None or series.page is None:
+            series = self._make(self, texts)
         child = cast("Child", series.cells)
-        # 1 and True are the same key, and not the same text: only plain text is remembered.
-        plain = all(type(each) is str for each in (*values, *named.values()))
+        plain = all(is_plain(each) for each in (*values, *named.values()))
         if plain and len(self._cache) < MOST_CACHED and texts in self.children:
             self._cache[key] = child
         return child

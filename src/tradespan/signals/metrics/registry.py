@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from tradespan.core import guard
 from tradespan.core.errors import InstrumentConflict
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.version import __version__
@@ -18,6 +19,7 @@ from tradespan.pages.metrics import (
     HISTOGRAM_EXTRA_CELLS,
     NUMBER_CELLS,
     HistogramSeries,
+    MetricPage,
     NumberSeries,
     Scope,
 )
@@ -183,8 +185,7 @@ class InstrumentRegistry:
             return
         with self._lock:
             for instrument in self.instruments():
-                for series in list(instrument.children.values()):
-                    series.place(page)
+                _place_all(instrument, page)
 
     def _get(
         self,
@@ -227,10 +228,7 @@ class InstrumentRegistry:
                 facts.bounds,
                 facts.scope,
             )
-        page = self._signals.page
-        if page is not None:
-            for series in list(made.children.values()):
-                series.place(page)
+        _place_all(made, self._signals.page)
         return made
 
     def _make_series(self, instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
@@ -240,13 +238,12 @@ class InstrumentRegistry:
             children = instrument.children
             if texts not in children and len(children) - (None in children) >= instrument.most:
                 texts, overflows = None, True
-            series = children.get(texts)
-            if series is None:
+            if texts not in children:
                 # A signal handler may have made it meanwhile: what it counts in is the series.
-                series = children.setdefault(texts, _build(instrument, texts))
-                page = self._signals.page
-                if page is not None and self._knows(instrument):
-                    series.place(page)
+                children.setdefault(texts, _build(instrument, texts))
+            series = children[texts]
+            if self._knows(instrument):
+                _place(series, self._signals.page)
         if overflows and instrument.name != OVERFLOW:
             self._count_overflow(instrument.name)
         return series
@@ -275,6 +272,18 @@ class InstrumentRegistry:
             waiting = waits and self._knows(instrument)
             for series in list(instrument.children.values()):
                 series.begin_anew(_memory(instrument), waiting)
+
+
+def _place(series: Series, page: MetricPage | None) -> None:
+    """Under the lock. What fails leaves it in memory, and is tried again with the next page."""
+    if page is not None:
+        with guard.guarded("a place for a metric"):
+            series.place(page)
+
+
+def _place_all(instrument: Instrument[Any], page: MetricPage | None) -> None:
+    for series in list(instrument.children.values()):
+        _place(series, page)
 
 
 def _build(instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:

@@ -36,6 +36,15 @@ def text_of(value: object) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
+def is_plain(value: object) -> bool:
+    """Whether whatever equals a value has the same text: 1 and True are equal, and have not."""
+    if type(value) is str:
+        return True
+    return isinstance(value, Enum) and (
+        isinstance(value, str) or type(value).__eq__ is object.__eq__
+    )
+
+
 def _convert(value: object) -> str:
     if value is None:
         return ""
