@@ -273,8 +273,10 @@ class PureHistogramCells(_Exemplars):
         if total - total != 0.0:
             self._owner.refuse(value)
             return
-        floats[place + 1] = min(floats[place + 1], number)
-        floats[place + 2] = max(floats[place + 2], number)
+        if number < floats[place + 1]:  # noqa: PLR1730 - `min` is a call
+            floats[place + 1] = number
+        if number > floats[place + 2]:  # noqa: PLR1730
+            floats[place + 2] = number
         floats[place] = total
         self._words[bucket] += 1
         if monotonic() >= self._due:
@@ -287,8 +289,10 @@ class PureHistogramCells(_Exemplars):
         floats, words = self._floats, self._words
         place = self._buckets
         least, greatest = before[place + 1], before[place + 2]
-        floats[place + 1] = min(floats[place + 1], least)
-        floats[place + 2] = max(floats[place + 2], greatest)
+        if least < floats[place + 1]:  # noqa: PLR1730
+            floats[place + 1] = least
+        if greatest > floats[place + 2]:  # noqa: PLR1730
+            floats[place + 2] = greatest
         floats[place] += before[place]
         for bucket in range(self._buckets):
             words[bucket] += counts[bucket]
