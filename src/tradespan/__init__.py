@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from tradespan.signals.events.bus import events as events
     from tradespan.signals.events.types import Event as Event
     from tradespan.signals.events.types import EventType as EventType
+    from tradespan.signals.metrics.registry import counter as counter
+    from tradespan.signals.metrics.registry import gauge as gauge
+    from tradespan.signals.metrics.registry import histogram as histogram
+    from tradespan.signals.metrics.registry import up_down_counter as up_down_counter
     from tradespan.signals.timing import LatencyTracker as LatencyTracker
     from tradespan.signals.timing import timer as timer
 
@@ -50,13 +54,17 @@ _HOMES = {
     "auto_instrument_module": "tradespan.instrument.byname",
     "child_environment": "tradespan.instrument.propagation",
     "configure": "tradespan.bootstrap.runtime",
+    "counter": "tradespan.signals.metrics.registry",
     "events": "tradespan.signals.events.bus",
     "flush": "tradespan.bootstrap.runtime",
+    "gauge": "tradespan.signals.metrics.registry",
+    "histogram": "tradespan.signals.metrics.registry",
     "instrument": "tradespan.instrument.byname",
     "monitor": "tradespan.instrument.monitor",
     "shutdown": "tradespan.bootstrap.runtime",
     "timer": "tradespan.signals.timing",
     "uninstrument": "tradespan.instrument.byname",
+    "up_down_counter": "tradespan.signals.metrics.registry",
 }
 
 __all__ = [
@@ -74,13 +82,17 @@ __all__ = [
     "auto_instrument_module",
     "child_environment",
     "configure",
+    "counter",
     "events",
     "flush",
+    "gauge",
+    "histogram",
     "instrument",
     "monitor",
     "shutdown",
     "timer",
     "uninstrument",
+    "up_down_counter",
 ]
 
 
