@@ -20,6 +20,13 @@ class Instrument(NamedTuple):
     """Upper bounds of a histogram's buckets, in `unit`."""
 
 
+TRADESPAN_AGENT_HEARTBEAT: Final = Instrument(
+    "tradespan.agent.heartbeat",
+    "gauge",
+    "s",
+    (),
+)
+"""When the agent read the metric pages last, in unix seconds; its age tells whether it works."""
 TRADESPAN_FORWARD_ACCEPTED: Final = Instrument(
     "tradespan.forward.accepted",
     "counter",

@@ -23,6 +23,8 @@ string."""
 TRADESPAN_EXCEPTION_SOURCE: Final = "tradespan.exception.source"
 """The source lines around each place that an exception passed, as JSON, with `capture.source`.
 Type: string."""
+TRADESPAN_EXEMPLAR: Final = "tradespan.exemplar"
+"""The span is an exemplar of a metric, so that later sampling keeps it. Type: boolean."""
 TRADESPAN_GENERATOR_ITEMS: Final = "tradespan.generator.items"
 """How many items a generator gave until it ended or was left. Type: int."""
 TRADESPAN_LANE: Final = "tradespan.lane"
