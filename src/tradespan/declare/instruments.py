@@ -229,8 +229,8 @@ TRADESPAN_AGENT_HEARTBEAT: Final = Instrument(
     "s",
     (),
     description=(
-        "When the agent last read the pages, in seconds since 1970; its age says whether the agent "
-        "lives."
+        "When the agent read the metric pages last, in unix seconds; its age tells whether it "
+        "works."
     ),
 )
 TRADESPAN_EVENT_LOOP_LAG: Final = Instrument(
@@ -259,7 +259,7 @@ TRADESPAN_EVENTS_PUBLISHED: Final = Instrument(
     "tradespan.events.published",
     "counter",
     "{event}",
-    ("tradespan.event",),
+    ("tradespan.event.name",),
     description="Events that were published.",
 )
 TRADESPAN_EVENTS_SLOW: Final = Instrument(
