@@ -11,22 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-DEBUG: Final = 5
-INFO: Final = 9
-WARNING: Final = 13
-ERROR: Final = 17
-CRITICAL: Final = 21
-EMERGENCY: Final = 24
+from tradespan.declare import events as declared
 
-SEVERITIES: Final[Mapping[str, int]] = {
-    "debug": DEBUG,
-    "info": INFO,
-    "warning": WARNING,
-    "error": ERROR,
-    "critical": CRITICAL,
-    "emergency": EMERGENCY,
-}
+SEVERITIES: Final[Mapping[str, int]] = declared.SEVERITIES
 """SeverityNumber by word, rising."""
+DEBUG, INFO, WARNING, ERROR, CRITICAL, EMERGENCY = SEVERITIES.values()
 
 _OTHER_WORDS: Final[Mapping[str, int]] = {
     "trace": 1,

@@ -8,12 +8,16 @@ from typing import Final
 from opentelemetry.trace import get_current_span
 
 from tradespan.core import guard
+from tradespan.declare.instruments import TRADESPAN_TIMER_DURATION, TRADESPAN_TIMER_FORGOTTEN
 from tradespan.signals.lines import declare_scope, write_line
+from tradespan.signals.metrics.registry import from_declaration
 from tradespan.signals.severity import WARNING
 from tradespan.signals.slot import SIGNALS
 
 logger = logging.getLogger("tradespan")
 
+_DURATION: Final = from_declaration(TRADESPAN_TIMER_DURATION)
+_FORGOTTEN: Final = from_declaration(TRADESPAN_TIMER_FORGOTTEN)
 _SCOPE: Final = "tradespan.timer"
 _EVENT: Final = "tradespan.operation.slow"
 
@@ -29,6 +33,7 @@ def record_duration(
     """Never raises. `error`: what the operation raised; `slow`: seconds."""
     seconds = nanoseconds / 1e9
     try:
+        _DURATION.labels(operation, "" if error is None else error.__qualname__).record(seconds)
         if slow is not None and seconds > slow:
             _warn(operation, seconds, trace_id)
     except Exception as failure:  # noqa: BLE001 - the host comes first
@@ -37,6 +42,7 @@ def record_duration(
 
 def count_forgotten(operation: str) -> None:
     """An operation was begun and never ended."""
+    _FORGOTTEN.labels(operation).add(1)
 
 
 def _warn(operation: str, seconds: float, trace_id: str) -> None:

@@ -29,7 +29,6 @@ from weakref import ref
 
 from tradespan.core import guard
 from tradespan.core.forks import after_fork_in_child
-from tradespan.signals.events import counting
 from tradespan.signals.events.emitting import Emitting
 from tradespan.signals.events.recording import record
 from tradespan.signals.events.subscriptions import Callback, Subscriber, Subscription
@@ -116,7 +115,6 @@ class EventBus(Emitting):
             data = event.data
             kept = event if holds_little(data) else replace(event, data=keep_small(data))
             self._ring.append(kept)
-            counting.count_published(event)
             record(event)
             told = self._told.get(key_of_type(event.event_type), self._told_of_all)
         except Exception as error:  # noqa: BLE001 - the host comes first

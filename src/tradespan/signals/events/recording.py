@@ -11,7 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from tradespan.core.records import Lane
+from tradespan.declare.attributes import ATTRIBUTES
 from tradespan.signals.audit.log import AUDIT
+from tradespan.signals.events.counting import count_published
 from tradespan.signals.events.declared import Declaration, declaration_of
 from tradespan.signals.events.types import Event
 from tradespan.signals.lines import declare_scope, write_line
@@ -30,11 +32,12 @@ _site = 0
 
 
 def record(event: Event) -> None:
-    """Write an event to the spool: it is in the page cache when this returns."""
+    """Count an event and write it to the spool: it is in the page cache when this returns."""
+    declaration = declaration_of(event.event_type)
+    count_published(declaration.name)
     spool = SIGNALS.spool
     if spool is None:
         return
-    declaration = declaration_of(event.event_type)
     attributes = attributes_of(event, declaration)
     now = spool.clock.wall()
     time = nanoseconds_of(event.timestamp, now)
@@ -74,15 +77,22 @@ def attributes_of(event: Event, declaration: Declaration) -> dict[str, Any]:
     return attributes
 
 
-def _fit(value: Any, name: str, factor: float | None) -> Any:
-    """A value as the conventions want it: in their unit, in their spelling, maps as JSON."""
-    if factor is not None and isinstance(value, int | float):
-        return value * factor
-    if type(value) is dict:
-        return msgspec.json.encode(value).decode()
-    if type(value) is str and name == "trading.order.side":
-        return value.lower()
-    return value
+def _fit(value: Any, name: str, factor: float) -> Any:
+    """A value as the conventions want it: of their type, in their unit and spelling."""
+    declared = ATTRIBUTES.get(name)
+    wanted = "any" if declared is None else declared.type
+    if value is None or wanted == "any":
+        return value
+    if wanted == "double":
+        try:
+            return float(value) * factor  # a Decimal is a text by now
+        except (TypeError, ValueError):
+            return value
+    if wanted != "string":
+        return value
+    text = value if type(value) is str else msgspec.json.encode(value).decode()
+    lower = text.lower()
+    return lower if declared is not None and lower in declared.members else text
 
 
 def nanoseconds_of(moment: Any, now: int) -> int:

@@ -96,12 +96,12 @@ class Subscription:
     def strike(self) -> None:
         """Count a call that took too long."""
         self.strikes += 1
-        self._meters.slow()
+        self._meters.slow.add(1)
 
     def drop(self, why: str) -> None:
         """Count an event that it was not told of."""
         self.dropped += 1
-        self._meters.dropped()
+        self._meters.dropped.add(1)
         self.say("event subscriber %s is not told of an event: %s", self.name, why)
 
     def say(self, message: str, *values: object) -> None:
@@ -115,11 +115,11 @@ class Subscription:
     def _count(self, seconds: float) -> None:
         self.calls += 1
         self.seconds += seconds
-        self._meters.called(seconds)
+        self._meters.duration.record(seconds)
 
     def _fail(self, error: BaseException) -> None:
         self.failures += 1
-        self._meters.failed()
+        self._meters.failures.add(1)
         guard.report(f"event subscriber {self.name}", error)
 
     # ── coroutine functions ─────────────────────────────────────────────────────────────────────
