@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from tradespan.instrument.monitor import monitor as monitor
     from tradespan.instrument.options import Objective as Objective
     from tradespan.instrument.propagation import child_environment as child_environment
+    from tradespan.signals.metrics.registry import counter as counter
+    from tradespan.signals.metrics.registry import gauge as gauge
+    from tradespan.signals.metrics.registry import histogram as histogram
+    from tradespan.signals.metrics.registry import up_down_counter as up_down_counter
 
 _HOMES = {
     "__version__": "tradespan.core.version",
@@ -38,11 +42,15 @@ _HOMES = {
     "auto_instrument_module": "tradespan.instrument.byname",
     "child_environment": "tradespan.instrument.propagation",
     "configure": "tradespan.bootstrap.runtime",
+    "counter": "tradespan.signals.metrics.registry",
     "flush": "tradespan.bootstrap.runtime",
+    "gauge": "tradespan.signals.metrics.registry",
+    "histogram": "tradespan.signals.metrics.registry",
     "instrument": "tradespan.instrument.byname",
     "monitor": "tradespan.instrument.monitor",
     "shutdown": "tradespan.bootstrap.runtime",
     "uninstrument": "tradespan.instrument.byname",
+    "up_down_counter": "tradespan.signals.metrics.registry",
 }
 
 __all__ = [
@@ -55,11 +63,15 @@ __all__ = [
     "auto_instrument_module",
     "child_environment",
     "configure",
+    "counter",
     "flush",
+    "gauge",
+    "histogram",
     "instrument",
     "monitor",
     "shutdown",
     "uninstrument",
+    "up_down_counter",
 ]
 
 
