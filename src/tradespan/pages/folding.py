@@ -25,13 +25,19 @@ from tradespan.pages.measured import (
 )
 from tradespan.pages.metrics import (
     CHECKED,
+    EXEMPLAR_CELLS,
     FOLDED,
     FUNCTION,
     HEADER_SIZE,
+    HISTOGRAM,
+    MOST_INSTRUMENT_SERIES,
     MOST_SERIES,
+    NUMBER,
     OTHER,
     Folded,
     FunctionSeries,
+    HistogramSeries,
+    NumberSeries,
     metric_file_name,
     pack_block,
     pack_header,
@@ -42,14 +48,6 @@ from tradespan.pages.readings import (
     MetricReading,
     merge,
     read_metric_pages,
-)
-from tradespan.pages.series import (
-    EXEMPLAR_CELLS,
-    HISTOGRAM,
-    MOST_INSTRUMENT_SERIES,
-    NUMBER,
-    HistogramSeries,
-    NumberSeries,
 )
 
 MOST_DEAD = 32

@@ -34,15 +34,16 @@ from tradespan.pages.metrics import (
     FUNCTION,
     HEADER,
     HEADER_SIZE,
+    HISTOGRAM,
     IN_MEMORY,
     MAGIC,
+    NUMBER,
     OVERFLOW,
     U32,
     VERSION,
     Folded,
     FunctionSeries,
 )
-from tradespan.pages.series import HISTOGRAM, NUMBER
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of one file that are read."""

@@ -26,8 +26,8 @@ from tradespan.pages.measured import (
     read_histogram,
     read_number,
 )
+from tradespan.pages.metrics import HISTOGRAM, NUMBER
 from tradespan.pages.readings import MOST_PROBLEMS, read_metric_page
-from tradespan.pages.series import HISTOGRAM, NUMBER
 from tradespan.spool.folder import RunFolder
 
 FACTS = PageFacts("ab" * 16, 1, 0, alive=True)
