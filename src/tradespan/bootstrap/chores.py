@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
@@ -14,7 +13,6 @@ from tradespan.forward.agent import Chore
 from tradespan.forward.exemplars import Exemplars
 from tradespan.forward.flush import Flusher
 from tradespan.forward.limits import SpaceKeeper, SpaceLimits
-from tradespan.forward.measures import Reading
 from tradespan.forward.ownpoints import OwnPoints
 from tradespan.forward.pagereader import PageReader
 from tradespan.forward.post import Destination
@@ -50,22 +48,19 @@ def build_chores(config: Config, *, beside: bool) -> tuple[Chore, ...]:
     return tuple(chores)
 
 
-def build_page_reader(
-    config: Config, exemplars: Exemplars, own: Callable[[], Iterable[Reading]]
-) -> PageReader | None:
+def build_page_reader(config: Config, exemplars: Exemplars, own: OwnPoints) -> PageReader | None:
     """Who reads the runs' metric pages; None: metrics are switched off.
 
-    `own`: what the agent measures of itself.
+    `own`: the agent's own metrics.
     """
     if not config.metrics_enabled:
         return None
-    resource = agents_resource(config)
     limits = SpoolLimits(config.spool.segment_first, config.spool.segment_last)
 
     def make_writer(folder: Path) -> SpoolWriter:
         return SpoolWriter(
             folder,
-            describe=lambda writer: encode_record(resource),
+            describe=lambda writer: encode_record(own.resource),
             site_payload=SITES.payload,
             limits=limits,
             draw_identity=draw_agents_identity,
@@ -75,7 +70,7 @@ def build_page_reader(
         config.metrics_interval,
         takes_metrics,
         make_writer,
-        OwnPoints(resource, own),
+        own,
         functions=exemplars.of,
     )
 

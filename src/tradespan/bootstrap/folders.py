@@ -114,6 +114,7 @@ def describe_run(
         queue_warning_threshold=config.spool.queue_warning_threshold,
         source_roots=roots,
         resource=_shared_facts(config),
+        metrics_port=config.metrics_port,
         pid=os.getpid(),
         pid_start=process_start(os.getpid()),
         **facts,

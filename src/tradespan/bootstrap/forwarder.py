@@ -17,9 +17,10 @@ from contextlib import suppress
 from typing import Any
 
 from tradespan.bootstrap.beside import start_agent
-from tradespan.bootstrap.chores import build_chores, build_page_reader
+from tradespan.bootstrap.chores import agents_resource, build_chores, build_page_reader
 from tradespan.bootstrap.couriers import build_courier, read_books
 from tradespan.bootstrap.folders import destinations
+from tradespan.bootstrap.scrape import ScrapeOnDemand
 from tradespan.config import Config
 from tradespan.core.errors import SpoolUnavailable, StoreError
 from tradespan.core.forks import after_fork_in_child, has_forked
@@ -32,7 +33,9 @@ from tradespan.forward.directions import Directions
 from tradespan.forward.ending import NOT_ANSWERING
 from tradespan.forward.exemplars import Exemplars
 from tradespan.forward.limits import SpaceKeeper
+from tradespan.forward.ownpoints import OwnPoints
 from tradespan.forward.post import Destination
+from tradespan.forward.scraping import Scraping
 from tradespan.spool.folder import RootLock, RunFolder, read_json
 from tradespan.spool.names import is_agents
 
@@ -306,7 +309,16 @@ def build_agent(
         queue_warning_threshold=config.spool.queue_warning_threshold,
         chores=(exemplars, *chores),
     )
-    agent.metering.reader = build_page_reader(config, exemplars, lambda: agent.meter.readings)
+    own = OwnPoints(agents_resource(config), lambda: agent.meter.readings)
+    agent.metering.reader = build_page_reader(config, exemplars, own)
+    scrape = ScrapeOnDemand(
+        config.metrics_port,
+        Scraping(agent.live_folders, own, exemplars.of),
+        agent.status,
+        agent.is_live,
+    )
+    agent.add_chore(scrape)
+    agent.closes.append(scrape.close)
     agent.status["problems"] = problems
     agent.status[HOLDS_BACK] = config.sampling.share < 1
     agent.status["space"] = next(

@@ -171,6 +171,14 @@ class Agent:
         couriers = self.couriers(folder)
         return keeper.settle(lambda: {name: c.cursor(folder) for name, c in couriers.items()})[0]
 
+    def add_chore(self, chore: Chore) -> None:
+        """One more, which needed the agent to be made."""
+        self._chores += (chore,)
+
+    def live_folders(self) -> list[RunFolder]:
+        """Folders whose bot, or its supervisor, is alive."""
+        return [folder for folder in self.open_folders() if self.is_live(folder)]
+
     def has_live_run(self) -> bool:
         """Whether any folder's bot, or its supervisor, is alive."""
         return any(self.is_live(folder) for folder in self.open_folders())

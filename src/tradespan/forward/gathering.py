@@ -71,7 +71,7 @@ def gather(
         for metric, labels, series in _series_of(reading, is_new, functions or {}):
             known = gathered.setdefault(metric, {})
             before = known.get(labels)
-            known[labels] = series if before is None else _add(metric, before, series)
+            known[labels] = series if before is None else add_series(metric, before, series)
     return gathered
 
 
@@ -138,7 +138,7 @@ def _function(
         yield _TARGET, labels, Series(told.target, is_new, reading.page.created)
 
 
-def _add(metric: Metric, one: Series, other: Series) -> Series:
+def add_series(metric: Metric, one: Series, other: Series) -> Series:
     """Two of the same labels; a histogram with other bounds than the first is left out."""
     if metric.kind == "gauge":
         return one if one.set_at >= other.set_at else other
