@@ -26,7 +26,7 @@ from tradespan.signals.metrics.apicalls import (
     ObservableUpDownCounter,
     UpDownCounter,
 )
-from tradespan.signals.metrics.arguments import Facts, read_bounds
+from tradespan.signals.metrics.arguments import Facts, check, read_bounds
 from tradespan.signals.metrics.callbacks import Observer
 from tradespan.signals.metrics.learnt import (
     Learnt,
@@ -183,13 +183,14 @@ class Meter(ApiMeter):
             # Generators of the program run here, up to their first `yield`: before the lock.
             observing = [as_callback(each) for each in callbacks or ()]
             facts = Facts(
-                as_text(name),
+                cast("str", name),
                 as_text("" if unit is None else unit),
                 as_text("" if description is None else description),
                 (),
                 bounds,
                 self._scope,
             )
+            check(facts)
             known = self._find(_MAKERS[call], facts)
             if known is not None:
                 self._observe(known, observing)
