@@ -99,6 +99,8 @@ class Instrument(Generic[Child]):
     """`counter`, `up_down_counter`, `gauge` or `histogram`."""
     observed: ClassVar[bool] = False
     """Whether its children are only set, to what somebody else has counted."""
+    learns: ClassVar[bool] = False
+    """Whether each call brings the names of its labels."""
     _calls: ClassVar[tuple[str, ...]]
     """Methods of a child that an instrument without labels has, too."""
 
@@ -128,6 +130,11 @@ class Instrument(Generic[Child]):
             child = self.labels()
             for name in self._calls:  # one call into C
                 self.__dict__[name] = getattr(child, name)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is known by tradespan's scope and its name alone."""
+        return self.key == (self.facts.scope, self.name) and self.facts.scope[0] == "tradespan"
 
     def labels(self, *values: object, **named: object) -> Child:
         """The child of a label set; made at first, with 0, and then the same again.

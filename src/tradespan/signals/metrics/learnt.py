@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
+from tradespan.core import guard
+from tradespan.pages.metrics import Labels
 from tradespan.signals.metrics.instruments import (
     MOST_CACHED,
     BoundCounter,
@@ -23,6 +25,7 @@ _EXACT = frozenset({str, int, bool})
 class Learnt(Instrument[Child]):
     """An instrument without an allow-list of labels; it has the same cap of label sets."""
 
+    learns = True
     _calls = ()
 
     def labels(self, *values: object, **named: object) -> Child:
@@ -46,6 +49,23 @@ class Learnt(Instrument[Child]):
             return self._cache[key]
         except Exception:  # noqa: BLE001 - not there, or a value that cannot be hashed
             return self._learn(key)
+
+    def find(self, attributes: Mapping[str, Any] | None = None) -> Child | None:
+        """The child of a set of attributes, if there is one. Never raises for what it is given."""
+        try:
+            series = self.children.get(_read(tuple(attributes.items()) if attributes else ()))
+        except Exception as error:  # noqa: BLE001 - the host comes first
+            guard.report(f"looking for labels of {self.name}", error)
+            return None
+        return None if series is None else cast("Child", series.cells)
+
+    def pairs_of(self, attributes: Mapping[str, Any] | None = None) -> Labels:
+        """Attributes as labels: text, sorted by key. Never raises for what it is given."""
+        try:
+            return self.pairs(_read(tuple(attributes.items()) if attributes else ()))
+        except Exception as error:  # noqa: BLE001 - the host comes first
+            guard.report(f"reading labels of {self.name}", error)
+            return ()
 
     def pairs(self, texts: tuple[str, ...] | None) -> tuple[tuple[str, str], ...]:
         """The labels of a series, sorted by key."""

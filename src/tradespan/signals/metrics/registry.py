@@ -31,7 +31,8 @@ from tradespan.signals.metrics.instruments import (
     Instrument,
     UpDownCounter,
 )
-from tradespan.signals.metrics.series import OVERFLOW_LABEL, Series, SeriesOwner
+from tradespan.signals.metrics.othernames import OtherName
+from tradespan.signals.metrics.series import OVERFLOW_LABEL, Series, SeriesFacts, SeriesOwner
 from tradespan.signals.slot import SIGNALS, SignalSlot
 
 DEFAULT_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -65,6 +66,7 @@ class InstrumentRegistry:
         self._signals = signals
         self._lock = threading.RLock()
         self._instruments: dict[tuple[Any, ...], Instrument[Any]] = {}
+        self._names: dict[str, OtherName] = {}
         signals.follow(self.place_all)
         after_fork_in_child(self._begin_anew)
 
@@ -174,6 +176,23 @@ class InstrumentRegistry:
             OWN_SCOPE,
         )
 
+    def export_as(self, name: str, other: OtherName) -> None:
+        """Let one of tradespan's own instruments have another name, if it has none yet.
+
+        What is counted from now on is exported under that; what was, stays what it was.
+        """
+        with self._lock:
+            if self._names.setdefault(name, other) is not other:
+                return
+            found = self._instruments.get((OWN_SCOPE, name))
+            if found is None:
+                return
+            for texts, series in list(found.children.items()):
+                if found.kind == "gauge":
+                    series.cells.forget()  # type: ignore[union-attr]
+                series.rename(*_declare(found, texts, other), _memory(found))
+                _place(series, self._signals.page)
+
     def instruments(self) -> list[Instrument[Any]]:
         """All that there are, in the order in which they were made."""
         return list(self._instruments.values())
@@ -186,6 +205,10 @@ class InstrumentRegistry:
         with self._lock:
             for instrument in self.instruments():
                 _place_all(instrument, page)
+
+    def find(self, key: tuple[Any, ...]) -> Instrument[Any] | None:
+        """The instrument of this key, if it has been made."""
+        return self._instruments.get(key)
 
     def _get(
         self,
@@ -244,7 +267,8 @@ class InstrumentRegistry:
                 texts, overflows = None, True
             if texts not in children:
                 # A signal handler may have made it meanwhile: what it counts in is the series.
-                children.setdefault(texts, _build(instrument, texts))
+                other = self._names.get(instrument.name) if instrument.is_own else None
+                children.setdefault(texts, _build(instrument, texts, other))
             series = children[texts]
             if self._knows(instrument):
                 _place(series, self._signals.page)
@@ -289,24 +313,39 @@ def _place_all(instrument: Instrument[Any], page: MetricPage | None) -> None:
         _place(series, page)
 
 
-def _build(instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
+def _build(
+    instrument: Instrument[Any], texts: tuple[str, ...] | None, other: OtherName | None
+) -> Series:
     """With cells in memory, all zero."""
-    facts = instrument.facts
-    labels, rest = instrument.pairs(texts), ((OVERFLOW_LABEL, "true"),)
-    said = (facts.name, instrument.kind, facts.unit, facts.description)
-    memory = _memory(instrument)
+    memory, owner = _memory(instrument), instrument.owner
+    cells: numbers.NumberCell | numbers.HistogramCells
     if instrument.kind == "histogram":
-        cells = numbers.make_histogram_cells(instrument.owner, memory, facts.bounds)
-        return Series(
-            cells,
+        cells = numbers.make_histogram_cells(owner, memory, instrument.facts.bounds)
+    else:
+        kind = numbers.GAUGE if instrument.observed else _NUMBERS[instrument.kind]
+        cells = numbers.make_number_cell(owner, memory, kind)
+    return Series(cells, instrument.pairs(texts), *_declare(instrument, texts, other))
+
+
+def _declare(
+    instrument: Instrument[Any], texts: tuple[str, ...] | None, other: OtherName | None
+) -> tuple[SeriesFacts, SeriesFacts]:
+    """How a series is declared, and the one for the rest."""
+    facts = instrument.facts
+    name, labels = facts.name, instrument.pairs(texts)
+    renamed = None if other is None else other.rename(() if texts is None else labels)
+    if other is not None and texts is None:
+        name = other.name
+    elif other is not None and renamed is not None:
+        name, labels = other.name, renamed
+    said = (name, instrument.kind, facts.unit, facts.description)
+    rest = ((OVERFLOW_LABEL, "true"),)
+    if instrument.kind == "histogram":
+        return (
             HistogramSeries(*said, labels, facts.scope, facts.bounds),
             HistogramSeries(*said, rest, facts.scope, facts.bounds),
         )
-    kind = numbers.GAUGE if instrument.observed else _NUMBERS[instrument.kind]
-    cell = numbers.make_number_cell(instrument.owner, memory, kind)
-    return Series(
-        cell, NumberSeries(*said, labels, facts.scope), NumberSeries(*said, rest, facts.scope)
-    )
+    return NumberSeries(*said, labels, facts.scope), NumberSeries(*said, rest, facts.scope)
 
 
 def _memory(instrument: Instrument[Any]) -> memoryview:
@@ -328,6 +367,10 @@ def _differ(
     ]
     if found.kind != kind.kind:
         return compared[:1]
+    if found.learns != kind.learns:
+        learnt = "learnt from each call"
+        said = (repr(found.label_names), learnt)
+        return [("its labels", *(said[::-1] if found.learns else said))]
     return [each for each in compared if each[1] != each[2]]
 
 

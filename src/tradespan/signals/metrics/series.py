@@ -22,6 +22,9 @@ OVERFLOW_LABEL: Final = "otel.metric.overflow"
 EXEMPLAR_ATTRIBUTE: Final = "tradespan.exemplar"
 """Of a span to which an exemplar points: it is kept by what samples later."""
 
+SeriesFacts = NumberSeries | HistogramSeries
+"""What a page is told of a series."""
+
 _logger = logging.getLogger("tradespan")
 
 
@@ -68,12 +71,13 @@ class Series:
     def __init__(
         self,
         cells: NumberCell | HistogramCells,
-        declaration: NumberSeries | HistogramSeries,
-        other: NumberSeries | HistogramSeries,
+        labels: Labels,
+        declaration: SeriesFacts,
+        other: SeriesFacts,
     ) -> None:
         """`other`: declares the series that counts where the page has no place for this one."""
         self.cells = cells
-        self.labels: Labels = declaration.labels
+        self.labels = labels
         self.page: MetricPage | None = None
         """Where the cells are; None: in memory, where nobody sees them."""
         self._declaration = declaration
@@ -98,6 +102,16 @@ class Series:
         else:
             self.cells.restart(memory)
         self.page = page
+
+    def rename(self, declaration: SeriesFacts, other: SeriesFacts, memory: memoryview) -> None:
+        """Be declared otherwise. `memory`: where to count until the next place, if there was one.
+
+        What was counted in a page stays there.
+        """
+        self._declaration, self._other = declaration, other
+        if self.page is not None:
+            self.page = None
+            self.cells.restart(memory)
 
     def begin_anew(self, memory: memoryview, waits: bool) -> None:
         """In a forked child: count from zero, in memory at first."""
