@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.pages.builders import DECIDE, calls_in, count, problems_in
 from tests.unit.signals.metrics.conftest import Run
 from tests.unit.signals.metrics.reading import one, read_run
 from tradespan.pages import metrics
@@ -98,6 +99,18 @@ def test_next_run_counts_from_zero_and_the_last_one_keeps_its_own(
     assert one(tmp_path / "second", "c").value == 10.0
     assert one(tmp_path / "second", "between").value == 2.0
     assert one(tmp_path / "second", "g").set_at == 0
+
+
+def test_reader_of_functions_passes_over_the_series_of_instruments(
+    registry: InstrumentRegistry, signals: SignalSlot, tmp_path: Path
+) -> None:
+    run = Run(tmp_path, signals)
+    registry.counter("c").add(1)
+    registry.histogram("h").record(1)
+    count(run.page, DECIDE, 1)
+
+    assert calls_in(tmp_path) == {DECIDE.name: 1}
+    assert problems_in(tmp_path) == []
 
 
 def test_without_a_page_all_counts_in_memory(
@@ -323,7 +336,11 @@ def test_grandchild_counts_from_zero_too(
     def work() -> bool:
         counter.add(1)
         counter.labels().add(1)
-        return in_child(lambda: (counter.add(1), counter.labels().value == 1.0)[1]) == 0
+        return in_child(work_below) == 0
+
+    def work_below() -> bool:
+        counter.add(1)
+        return counter.labels().value == 1.0
 
     assert in_child(work) == 0
     assert sorted(each.value for each in read_run(tmp_path)) == [1.0, 2.0, 5.0]
