@@ -12,7 +12,7 @@ import math
 from bisect import bisect_left
 from itertools import pairwise
 from time import monotonic, time_ns
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from tradespan.core import native
 from tradespan.pages.metrics import EXEMPLAR_CELLS, HISTOGRAM_EXTRA_CELLS, NUMBER_CELLS
@@ -42,6 +42,10 @@ class CellOwner(Protocol):
 
     def find_span(self) -> tuple[bytes, int] | None:
         """Trace id (16 bytes) and span id of the current span, if it is kept."""
+        ...
+
+    def reduce(self, cells: object, /) -> tuple[Any, ...]:
+        """What a copy of them is made by, as `__reduce__` returns it."""
         ...
 
     def place(self) -> None:
@@ -116,6 +120,9 @@ class _Exemplars:
         self._exemplar = cells - EXEMPLAR_CELLS
         self._due = -math.inf
         self._waits = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._owner.reduce(self)
 
     def _tend(self, number: float) -> None:
         """After a count, when it is time to: get a place, or an exemplar."""

@@ -85,6 +85,8 @@ class BoundHistogram(Protocol):
 
 
 Child = TypeVar("Child")
+Restore = Callable[..., Any]
+"""Kind, facts and, of a child, the labels' values → the one of this process; can be pickled."""
 MakeSeries = Callable[["Instrument[Any]", "tuple[str, ...] | None"], Series]
 """Makes the series of these values of the labels, in their order; None: for the rest."""
 
@@ -101,7 +103,13 @@ class Instrument(Generic[Child]):
     """Methods of a child that an instrument without labels has, too."""
 
     def __init__(
-        self, facts: Facts, place: str, owner: SeriesOwner, make: MakeSeries, most: int
+        self,
+        facts: Facts,
+        place: str,
+        owner: SeriesOwner,
+        make: MakeSeries,
+        restore: Restore,
+        most: int,
     ) -> None:
         """Made by the registry. `place`: file and line; `most`: label sets."""
         self.facts: Final = facts
@@ -117,6 +125,8 @@ class Instrument(Generic[Child]):
         self.children: Final[dict[tuple[str, ...] | None, Series]] = {}
         """Values of the labels, in their order, → their series; None → the one for the rest."""
         self._make = make
+        self._restore = restore
+        owner.reduce = self._reduce_child
         self._cache: dict[tuple[Any, ...], Child] = {}
         self._keywords = {name.replace(".", "_"): at for at, name in enumerate(self.label_names)}
         self._keywords |= {name: at for at, name in enumerate(self.label_names)}
@@ -159,6 +169,14 @@ class Instrument(Generic[Child]):
         if texts is None:
             return ((OVERFLOW_LABEL, "true"),)
         return tuple(sorted(zip(self.label_names, texts, strict=True)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Objects that hold instruments are copied, and go to other processes.
+        return self._restore, (self.kind, self.facts)
+
+    def _reduce_child(self, cells: object) -> tuple[Any, ...]:
+        found = [texts for texts, each in list(self.children.items()) if each.cells is cells]
+        return self._restore, (self.kind, self.facts, *found)
 
     def __repr__(self) -> str:
         labels = f"{{{', '.join(self.label_names)}}}" if self.label_names else ""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.trace import get_current_span
 
@@ -108,7 +108,10 @@ class Series:
 class SeriesOwner:
     """What the cells of one instrument ask for."""
 
-    __slots__ = ("_count_refused", "_name", "_place", "_told")
+    __slots__ = ("_count_refused", "_name", "_place", "_told", "reduce")
+
+    reduce: Callable[[object], tuple[Any, ...]]
+    """Set by the instrument: what a copy of its cells is made by."""
 
     def __init__(
         self, name: str, count_refused: Callable[[str], object], place: Callable[[], None]

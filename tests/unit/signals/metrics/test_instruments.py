@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
+import pickle
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -227,3 +231,27 @@ def test_instruments_beyond_the_cap_count_for_nobody_and_harm_nobody(
     assert lost.labels().value == 1.0
     assert lost not in registry.instruments()
     assert values(registry, "tradespan.metrics.overflow") == {"c2": 1.0}
+
+
+def test_copies_are_the_instruments_and_children_of_the_process(way: str) -> None:
+    counter = tradespan.counter("tests.copied.c", unit="1", labels=("a",))
+    histogram = tradespan.histogram(f"tests.copied.{way}", bounds=(1,))
+    child, own = counter.labels("x"), histogram.labels()
+    held = {"counter": counter, "child": child, "histogram": histogram, "own": own}
+
+    for copied in (copy.deepcopy(held), pickle.loads(pickle.dumps(held)), copy.copy(held)):
+        assert copied == held
+
+
+def test_copy_in_another_process_is_made_there(way: str) -> None:
+    child = tradespan.counter("tests.pickled", unit="{order}", labels=("a",)).labels("x")
+    child.add(3)
+    data = pickle.dumps(child)
+    script = (
+        "import pickle, sys; c = pickle.loads(sys.stdin.buffer.read()); c.add(2); print(c.value)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=data, capture_output=True, check=True
+    )
+
+    assert done.stdout == b"2.0\n"
