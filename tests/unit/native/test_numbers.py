@@ -218,6 +218,18 @@ def test_counts_move_to_other_memory_and_go_on_there() -> None:
     assert (before.cast("d")[0], after.cast("d")[0], cell.value) == (3.0, 14.0, 14.0)
 
 
+def test_moving_to_where_they_are_counts_nothing_twice() -> None:
+    cell, held, _ = number()
+    cells, counts, _ = histogram()
+    cell.add(3)
+    cells.record(3)
+    cell.move(held)
+    cells.move(counts)
+    cell.add(1)
+
+    assert (cell.value, cells.count, cells.sum) == (4.0, 1, 3.0)
+
+
 def test_gauge_moves_if_it_was_set() -> None:
     for value, expected in ((3.0, 3.0), (None, 8.0)):
         cell, _, _ = number(GAUGE)

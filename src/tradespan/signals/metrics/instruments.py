@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
+from tradespan.core.interruptions import is_hosts
+from tradespan.pages.numbers import Number
 from tradespan.signals.metrics.arguments import Facts
 from tradespan.signals.metrics.series import (
     OVERFLOW_LABEL,
@@ -26,7 +28,7 @@ class BoundCounter(Protocol):
         """What it has counted so far."""
         ...
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """Count so many more. A negative or not finite one is refused and counted, never raised."""
         ...
 
@@ -39,7 +41,7 @@ class BoundUpDownCounter(Protocol):
         """What it stands at."""
         ...
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """Add; a negative value takes away. One that is not finite is refused, never raised."""
         ...
 
@@ -52,11 +54,11 @@ class BoundGauge(Protocol):
         """What it was set to; 0 if it never was."""
         ...
 
-    def set(self, value: float, /) -> None:
+    def set(self, value: Number, /) -> None:
         """It is this now. A value that is not finite is refused and counted, never raised."""
         ...
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """It is so much more now than it was."""
         ...
 
@@ -79,7 +81,7 @@ class BoundHistogram(Protocol):
         """Values up to each bound and above the one before; the last: above all bounds."""
         ...
 
-    def record(self, value: float, /) -> None:
+    def record(self, value: Number, /) -> None:
         """Count a value. One that is not finite is refused and counted, never raised."""
         ...
 
@@ -148,8 +150,12 @@ class Instrument(Generic[Child]):
         key = (values, *named.items()) if named else values
         try:
             return self._cache[key]
-        except Exception:  # noqa: BLE001 - not there, or a value that cannot be hashed
+        except (KeyError, TypeError):  # not there, or a value that cannot be hashed
             return self._look_up(key, values, named)
+        except Exception as error:
+            if is_hosts(error):
+                raise
+            return self._look_up(key, values, named)  # a value of the user's whose hash fails
 
     def declare(self, *values: object, **named: object) -> Child:
         """Let a label set be there now, at 0: a first count later is seen as a rise then.
@@ -225,7 +231,7 @@ class Counter(Instrument[BoundCounter]):
     kind = "counter"
     _calls = ("add",)
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """Count so many more: of a counter without labels. Never raises.
 
         A negative value, one that is not finite, and a call where there are labels are refused, and
@@ -240,7 +246,7 @@ class UpDownCounter(Instrument[BoundUpDownCounter]):
     kind = "up_down_counter"
     _calls = ("add",)
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """Add: to an up-down counter without labels. Never raises; see `Counter.add`."""
         self._refuse_without_labels()
 
@@ -251,11 +257,11 @@ class Gauge(Instrument[BoundGauge]):
     kind = "gauge"
     _calls = ("add", "set")
 
-    def set(self, value: float, /) -> None:
+    def set(self, value: Number, /) -> None:
         """It is this now: a gauge without labels. Never raises; see `Counter.add`."""
         self._refuse_without_labels()
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """It is so much more: a gauge without labels. Never raises; see `Counter.add`."""
         self._refuse_without_labels()
 
@@ -281,6 +287,6 @@ class Histogram(Instrument[BoundHistogram]):
         """Upper bounds of the buckets, in `unit`."""
         return self.facts.bounds
 
-    def record(self, value: float, /) -> None:
+    def record(self, value: Number, /) -> None:
         """Count a value: in a histogram without labels. Never raises; see `Counter.add`."""
         self._refuse_without_labels()

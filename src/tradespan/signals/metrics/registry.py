@@ -13,6 +13,7 @@ from tradespan.core import guard
 from tradespan.core.errors import InstrumentConflict
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.version import __version__
+from tradespan.declare.instruments import TRADESPAN_METRICS_OVERFLOW, TRADESPAN_METRICS_REFUSED
 from tradespan.declare.instruments import Instrument as Declaration
 from tradespan.pages import numbers
 from tradespan.pages.metrics import (
@@ -40,8 +41,8 @@ MOST_LABEL_SETS: Final = 2_000
 """Of one instrument; those that come later count in one series."""
 MOST_INSTRUMENTS: Final = 2_000
 """Of one process; those that come later count in memory, where nobody sees it."""
-REFUSED: Final = "tradespan.metrics.refused"
-OVERFLOW: Final = "tradespan.metrics.overflow"
+MOST_DESCRIPTION: Final = 1_024
+"""Characters that are told; each series has them."""
 OWN_SCOPE: Final[Scope] = ("tradespan", __version__, "")
 
 _PACKAGE = f"{Path(__file__).parents[2]}{os.sep}"
@@ -53,10 +54,7 @@ _NUMBERS = {
 _KINDS: dict[str, type[Instrument[Any]]] = {
     each.kind: each for each in (Counter, Gauge, Histogram, UpDownCounter)
 }
-_OWN = {
-    REFUSED: ("{value}", "Values that an instrument refused: no number, not finite, or negative."),
-    OVERFLOW: ("{label_set}", "How often an instrument was asked for a label set beyond its cap."),
-}
+_OWN = {TRADESPAN_METRICS_OVERFLOW.name, TRADESPAN_METRICS_REFUSED.name}
 Kind = TypeVar("Kind", bound=Instrument[Any])
 
 
@@ -162,10 +160,15 @@ class InstrumentRegistry:
         kind = _KINDS.get(declaration.kind.replace("updown", "up_down_"))
         if kind is None:
             raise ValueError(f"{declaration.name}: there is no kind {declaration.kind}")
-        description = getattr(declaration, "description", "")
-        bounds = read_bounds(declaration.bounds) if kind is Histogram else ()
-        name, _, unit, labels = declaration[:4]
-        return self.get(kind, Facts(name, unit, description, labels, bounds, OWN_SCOPE))
+        facts = Facts(
+            declaration.name,
+            declaration.unit,
+            declaration.description,
+            declaration.labels,
+            read_bounds(declaration.bounds or DEFAULT_BOUNDS) if kind is Histogram else (),
+            OWN_SCOPE,
+        )
+        return self.get(kind, facts)
 
     def instruments(self) -> list[Instrument[Any]]:
         """All that there are, in the order in which they were made."""
@@ -227,7 +230,7 @@ class InstrumentRegistry:
             series = children[texts]
             if self._knows(instrument):
                 _place(series, self._signals.page)
-        if overflows and instrument.name != OVERFLOW:
+        if overflows and instrument.name != TRADESPAN_METRICS_OVERFLOW.name:
             self._count_overflow(instrument.name)
         return series
 
@@ -236,16 +239,10 @@ class InstrumentRegistry:
         return self._instruments.get((facts.scope, facts.name)) is instrument
 
     def _count_refused(self, name: str) -> None:
-        self._own(REFUSED).labels(name).add(1.0)
+        self.from_declaration(TRADESPAN_METRICS_REFUSED).labels(name).add(1.0)
 
     def _count_overflow(self, name: str) -> None:
-        self._own(OVERFLOW).labels(name).add(1.0)
-
-    def _own(self, name: str) -> Counter:
-        unit, description = _OWN[name]
-        return self.counter(
-            name, unit=unit, description=description, labels=("tradespan.instrument",)
-        )
+        self.from_declaration(TRADESPAN_METRICS_OVERFLOW).labels(name).add(1.0)
 
     def _begin_anew(self) -> None:
         """In a forked child. Its page has no series before something is counted."""
@@ -273,7 +270,7 @@ def _build(instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series
     """With cells in memory, all zero."""
     facts = instrument.facts
     labels, rest = instrument.pairs(texts), ((OVERFLOW_LABEL, "true"),)
-    said = (facts.name, instrument.kind, facts.unit, facts.description)
+    said = (facts.name, instrument.kind, facts.unit, facts.description[:MOST_DESCRIPTION])
     memory = _memory(instrument)
     if instrument.kind == "histogram":
         cells = numbers.make_histogram_cells(instrument.owner, memory, facts.bounds)

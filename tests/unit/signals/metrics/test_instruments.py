@@ -98,6 +98,8 @@ def test_instrument_asked_for_otherwise_is_an_error_that_says_where_the_first_wa
         ({"name": "c", "labels": (7,)}, TypeError, "is text, not int"),
         ({"name": "c", "labels": ("",)}, ValueError, "is empty"),
         ({"name": "c", "labels": ("otel.metric.overflow",)}, ValueError, "otel.metric.overflow"),
+        ({"name": "c", "labels": ("\ud800",)}, ValueError, "no Unicode"),
+        ({"name": "c", "description": "\ud800"}, ValueError, "no Unicode"),
         ({"name": "c", "labels": ("a.b", "a_b")}, ValueError, "the same name"),
         ({"name": "c", "labels": tuple(map(str, range(33)))}, ValueError, "32 are the most"),
     ],
@@ -125,6 +127,9 @@ def test_declaration_becomes_its_instrument(registry: InstrumentRegistry) -> Non
     assert duration.label_names == TRADING_API_DURATION.labels
     assert isinstance(active, UpDownCounter)
     assert registry.from_declaration(TRADING_API_DURATION) is duration
+    assert registry.from_declaration(Declaration("y", "histogram", "s", ())).facts.bounds == (
+        DEFAULT_BOUNDS
+    )
     with pytest.raises(ValueError, match="no kind timer"):
         registry.from_declaration(Declaration("x", "timer", "s", ()))
 
@@ -206,7 +211,7 @@ def test_interrupt_in_a_value_goes_on_to_the_program(registry: InstrumentRegistr
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        registry.counter("c").add(Interrupted())  # type: ignore[arg-type]
+        registry.counter("c").add(Interrupted())
 
 
 def test_removed_gauge_is_as_if_it_had_never_been_set(registry: InstrumentRegistry) -> None:

@@ -35,6 +35,13 @@ class Odd:
     __hash__ = None  # type: ignore[assignment]
 
 
+class Hashless(str):
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        raise RuntimeError("no")
+
+
 @pytest.fixture
 def counter(registry: InstrumentRegistry) -> Counter:
     return registry.counter("orders", labels=("trading.venue", "side"))
@@ -93,6 +100,7 @@ def test_label_that_there_is_not_is_told_at_once(
         ("ü" * 4096, "ü" * 255 + "…"),
         ("x" * 256, "x" * 256),
         (Odd(), "<Odd>"),
+        (Hashless("x"), "x"),
         (10**5000, "<int>"),
         ([1], "[1]"),
     ],
