@@ -9,7 +9,6 @@ They count in the same cells as `tradespan.counter` and its like, before `config
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -23,6 +22,7 @@ from tradespan.signals.metrics.arguments import Facts, read_bounds
 from tradespan.signals.metrics.callbacks import OBSERVER, Observer
 from tradespan.signals.metrics.learnt import Learnt, LearntCounter, LearntGauge, LearntHistogram
 from tradespan.signals.metrics.othernames import OtherName, find_alias
+from tradespan.signals.metrics.plainvalues import as_json, write_labels
 from tradespan.signals.metrics.registry import (
     DEFAULT_BOUNDS,
     OWN_SCOPE,
@@ -71,10 +71,9 @@ Made = TypeVar("Made", bound=Metric)
 
 
 class MetricsRegistry:
-    """Metrics whose names begin with a prefix.
+    """Metrics whose names begin with a prefix; two of one prefix make the same metrics.
 
-    Two registries of the same prefix make the same metrics. Those of the set, such as
-    `cycles_total`, are attributes, and are made when they are first used.
+    Those of the set, such as `cycles_total`, are attributes, made when they are first used.
     """
 
     if TYPE_CHECKING:
@@ -110,7 +109,7 @@ class MetricsRegistry:
         self._observer = observer
         self._clock: Clock = SystemClock() if clock is None else clock
         self._metrics: dict[str, Metric] = {}
-        self._before = _Before(self)
+        self._before = _Before(prefix)
 
     def counter(self, name: str, description: str = "", *, unit: str | None = None) -> Counter:
         """The counter of this name, made at the first call.
@@ -234,12 +233,12 @@ class MetricsRegistry:
         told: dict[str, Any] = {}
         for name, values in self.collect_all().items():
             for each in values:
-                told[name + write_labels(each.labels)] = _plain(each)
+                told[name + write_labels(each.labels)] = as_json(each)
             metric = self._metrics[name]
             if not values and isinstance(metric, Counter | Gauge):
                 told[name] = 0.0
             elif not values and isinstance(metric, Histogram):
-                told[name] = _plain(metric.get())
+                told[name] = as_json(metric.get())
         return told
 
     def register_callback(self, callback: Callable[[], Any]) -> Callable[[], Any]:
@@ -262,6 +261,10 @@ class MetricsRegistry:
         made = self._of_set(alias)
         self.__dict__[name] = made
         return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Objects that hold it are copied, and go to other processes.
+        return MetricsRegistry, (self.prefix,)
 
     def __repr__(self) -> str:
         return f"<MetricsRegistry {self.prefix!r}, {len(self._metrics)} metrics>"
@@ -343,8 +346,8 @@ def _stands_for(
 class _Before:
     """The callbacks of a registry, as a task."""
 
-    def __init__(self, registry: MetricsRegistry) -> None:
-        self.label = f"callbacks of {registry.prefix}"
+    def __init__(self, prefix: str) -> None:
+        self.label = f"callbacks of {prefix}"
         self.callbacks: list[Callable[[], Any]] = []
         self._running = threading.local()
 
@@ -373,26 +376,6 @@ class _Before:
             self._running.now = False
         if failed is not None:
             raise failed
-
-
-def write_labels(labels: dict[str, str]) -> str:
-    """Labels as Prometheus writes them, `{a="x",b="y"}`; of none an empty text."""
-    if not labels:
-        return ""
-    told = [
-        key + '="' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-        for key, text in labels.items()
-    ]
-    return "{" + ",".join(told) + "}"
-
-
-def _plain(value: MetricValue) -> Any:
-    if not isinstance(value, HistogramValue):
-        return value.value
-    buckets = {
-        "+Inf" if bound == math.inf else str(bound): count for bound, count in value.buckets.items()
-    }
-    return {"count": int(value.value), "sum": value.sum, "buckets": buckets}
 
 
 metrics: Final = MetricsRegistry()

@@ -13,6 +13,7 @@ from tradespan.core import guard
 from tradespan.core.errors import InstrumentConflict
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.version import __version__
+from tradespan.declare.instruments import TRADESPAN_METRICS_OVERFLOW, TRADESPAN_METRICS_REFUSED
 from tradespan.declare.instruments import Instrument as Declaration
 from tradespan.pages import numbers
 from tradespan.pages.metrics import (
@@ -41,8 +42,8 @@ MOST_LABEL_SETS: Final = 2_000
 """Of one instrument; those that come later count in one series."""
 MOST_INSTRUMENTS: Final = 2_000
 """Of one process; those that come later count in memory, where nobody sees it."""
-REFUSED: Final = "tradespan.metrics.refused"
-OVERFLOW: Final = "tradespan.metrics.overflow"
+MOST_DESCRIPTION: Final = 1_024
+"""Characters that are told; each series has them."""
 OWN_SCOPE: Final[Scope] = ("tradespan", __version__, "")
 
 _PACKAGE = f"{Path(__file__).parents[2]}{os.sep}"
@@ -51,10 +52,10 @@ _NUMBERS = {
     "up_down_counter": numbers.UP_DOWN,
     "gauge": numbers.GAUGE,
 }
-_OWN = {
-    REFUSED: ("{value}", "Values that an instrument refused: no number, not finite, or negative."),
-    OVERFLOW: ("{label_set}", "How often an instrument was asked for a label set beyond its cap."),
+_KINDS: dict[str, type[Instrument[Any]]] = {
+    each.kind: each for each in (Counter, Gauge, Histogram, UpDownCounter)
 }
+_OWN = {TRADESPAN_METRICS_OVERFLOW.name, TRADESPAN_METRICS_REFUSED.name}
 Kind = TypeVar("Kind", bound=Instrument[Any])
 
 
@@ -94,7 +95,7 @@ class InstrumentRegistry:
             TypeError: An argument is of another type.
             ValueError: A name, unit or label cannot be used.
         """
-        return self._get(Counter, name, unit, description, labels, (), scope)
+        return self.get(Counter, Facts(name, unit, description, read_labels(labels), (), scope))
 
     def up_down_counter(
         self,
@@ -106,7 +107,9 @@ class InstrumentRegistry:
         scope: Scope = OWN_SCOPE,
     ) -> UpDownCounter:
         """The up-down counter of this name, made at the first call. As `counter`."""
-        return self._get(UpDownCounter, name, unit, description, labels, (), scope)
+        return self.get(
+            UpDownCounter, Facts(name, unit, description, read_labels(labels), (), scope)
+        )
 
     def gauge(
         self,
@@ -118,7 +121,7 @@ class InstrumentRegistry:
         scope: Scope = OWN_SCOPE,
     ) -> Gauge:
         """The gauge of this name, made at the first call. As `counter`."""
-        return self._get(Gauge, name, unit, description, labels, (), scope)
+        return self.get(Gauge, Facts(name, unit, description, read_labels(labels), (), scope))
 
     def histogram(
         self,
@@ -146,7 +149,8 @@ class InstrumentRegistry:
             TypeError: An argument is of another type.
             ValueError: A name, unit, label or bound cannot be used.
         """
-        return self._get(Histogram, name, unit, description, labels, read_bounds(bounds), scope)
+        facts = Facts(name, unit, description, read_labels(labels), read_bounds(bounds), scope)
+        return self.get(Histogram, facts)
 
     def from_declaration(self, declaration: Declaration) -> Instrument[Any]:
         """The instrument of a declaration of `declare/instruments.py`, made at the first call.
@@ -155,26 +159,18 @@ class InstrumentRegistry:
             InstrumentConflict: It was made by hand, and otherwise.
             ValueError: There is no such kind.
         """
-        kinds: dict[str, type[Instrument[Any]]] = {
-            "counter": Counter,
-            "gauge": Gauge,
-            "histogram": Histogram,
-            "updowncounter": UpDownCounter,
-        }
-        kind = kinds.get(declaration.kind)
+        kind = _KINDS.get(declaration.kind.replace("updown", "up_down_"))
         if kind is None:
             raise ValueError(f"{declaration.name}: there is no kind {declaration.kind}")
-        description = getattr(declaration, "description", "")
-        bounds = read_bounds(declaration.bounds) if kind is Histogram else ()
-        return self._get(
-            kind,
+        facts = Facts(
             declaration.name,
             declaration.unit,
-            description,
+            declaration.description,
             declaration.labels,
-            bounds,
+            read_bounds(declaration.bounds or DEFAULT_BOUNDS) if kind is Histogram else (),
             OWN_SCOPE,
         )
+        return self.get(kind, facts)
 
     def export_as(self, name: str, other: OtherName) -> None:
         """Let one of tradespan's own instruments have another name, if it has none yet.
@@ -210,27 +206,15 @@ class InstrumentRegistry:
         """The instrument of this key, if it has been made."""
         return self._instruments.get(key)
 
-    def _get(
-        self,
-        kind: type[Kind],
-        name: str,
-        unit: str,
-        description: str,
-        labels: Iterable[str],
-        bounds: tuple[float, ...],
-        scope: Scope,
-    ) -> Kind:
-        facts = Facts(name, unit, description, read_labels(labels), bounds, scope)
-        return self.get(kind, facts, (scope, name))
-
-    def get(self, kind: type[Kind], facts: Facts, key: tuple[Any, ...]) -> Kind:
-        """The instrument of this key, made at the first call.
+    def get(self, kind: type[Kind], facts: Facts, key: tuple[Any, ...] | None = None) -> Kind:
+        """The instrument of this key, made at the first call. By default: scope and name.
 
         Raises:
             InstrumentConflict: Its key has another one, of another kind or other facts.
-            TypeError: One of the facts is of another type.
-            ValueError: One of the facts cannot be used.
+            TypeError: A fact is of another type.
+            ValueError: It cannot be used.
         """
+        key = key or (facts.scope, facts.name)
         found = self._instruments.get(key)
         if found is None:
             check(facts)
@@ -246,7 +230,7 @@ class InstrumentRegistry:
     def _make(self, kind: type[Kind], facts: Facts, key: tuple[Any, ...]) -> Kind:
         """Under the lock."""
         owner = SeriesOwner(facts.name, self._count_refused, self.place_all)
-        made = kind(facts, find_caller(), owner, self._make_series, MOST_LABEL_SETS)
+        made = kind(facts, find_caller(), owner, self.make_series, restore, MOST_LABEL_SETS)
         made.key = key
         if len(self._instruments) >= MOST_INSTRUMENTS and facts.name not in _OWN:
             self._count_overflow(facts.name)
@@ -258,8 +242,8 @@ class InstrumentRegistry:
         _place_all(made, self._signals.page)
         return made
 
-    def _make_series(self, instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
-        """The series of a label set, or the one for the rest."""
+    def make_series(self, instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
+        """The series of the labels' values, or the one for the rest; it has its place then."""
         overflows = False
         with self._lock:
             children = instrument.children
@@ -272,7 +256,7 @@ class InstrumentRegistry:
             series = children[texts]
             if self._knows(instrument):
                 _place(series, self._signals.page)
-        if overflows and instrument.name != OVERFLOW:
+        if overflows and instrument.name != TRADESPAN_METRICS_OVERFLOW.name:
             self._count_overflow(instrument.name)
         return series
 
@@ -280,16 +264,10 @@ class InstrumentRegistry:
         return self._instruments.get(instrument.key) is instrument
 
     def _count_refused(self, name: str) -> None:
-        self._own(REFUSED).labels(name).add(1.0)
+        self.from_declaration(TRADESPAN_METRICS_REFUSED).labels(name).add(1.0)
 
     def _count_overflow(self, name: str) -> None:
-        self._own(OVERFLOW).labels(name).add(1.0)
-
-    def _own(self, name: str) -> Counter:
-        unit, description = _OWN[name]
-        return self.counter(
-            name, unit=unit, description=description, labels=("tradespan.instrument",)
-        )
+        self.from_declaration(TRADESPAN_METRICS_OVERFLOW).labels(name).add(1.0)
 
     def _begin_anew(self) -> None:
         """In a forked child. Its page has no series before something is counted."""
@@ -338,7 +316,7 @@ def _declare(
         name = other.name
     elif other is not None and renamed is not None:
         name, labels = other.name, renamed
-    said = (name, instrument.kind, facts.unit, facts.description)
+    said = (name, instrument.kind, facts.unit, facts.description[:MOST_DESCRIPTION])
     rest = ((OVERFLOW_LABEL, "true"),)
     if instrument.kind == "histogram":
         return (
@@ -346,6 +324,15 @@ def _declare(
             HistogramSeries(*said, rest, facts.scope, facts.bounds),
         )
     return NumberSeries(*said, labels, facts.scope), NumberSeries(*said, rest, facts.scope)
+
+
+def restore(kind: str, facts: Facts, *children: tuple[str, ...] | None) -> Any:
+    """The instrument of this process that is the same as another's, or its child."""
+    found = REGISTRY.get(_KINDS[kind], facts)
+    if not children:
+        return found
+    (texts,) = children
+    return REGISTRY.make_series(found, texts).cells
 
 
 def _memory(instrument: Instrument[Any]) -> memoryview:

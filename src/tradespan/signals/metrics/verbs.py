@@ -61,6 +61,9 @@ class Metric:
         """Let a label set be there now, at 0: a first count later is seen as a rise then."""
         self._child(labels)
 
+    def __deepcopy__(self, _: dict[int, Any]) -> Metric:
+        return self  # objects that hold it are copied, and count on in the same
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import pickle
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -239,11 +241,13 @@ def test_labels_that_are_none_raise_nothing(
 
 @pytest.mark.parametrize("name", SET)
 def test_the_set_has_the_documents_names_and_kinds(metrics: MetricsRegistry, name: str) -> None:
-    metric = getattr(metrics, name)
+    metric: Any = getattr(metrics, name)
     assert type(metric) is SET[name]
-    assert metric is getattr(metrics, name) is metrics.get(name)
-    kind = type(metric).__name__.lower()
-    assert prometheus_name(metric.name, metric.unit, kind) == f"live_trading_{name}"
+    assert getattr(metrics, name) is metric
+    assert metrics.get(name) is metric
+    shown = prometheus_name(metric.name, metric.unit, SET[name].__name__.lower())
+    suffix = "_total" if name == "trades_value_usd" else ""  # Prometheus wants it of a counter
+    assert shown == f"live_trading_{name}{suffix}"
 
 
 def test_the_set_has_the_documents_buckets(metrics: MetricsRegistry) -> None:
@@ -341,7 +345,7 @@ def test_a_callback_is_called_at_each_interval(
     run: Run, metrics: MetricsRegistry, observer: Observer
 ) -> None:
     depth = metrics.gauge("depth")
-    metrics.register_callback(lambda: depth.inc())
+    metrics.register_callback(depth.inc)
     metrics.register_callback(lambda: 1 / 0)
     observer.begin(3_600.0)
     for _ in range(2):
@@ -378,7 +382,7 @@ def test_a_summary_tells_quantiles_of_its_window(
     assert one(run.folder, "live_trading_waits", venue="X", quantile="1.0").value == 7
     assert {each.labels["quantile"]: each.value for each in waits.collect()} == {"0.5": 5, "1.0": 7}
 
-    clock.advance(61)
+    clock.step(61)
     assert (waits.collect(), waits.get(labels={"venue": "X"})) == ([], None)
     assert observer.observe(PATIENCE)
     assert one(run.folder, "live_trading_waits", venue="X", quantile="0.5").set_at == 0
@@ -448,6 +452,15 @@ def test_a_forked_child_counts_from_zero(run: Run, metrics: MetricsRegistry) -> 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert metrics.trades_total.get() == 10
     assert sorted(e.value for e in read_run(run.folder) if "trades" in e.name) == [2, 10]
+
+
+def test_what_holds_them_is_copied_and_pickled(registry: InstrumentRegistry) -> None:
+    held: dict[str, Any] = {"metrics": named.metrics, "counter": named.metrics.counter("copied")}
+    for copied in (copy.deepcopy(held), pickle.loads(pickle.dumps(held))):
+        before = held["counter"].get()
+        copied["counter"].inc()
+        copied["metrics"].counter("copied").inc()
+        assert held["counter"].get() == before + 2
 
 
 def test_the_front_door_has_them() -> None:
