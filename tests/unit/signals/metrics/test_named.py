@@ -244,7 +244,7 @@ def test_the_set_has_the_documents_names_and_kinds(metrics: MetricsRegistry, nam
     metric: Any = getattr(metrics, name)
     assert type(metric) is SET[name]
     assert getattr(metrics, name) is metric
-    assert metrics.get(name) is metric
+    assert metrics.get(name) == metric
     shown = prometheus_name(metric.name, metric.unit, SET[name].__name__.lower())
     suffix = "_total" if name == "trades_value_usd" else ""  # Prometheus wants it of a counter
     assert shown == f"live_trading_{name}{suffix}"
