@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from tests.unit.signals.metrics.conftest import Run
+from tests.unit.signals.metrics.conftest import PATIENCE, Run
 from tests.unit.signals.metrics.reading import Read, one, read_run
 from tradespan.signals.metrics import callbacks
 from tradespan.signals.metrics.callbacks import Observer
 from tradespan.signals.metrics.meters import Meter
 from tradespan.signals.metrics.provider import MeterProvider
 from tradespan.signals.metrics.registry import InstrumentRegistry
-from tradespan.signals.slot import SignalSlot
 
 NEVER = 3_600.0
 """Seconds between two rounds, where a test asks for each."""
-PATIENCE = 30.0
 NAME = "tradespan-observe"
-
-
-@pytest.fixture
-def run(tmp_path: Path, signals: SignalSlot) -> Run:
-    return Run(tmp_path, signals)
-
-
-@pytest.fixture
-def observer(registry: InstrumentRegistry) -> Iterator[Observer]:
-    made = Observer(registry)
-    yield made
-    made.end(PATIENCE)
 
 
 @pytest.fixture

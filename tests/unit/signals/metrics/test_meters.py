@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +27,6 @@ from tradespan.signals.metrics.registry import InstrumentRegistry
 from tradespan.signals.slot import SignalSlot
 
 SCOPE: Scope = ("lib", "1.2", "https://example.com/schema")
-
-
-@pytest.fixture
-def run(tmp_path: Path, signals: SignalSlot) -> Run:
-    return Run(tmp_path, signals)
-
-
-@pytest.fixture
-def observer(registry: InstrumentRegistry) -> Iterator[Observer]:
-    made = Observer(registry)
-    yield made
-    made.end()
 
 
 @pytest.fixture
