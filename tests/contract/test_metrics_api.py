@@ -27,8 +27,11 @@ EARLY = """
 
     meter = metrics.get_meter("lib", "1.2")
     hits = meter.create_counter("hits", "{hit}")
+    gauge, sizes = meter.create_gauge("gauge"), meter.create_histogram("sizes")
     meter.create_observable_gauge("level", [lambda options: [metrics.Observation(7)]])
     tradespan.configure(service="desk", root="root", forwarder="external")
+    gauge.set(4)
+    sizes.record(4)
     hits.add(2, {"side": "buy"})
     """
 FORKING = """
@@ -78,6 +81,21 @@ OWN_SDK = """
     runtime = tradespan.configure(service="desk", root="root", forwarder="external")
     print(metrics.get_meter_provider() is own, runtime.meter_provider is not None)
     """
+GEVENT = """
+    from opentelemetry import metrics
+
+    metrics.get_meter("lib").create_observable_gauge("level", [lambda _: [metrics.Observation(7)]])
+
+    from gevent import monkey
+
+    monkey.patch_all()
+
+    import sys
+    import gevent
+
+    print("ready", flush=True)
+    gevent.spawn(sys.stdin.readline).join()
+    """
 KILLED = """
     import os
     from opentelemetry import metrics
@@ -116,6 +134,8 @@ def test_instruments_made_before_configure_count_after_it(desk: Desk, receiver: 
     assert total(read_points(receiver), "hits") == 2
     hits = named(receiver, "hits")[-1]
     assert (hits.labels, hits.scope, hits.unit) == ({"side": "buy"}, "lib", "{hit}")
+    assert total(read_points(receiver), "sizes") == 1
+    assert 4 in [point.value for point in named(receiver, "gauge")]
     assert 7 in [point.value for point in named(receiver, "level")]
 
 
@@ -145,6 +165,16 @@ def test_a_programs_own_provider_is_left_alone(desk: Desk) -> None:
     ended = desk.python(desk.write("bot.py", OWN_SDK))
     assert (ended.status, ended.out.strip()) == (0, "True True")
     assert "Overriding" not in ended.err
+
+
+def test_gevent_may_patch_after_something_observes(desk: Desk, receiver: Receiver) -> None:
+    bot = desk.write("bot.py", GEVENT)
+    run = desk.start_run("--endpoint", receiver.address, bot, environment=OFTEN)
+    assert run.line() == "ready"
+    eventually(lambda: [p for p in named(receiver, "level") if p.value == 7])
+    run.say("")
+    ended = run.end()
+    assert (ended.status, "Traceback" in ended.err) == (0, False)
 
 
 def test_what_was_counted_survives_a_kill(desk: Desk, receiver: Receiver) -> None:

@@ -48,7 +48,7 @@ class Observer:
         self._tasks: list[Task] = []
         self._told: set[int] = set()
         self._interval: float | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._worker: _Worker | None = None
         after_fork_in_child(self._begin_anew)
 
@@ -86,7 +86,7 @@ class Observer:
 
     def resume(self) -> None:
         """Likewise."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._see_to_worker()
 
     def run_all(self, running: Callable[[Task | None], object]) -> None:
@@ -102,15 +102,23 @@ class Observer:
         running(None)
 
     def _see_to_worker(self) -> None:
+        interval = self._interval
+        if not self._tasks or self._worker is not None or interval is None:
+            return
+        worker = _Worker(self, interval)
         with guard.guarded("the thread that observes"), self._lock:
-            if self._tasks and self._worker is None and self._interval is not None:
-                worker = _Worker(self, self._interval)
+            if self._worker is not None:
+                return
+            self._worker = worker  # no call before it: a signal handler may come here, too
+            try:
                 worker.start()
-                self._worker = worker
+            except BaseException:
+                self._worker = None
+                raise
 
     def _begin_anew(self) -> None:
         """In a forked child: the parent's thread is not there, and its lock may be held."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._worker = None
         self._see_to_worker()
 

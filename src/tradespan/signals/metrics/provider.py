@@ -28,7 +28,7 @@ class MeterProvider(ApiMeterProvider):
         self._registry = registry
         self._observer = observer
         self._meters: dict[Scope, Meter] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         after_fork_in_child(self._begin_anew)
 
     def get_meter(
@@ -59,4 +59,4 @@ class MeterProvider(ApiMeterProvider):
 
     def _begin_anew(self) -> None:
         """In a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
