@@ -38,8 +38,8 @@ whose path leads nowhere in a call is left out of that span.
 _INSTRUMENTS = """\
 ## Instruments
 
-Counted in mapped pages by every process; nothing exports them yet, `tradespan functions` shows them
-([guide](guides/functions.md)).
+Counted in mapped pages by every process; the agent reads them, sends them as OTLP and serves them
+to scrapers ([guide](guides/scraping.md)). `tradespan functions` shows those of functions.
 """
 
 _RESOURCE = "## Resource\n"
