@@ -193,6 +193,8 @@ class Config(NamedTuple):
     """Of `/metrics`; None: it is not served."""
     clock_anchor_interval: float
     """Seconds."""
+    audit_age: float
+    """Seconds; 0: for ever."""
     root: Path
     spool: SpoolConfig
     store_path: Path | None

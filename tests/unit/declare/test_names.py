@@ -11,11 +11,12 @@ import pytest
 
 import momentum_bot
 from tradespan.config.settings import SETTINGS
+from tradespan.conventions.reading import load_registry
+from tradespan.conventions.registry import Attribute, Registry
 from tradespan.declare import instruments, names
 from tradespan.generate.conventions_page import name_signal
 from tradespan.generate.instruments_module import name_instrument
 from tradespan.generate.names_module import name_class, name_constant
-from tradespan.generate.registry import Attribute, Registry, load_registry
 
 DEMO = tomllib.loads(Path(momentum_bot.__path__[0], "tradespan.toml").read_text("utf-8"))
 
@@ -49,7 +50,8 @@ def test_each_declared_instrument_has_a_constant(registry: Registry) -> None:
         made = getattr(instruments, name_instrument(group))
         labels = tuple(each.name for each in group.references)
 
-        assert tuple(made) == (group.name, group.instrument, group.unit, labels, group.bounds)
+        told = (group.name, group.instrument, group.unit, labels, group.bounds, group.brief)
+        assert tuple(made) == told
 
 
 def test_importing_the_names_reads_no_file_and_loads_no_yaml() -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tradespan.config.settings import SETTINGS
+from tradespan.conventions.registry import Attribute, Group, Member, Registry
 from tradespan.generate.__main__ import REPOSITORY, main
 from tradespan.generate.markdown import render_table
 from tradespan.generate.names_module import render_names
 from tradespan.generate.outputs import build_outputs
-from tradespan.generate.registry import Attribute, Group, Member, Registry
 from tradespan.generate.settings_page import NOT_YET, TITLES, group_of, render_settings
 
 SIDE = Attribute(

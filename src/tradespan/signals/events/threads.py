@@ -1,0 +1,221 @@
+"""The bus's thread: subscribers are called in it while the publisher waits, and not for long.
+
+One thread calls all subscribers, one after the other. One that takes longer than the publisher's
+patience keeps the thread, as its own for good, and another thread takes over what is left: so
+nobody waits for it again, neither publisher nor other subscribers. Each sees events in their order.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from queue import SimpleQueue
+from typing import Final
+
+from tradespan.signals.events.subscriptions import MOST_WAITING, Subscription
+from tradespan.signals.events.types import Event
+
+SLOW: Final = 0.02
+"""Seconds; who takes longer again and again gets a thread of its own, too."""
+MOST_STRIKES: Final = 3
+_IS_SERVING: Final = threading.local()
+"""In threads of a bus, `here` is set: what a subscriber publishes there is not waited for."""
+
+
+class _Job:
+    """One event and those who are still to be told."""
+
+    __slots__ = ("context", "done", "event", "left", "raised")
+
+    def __init__(self, event: Event | None, context: Context, left: Sequence[Subscription]) -> None:
+        self.event = event
+        self.context = context
+        self.left = deque(left)
+        self.done = threading.Lock()
+        self.done.acquire()
+        self.raised: BaseException | None = None
+
+
+class _Shift:
+    """One thread at work on the queue, until another takes over."""
+
+    __slots__ = ("calling", "is_over", "job", "since")
+
+    def __init__(self, job: _Job | None = None) -> None:
+        self.job = job
+        self.calling: Subscription | None = None
+        self.since = 0.0
+        self.is_over = False
+
+
+class OwnThread:
+    """What waits for a subscriber that was slow, told in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[_Job] = SimpleQueue()
+
+    def put(self, subscription: Subscription, job: _Job) -> None:
+        """Have it told after all that waits."""
+        if self._queue.qsize() >= MOST_WAITING:
+            subscription.drop(f"{MOST_WAITING:,} wait for it already")
+        else:
+            self._queue.put(_Job(job.event, job.context.copy(), (subscription,)))
+
+    def wait(self, deadline: float) -> bool:
+        """Wait until what waits by now is told; `deadline`: by the monotonic clock."""
+        return _wait_behind(self._queue, deadline)
+
+    def wake(self) -> None:
+        """Have the thread see that its subscriber is gone, and end."""
+        self._queue.put(_Job(None, Context(), ()))
+
+    def serve(self, subscription: Subscription) -> None:
+        """Tell it, until it unsubscribes."""
+        _IS_SERVING.here = True
+        while subscription.active:
+            job = self._queue.get()
+            if job.event is not None:
+                _call(subscription, job)
+            job.done.release()
+
+
+class Caller:
+    """Calls subscribers in a thread of its own. A forked child has one that starts afresh."""
+
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
+        """Seconds that a publisher waits for subscribers, and one of them may take."""
+        self.begin_afresh()
+
+    def begin_afresh(self) -> None:
+        """As in a forked child, where no thread of the parent's runs."""
+        self._lock = threading.RLock()
+        self._queue: SimpleQueue[_Job] = SimpleQueue()
+        self._shift: _Shift | None = None
+
+    def call(self, event: Event, context: Context, told: Sequence[Subscription]) -> None:
+        """Have them told, and wait until they are, for as long as patience lasts.
+
+        Raises:
+            BaseException: What none of them may keep, such as SystemExit, while it is waited for.
+        """
+        if self._queue.qsize() >= MOST_WAITING:
+            for each in told:
+                each.drop(f"{MOST_WAITING:,} wait for the bus's thread")
+            return
+        job = _Job(event, context, told)
+        self._begin()
+        self._leave_alone(self.patience)
+        self._queue.put(job)
+        if getattr(_IS_SERVING, "here", False) or all(each.own is not None for each in told):
+            return
+        if not job.done.acquire(timeout=self.patience):
+            # The call began a little later than the wait.
+            self._leave_alone(self.patience / 2)
+        elif job.raised is not None:
+            raise job.raised
+
+    def flush(self, slow: Sequence[Subscription], deadline: float) -> bool:
+        """Wait until all is told that was published; `deadline`: by the monotonic clock."""
+        if getattr(_IS_SERVING, "here", False):
+            return False
+        if self._shift is not None and not _wait_behind(self._queue, deadline):
+            return False
+        return all(each.own.wait(deadline) for each in slow if each.own is not None)
+
+    def _begin(self) -> None:
+        if self._shift is None:
+            with self._lock:
+                if self._shift is None:
+                    shift = _Shift()
+                    _start(self._serve, shift, self._queue)
+                    self._shift = shift
+
+    def _leave_alone(self, longest: float) -> None:
+        """Leave the thread to the subscriber that has it for longer than that."""
+        shift = self._shift
+        if shift is None or shift.calling is None or time.monotonic() - shift.since < longest:
+            return
+        with self._lock:
+            slow = shift.calling
+            if shift is not self._shift or slow is None:
+                return
+            following = _Shift(shift.job)
+            slow.own, shift.is_over = OwnThread(), True
+            slow.strike()
+            try:
+                _start(self._serve, following, self._queue)
+            except BaseException:  # this process may have no more threads: all stays as it was
+                slow.own, shift.is_over = None, False
+                raise
+            self._shift = following
+        _say_slow(slow)
+
+    def _serve(self, shift: _Shift, queue: SimpleQueue[_Job]) -> None:
+        _IS_SERVING.here = True
+        if shift.job is not None:
+            shift.job.context = shift.job.context.copy()  # the slow one is still inside the other
+        while True:
+            if shift.job is None:
+                shift.job = queue.get()
+            job = shift.job
+            while job.left:
+                subscription = job.left.popleft()
+                own = subscription.own
+                if own is not None:
+                    own.put(subscription, job)
+                    continue
+                own = self._call(shift, subscription, job)
+                if own is not None:
+                    own.serve(subscription)
+                    return
+            job.done.release()
+            shift.job = None
+
+    def _call(self, shift: _Shift, subscription: Subscription, job: _Job) -> OwnThread | None:
+        """Its own thread, if it took so long that this one is it, and another has taken over."""
+        shift.since = time.monotonic()
+        shift.calling = subscription
+        _call(subscription, job)
+        took = time.monotonic() - shift.since
+        with self._lock:
+            shift.calling = None
+            if shift.is_over:
+                return subscription.own
+        if took > SLOW:
+            subscription.strike()
+            if subscription.strikes == MOST_STRIKES:
+                own = OwnThread()
+                _start(own.serve, subscription)
+                subscription.own = own
+                _say_slow(subscription)
+        return None
+
+
+def _call(subscription: Subscription, job: _Job) -> None:
+    assert job.event is not None
+    try:
+        job.context.run(subscription.call, job.event)
+    except BaseException as error:  # noqa: BLE001 - for the publisher; the thread goes on
+        job.raised = error
+
+
+def _start(target: Callable[..., None], *values: object) -> None:
+    threading.Thread(target=target, args=values, name="tradespan events", daemon=True).start()
+
+
+def _wait_behind(queue: SimpleQueue[_Job], deadline: float) -> bool:
+    last = _Job(None, Context(), ())
+    queue.put(last)
+    return last.done.acquire(timeout=max(0.0, deadline - time.monotonic()))
+
+
+def _say_slow(subscription: Subscription) -> None:
+    subscription.say(
+        "event subscriber %s is slow: it is called in a thread of its own from now on, and nobody"
+        " who publishes waits for it",
+        subscription.name,
+    )
