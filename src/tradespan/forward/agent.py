@@ -162,7 +162,9 @@ class Agent:
         `leaving`: process id of one that is about to end, whose last reading it is.
         """
         with self._stepping:
-            while not self.metering.finish(folder, leaving):
+            if not leaving:
+                self.metering.read_now(folder)
+            while leaving and not self.metering.finish(folder, leaving):
                 continue
 
     def books(self, folder: RunFolder) -> Books:
