@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
+import urllib.request
 from functools import partial
 from itertools import pairwise
 
@@ -292,3 +294,27 @@ def test_nothing_is_written_where_nobody_takes_metrics(desk: Desk) -> None:
     entries = desk.folder_of_run.entries()
     assert [entry for entry in entries if entry.endswith(".metrics")]
     assert not [entry for entry in entries if re.search(f"{READINGS}|{AGENTS}", entry)]
+
+
+def test_scraper_reads_what_lives_and_a_taken_port_is_one_sentence(desk: Desk) -> None:
+    bot = desk.write("bot.py", BOT)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        run = desk.start_run("--metrics-port", port, bot)
+        run.line()
+        run.wait_for_err("is not served")
+        ended = run.end()
+    assert ended.status == 0
+    assert ended.err.count("\n") == 1, ended.err
+
+    run = desk.start_run("--metrics-port", str(free_port()), bot)
+    run.line()
+    run.say("4")
+    run.line()
+    url = run.wait_for_err("metrics at (http://.*)")[1]
+    with urllib.request.urlopen(url) as answer:  # an address of ours
+        text = answer.read().decode()
+    assert re.search(
+        r'^bot_trades_total\{job="bot",instance="[^"]+",side="sell"\} 8.0$', text, re.MULTILINE
+    )
+    run.end()

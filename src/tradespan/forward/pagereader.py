@@ -110,6 +110,7 @@ class PageReader:
         if not _advance(self._last[key], self._now() + LAST_STEP, self._now):
             return False
         del self._last[key]
+        self._due[key] = self._now() + self._interval
         with guarded("the agent's last metrics"):
             self._append(folder, self._own.resource, self._own.end(folder, self._wall()))
         self._close(key)
