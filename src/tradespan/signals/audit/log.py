@@ -55,7 +55,8 @@ class AuditLog:
         self._age = 0.0
         self._service = ""
         self._without_orders = False
-        self._pending: deque[dict[str, Any]] = deque()
+        self._pending: deque[tuple[int, dict[str, Any]]] = deque()
+        """How many were lost before it, and the entry."""
         self._lost = 0
         self._lock = threading.Lock()
         self._day, self._file, self._is_torn = "", -1, False
@@ -121,9 +122,12 @@ class AuditLog:
                 "span_id": f"{context.span_id:016x}" if context.span_id else "",
             }
             if len(self._pending) >= MOST_WAITING:
+                self._write_pending(spool)
+            if len(self._pending) >= MOST_WAITING:
                 self._lost += 1  # the gap in the numbers will tell
                 return False
-            self._pending.append(entry)
+            lost, self._lost = self._lost, 0
+            self._pending.append((lost, entry))
             self._write_pending(spool)
         except Exception as error:  # noqa: BLE001 - the host comes first
             guard.report("audit log", error)
@@ -166,8 +170,8 @@ class AuditLog:
             return True
         if spool.identity != self._writer:
             self._writer, self._sequence, self._previous = spool.identity, 0, ""
-        entry = self._pending[0]
-        sequence = self._sequence + self._lost + 1
+        lost, entry = self._pending[0]
+        sequence = self._sequence + lost + 1
         chained = {
             **entry,
             "writer": self._writer.hex(),
@@ -187,7 +191,7 @@ class AuditLog:
         if self._is_torn:
             return False
         self._pending.popleft()
-        self._sequence, self._previous, self._lost = sequence, digest, 0
+        self._sequence, self._previous = sequence, digest
         return True
 
     def _open(self, day: str) -> None:
