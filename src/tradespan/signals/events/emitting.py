@@ -98,9 +98,7 @@ class Emitting:
         held = _order(symbol, side, qty, None, {"reason": reason, **data})
         self.emit(EventType.TRADE_REJECTED, held)
 
-    def emit_trade_cancelled(
-        self, symbol: str, side: str, reason: str = "", **data: Any
-    ) -> None:
+    def emit_trade_cancelled(self, symbol: str, side: str, reason: str = "", **data: Any) -> None:
         """TRADE_CANCELLED: what was left of the order is gone."""
         held = {"symbol": symbol, "side": side, "reason": reason, **data}
         self.emit(EventType.TRADE_CANCELLED, held)

@@ -277,9 +277,7 @@ def test_before_configure_nothing_is_written_and_nothing_raised(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_used_costs_the_log_only(
-    tmp_path: Path, opened: AuditLog
-) -> None:
+def test_a_place_that_cannot_be_used_costs_the_log_only(tmp_path: Path, opened: AuditLog) -> None:
     (tmp_path / "file").write_text("")
     before = sum(guard.counts.values())
     begin(tmp_path / "file")

@@ -64,9 +64,7 @@ def test_the_ring_keeps_no_object_of_the_programs_alive() -> None:
 
 
 @given(st.integers(0, 20), st.lists(st.sampled_from(["a", "b", "c"])), st.integers(-2, 25))
-def test_the_ring_is_the_end_of_what_was_published(
-    size: int, names: list[str], count: int
-) -> None:
+def test_the_ring_is_the_end_of_what_was_published(size: int, names: list[str], count: int) -> None:
     bus = EventBus(buffer_size=size)
     for name in names:
         bus.publish(Event(name))
