@@ -24,6 +24,7 @@ change, with a line in the [changes](../CHANGELOG.md).
 | `string` | text; where values are listed, others may occur |
 | `int` | a whole number of 64 bits |
 | `double` | a number; a whole one may arrive as `int` |
+| `string[]` | a list of texts; the examples are items |
 | `any` | text, a number or a boolean, as it was |
 | `template[any]` | many attributes: a dot and what differs follow the name |
 """
