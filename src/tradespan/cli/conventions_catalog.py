@@ -9,7 +9,7 @@ from typing import Any
 from tradespan.config import load_config
 from tradespan.conventions.additions import find_files, read_additions
 from tradespan.conventions.reading import load_registry
-from tradespan.conventions.registry import Alias, Attribute, Group, Registry
+from tradespan.conventions.registry import Attribute, Group, Registry
 from tradespan.wire.prometheus_names import prometheus_name
 
 KINDS = ("attribute", "instrument", "event", "signal")
@@ -71,7 +71,7 @@ def _instrument(group: Group) -> Entry:
     }
     prometheus = prometheus_name(group.name, group.unit, group.instrument)
     type_ = f"{group.instrument} in {group.unit}"
-    aliases = tuple(map(alias_name, group.aliases))
+    aliases = tuple(alias.whole for alias in group.aliases)
     return Entry("instrument", group.name, type_, group.brief, prometheus, aliases, facts)
 
 
@@ -84,11 +84,6 @@ def _event(group: Group) -> Entry:
     }
     aliases = (group.member, *(alias.name for alias in group.aliases))
     return Entry("event", group.name, group.severity, group.brief, "", aliases, facts)
-
-
-def alias_name(alias: Alias) -> str:
-    """With the prefix that it has by default."""
-    return "_".join(filter(None, (alias.prefix, alias.name)))
 
 
 def _references(group: Group) -> str:

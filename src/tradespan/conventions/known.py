@@ -60,7 +60,7 @@ class Known:
                 self.instruments[group.name] = Instrument(
                     group.name, group.instrument, group.unit, names, group.bounds, group.brief
                 )
-                self.named.update("_".join(filter(None, (a.prefix, a.name))) for a in group.aliases)
+                self.named.update(alias.whole for alias in group.aliases)
             elif group.type == "event":
                 self.events[group.name] = Signal(names, required)
                 self.aliases.update((each.name, group.name) for each in group.aliases)

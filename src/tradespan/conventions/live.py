@@ -194,7 +194,8 @@ class LiveCheck:
         if self.known.covers(series.name) and series.name not in self.known.named:
             self._tell(
                 Level.VIOLATION, "unknown_metric", series.name, where,
-                "no instrument of this name is declared", among=(series.name, self.known.instruments),
+                "no instrument of this name is declared",
+                among=(series.name, self.known.instruments),
             )  # fmt: skip
 
     def _instrument(self, series: Series, declared: Instrument, where: str) -> None:

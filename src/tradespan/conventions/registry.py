@@ -112,6 +112,11 @@ class Alias:
     fields: tuple[Field, ...] = ()
     """Of an event's."""
 
+    @property
+    def whole(self) -> str:
+        """The name with the prefix that it has by default."""
+        return f"{self.prefix}_{self.name}" if self.prefix else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

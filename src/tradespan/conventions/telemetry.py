@@ -69,6 +69,8 @@ def check_store(store: Store, check: LiveCheck, on_spans: Callable[[int], None])
         StoreUnreadable: The file is damaged, or gone.
     """
     for spans in store.sweep():
+        for resource in {id(span.resource): span.resource for span in spans}.values():
+            check.attributes(resource, "resource")
         for span in spans:
             check.span(
                 span.name,
