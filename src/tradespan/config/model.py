@@ -187,6 +187,8 @@ class Config(NamedTuple):
     """Seconds."""
     log_level: Literal["debug", "info", "warning", "error", "critical"]
     metrics_enabled: bool
+    conventions: tuple[Path, ...]
+    """Files that declare a user's own attributes, instruments and events; empty: by their place."""
     clock_anchor_interval: float
     """Seconds."""
     audit_age: float

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tradespan.config.filelists import FILES
 from tradespan.config.kinds import (
     ATTRIBUTES,
     BOOLEAN,
@@ -119,6 +120,10 @@ _SHARED: tuple[Setting, ...] = (
             ("OTEL_LOG_LEVEL", "TRADESPAN_LOG_LEVEL")),
     Setting("metrics.enabled", BOOLEAN, True,
             "Whether metrics are recorded.", ("TRADESPAN_METRICS",)),
+    Setting("conventions", FILES, (),
+            "Files of your own that declare attributes, instruments and events; by default "
+            "`conventions/*.yaml` beside the settings file.",
+            ("TRADESPAN_CONVENTIONS",)),
     Setting("clock.anchor_interval", duration(0.001), 10.0,
             "How often the wall clock's offset from the monotonic clock is taken anew.",
             ("TRADESPAN_CLOCK_ANCHOR_INTERVAL",), unit="s"),

@@ -28,6 +28,7 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "double": (float, int),
     "boolean": (bool,),
     "any": (str, int, float, bool),
+    "string[]": (str,),
 }
 _GROUPS = ("attribute_group", "span", "entity", "metric", "event")
 _STABILITIES = ("stable", "development", "alpha", "beta", "release_candidate")

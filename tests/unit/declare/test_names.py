@@ -14,7 +14,7 @@ from tradespan.config.settings import SETTINGS
 from tradespan.conventions.reading import load_registry
 from tradespan.conventions.registry import Attribute, Registry
 from tradespan.declare import instruments, names
-from tradespan.generate.conventions_page import name_signal
+from tradespan.generate.attributes_module import name_signal
 from tradespan.generate.instruments_module import name_instrument
 from tradespan.generate.names_module import name_class, name_constant
 
