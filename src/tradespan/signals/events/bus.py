@@ -72,6 +72,15 @@ class EventBus(Emitting):
         self._lock = threading.RLock()
         after_fork_in_child(self._begin_afresh)
 
+    @property
+    def patience(self) -> float:
+        """Seconds that `publish` waits for subscribers, at most."""
+        return self._caller.patience
+
+    @patience.setter
+    def patience(self, seconds: float) -> None:
+        self._caller.patience = seconds
+
     def subscribe(
         self, event_type: EventType | Enum | str | None, callback: Callback, *, inline: bool = False
     ) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 from tradespan.declare.events import EVENTS, Event, Field
 from tradespan.signals.events.types import key_of_type, name_of_type
 
-
 _COMMON: Final = {
     name: (f"trading.{name}", 1.0)
     for name in ("symbol", "venue", "strategy", "account", "currency", "event_time")

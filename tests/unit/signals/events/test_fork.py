@@ -64,8 +64,11 @@ def test_a_child_forked_from_a_loop_leaves_the_parents_loop_alone() -> None:
     bus = EventBus()
     told: list[int] = []
 
+    seen = asyncio.Event()
+
     async def on_event(event: Event) -> None:
         told.append(os.getpid())
+        seen.set()
 
     async def main() -> bool:
         bus.subscribe(FILLED, on_event)
@@ -77,8 +80,7 @@ def test_a_child_forked_from_a_loop_leaves_the_parents_loop_alone() -> None:
 
         fine = in_child(work)
         bus.publish(Event(FILLED))
-        while not told:
-            await asyncio.sleep(0)
+        await asyncio.wait_for(seen.wait(), 30)
         return fine
 
     assert asyncio.run(main())

@@ -73,7 +73,7 @@ def test_one_that_is_stuck_is_not_waited_for_again() -> None:
     bus.subscribe(FILLED, stuck.on_event)
     bus.publish(numbered(0))
     assert bus.subscribers()[0].way == "own thread"
-    bus._caller.patience = LONG  # whoever waits now, waits until the test is killed
+    bus.patience = LONG  # whoever waits now, waits until the test is killed
     for number in range(1, 100):
         bus.publish(numbered(number))
     assert stuck.numbers == []
