@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +41,8 @@ FOLDER: Final = "audit"
 FILE: Final = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
 MOST_WAITING: Final = 1_000
 """Entries kept in memory while the disk takes none."""
+_LONGEST_WRITE: Final = 1.0
+"""Seconds; a file that hangs for longer stays open."""
 _SCOPE: Final = "tradespan.audit"
 _EVENT: Final = "tradespan.audit.entry"
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -84,7 +87,12 @@ class AuditLog:
     def end(self) -> None:
         """Append no more."""
         self._spool = None
-        self._close()
+        # Never under the hands of who writes: the number would be another file's by then.
+        if self._lock.acquire(timeout=_LONGEST_WRITE):
+            try:
+                self._close()
+            finally:
+                self._lock.release()
 
     def append(
         self,
@@ -296,7 +304,9 @@ def _say_time(wall: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
+@cache
 def _user() -> str:
+    """Asked once, in `configure()`: the answer may come over a network."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except (KeyError, OSError):  # a container's user may have no name

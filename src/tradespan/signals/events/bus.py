@@ -25,7 +25,7 @@ from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from enum import Enum
 from typing import Final, NamedTuple
-from weakref import ref
+from weakref import finalize, ref
 
 from tradespan.core import guard
 from tradespan.core.forks import after_fork_in_child
@@ -71,6 +71,7 @@ class EventBus(Emitting):
         self._caller = Caller(patience)
         self._lock = threading.RLock()
         after_fork_in_child(self._begin_afresh)
+        finalize(self, self._caller.end).atexit = False
 
     @property
     def patience(self) -> float:

@@ -15,12 +15,11 @@ from contextvars import Context
 from queue import SimpleQueue
 from typing import Final
 
-from tradespan.signals.events.subscriptions import MOST_WAITING, Subscription
+from tradespan.signals.events.subscriptions import MOST_WAITING, SLOW, Subscription
 from tradespan.signals.events.types import Event
 
-SLOW: Final = 0.02
-"""Seconds; who takes longer again and again gets a thread of its own, too."""
 MOST_STRIKES: Final = 3
+"""Slow calls, after which a subscriber gets a thread of its own, too."""
 _IS_SERVING: Final = threading.local()
 """In threads of a bus, `here` is set: what a subscriber publishes there is not waited for."""
 
@@ -55,7 +54,7 @@ class OwnThread:
     """What waits for a subscriber that was slow, told in a thread of its own."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[_Job] = SimpleQueue()
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
 
     def put(self, subscription: Subscription, job: _Job) -> None:
         """Have it told after all that waits."""
@@ -70,13 +69,15 @@ class OwnThread:
 
     def wake(self) -> None:
         """Have the thread see that its subscriber is gone, and end."""
-        self._queue.put(_Job(None, Context(), ()))
+        self._queue.put(None)
 
     def serve(self, subscription: Subscription) -> None:
         """Tell it, until it unsubscribes."""
         _IS_SERVING.here = True
         while subscription.active:
             job = self._queue.get()
+            if job is None:
+                return
             if job.event is not None:
                 _call(subscription, job)
             job.done.release()
@@ -93,8 +94,17 @@ class Caller:
     def begin_afresh(self) -> None:
         """As in a forked child, where no thread of the parent's runs."""
         self._lock = threading.RLock()
-        self._queue: SimpleQueue[_Job] = SimpleQueue()
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._shift: _Shift | None = None
+        self._slow: list[Subscription] = []
+
+    def end(self) -> None:
+        """Let the threads go; nobody publishes any more."""
+        self._queue.put(None)
+        for each in self._slow:
+            each.active = False
+            if each.own is not None:
+                each.own.wake()
 
     def call(self, event: Event, context: Context, told: Sequence[Subscription]) -> None:
         """Have them told, and wait until they are, for as long as patience lasts.
@@ -152,9 +162,10 @@ class Caller:
                 slow.own, shift.is_over = None, False
                 raise
             self._shift = following
+            self._slow.append(slow)
         _say_slow(slow)
 
-    def _serve(self, shift: _Shift, queue: SimpleQueue[_Job]) -> None:
+    def _serve(self, shift: _Shift, queue: SimpleQueue[_Job | None]) -> None:
         _IS_SERVING.here = True
         if shift.job is not None:
             shift.job.context = shift.job.context.copy()  # the slow one is still inside the other
@@ -162,6 +173,8 @@ class Caller:
             if shift.job is None:
                 shift.job = queue.get()
             job = shift.job
+            if job is None:
+                return
             while job.left:
                 subscription = job.left.popleft()
                 own = subscription.own
@@ -191,6 +204,7 @@ class Caller:
                 own = OwnThread()
                 _start(own.serve, subscription)
                 subscription.own = own
+                self._slow.append(subscription)
                 _say_slow(subscription)
         return None
 
@@ -207,7 +221,7 @@ def _start(target: Callable[..., None], *values: object) -> None:
     threading.Thread(target=target, args=values, name="tradespan events", daemon=True).start()
 
 
-def _wait_behind(queue: SimpleQueue[_Job], deadline: float) -> bool:
+def _wait_behind(queue: SimpleQueue[_Job | None], deadline: float) -> bool:
     last = _Job(None, Context(), ())
     queue.put(last)
     return last.done.acquire(timeout=max(0.0, deadline - time.monotonic()))

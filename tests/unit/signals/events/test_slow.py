@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
@@ -178,6 +179,35 @@ def test_many_threads_publish_and_each_event_is_told_once() -> None:
     assert bus.flush(LONG)
     assert counts == {"thread": 2_000, "inline": 2_000}
     assert len(bus.get_recent(10_000)) == 2_000
+
+
+def test_the_threads_of_a_bus_that_is_gone_end() -> None:
+    before = set(threading.enumerate())
+    bus, stuck = EventBus(patience=SHORT), Stuck()
+    bus.subscribe(FILLED, stuck.on_event)
+    bus.publish(numbered(0))
+    bus.publish(numbered(1))
+    mine = set(threading.enumerate()) - before
+    stuck.go_on.set()
+    assert bus.flush(LONG)
+    del bus
+    gc.collect()
+    for thread in mine:
+        thread.join(LONG)
+    assert len(mine) == 2
+    assert not any(thread.is_alive() for thread in mine)
+
+
+def test_a_slow_inline_subscriber_is_counted_and_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(subscriptions, "SLOW", -1.0)
+    bus = EventBus()
+    bus.subscribe(FILLED, lambda event: None, inline=True)
+    for number in range(5):
+        bus.publish(numbered(number))
+    assert bus.subscribers()[0].way == "inline"
+    assert [each for each in caplog.messages if "inline=True" in each] == caplog.messages[:1]
 
 
 def test_a_warning_names_a_slow_subscriber_once(caplog: pytest.LogCaptureFixture) -> None:
