@@ -144,12 +144,12 @@ def _check_references(registry: Registry, known: Registry) -> Iterator[Problem]:
     roots = {name.partition(".")[0] for name in declared} | set(OURS)
     for group in registry.groups:
         names = [reference.name for reference in group.references]
-        for reference in group.references:
+        for number, reference in enumerate(group.references):
             name = reference.name
             if name.partition(".")[0] in roots and name not in declared:
                 near = hint(name, declared)
                 yield Problem(reference.place, group.id, f"there is no attribute {name}{near}")
-            if names.count(name) > 1 and names.index(name) == group.references.index(reference):
+            if name in names[:number]:
                 yield Problem(reference.place, group.id, f"{name} stands here twice")
         yield from _check_fields(group, names)
 
