@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span, use_span
@@ -229,3 +231,50 @@ def test_names_of_odd_callables_are_found() -> None:
             raise RuntimeError("no attributes")
 
     assert subscriptions.name_callback(Handler()).endswith("Handler")
+
+
+class SometimesSlow:
+    """Holds some events for longer than a publisher's patience."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.told: list[tuple[int, int]] = []
+        self._held = threading.Event()
+
+    def on_event(self, event: Event) -> None:
+        publisher, count = event.data["from"], event.data["number"]
+        if (publisher + count * 7 + self.number) % 31 == 0:
+            self._held.wait(0.002)
+        self.told.append((publisher, count))
+
+
+@pytest.fixture
+def many_switches() -> Iterator[None]:
+    """Threads take turns all the time."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("many_switches")
+def test_however_threads_come_in_turn_each_is_told_of_each_event_once_and_in_order() -> None:
+    bus = EventBus(patience=0.001)
+    subscribers = [SometimesSlow(number) for number in range(4)]
+    for each in subscribers:
+        bus.subscribe(FILLED, each.on_event)
+
+    def publish(publisher: int) -> None:
+        for number in range(100):
+            bus.publish(Event(FILLED, data={"from": publisher, "number": number}))
+
+    threads = [threading.Thread(target=publish, args=(each,)) for each in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert bus.flush(LONG)
+    for each in subscribers:
+        assert sorted(each.told) == [(p, number) for p in range(4) for number in range(100)]
+        for publisher in range(4):
+            assert [n for p, n in each.told if p == publisher] == list(range(100))
