@@ -32,7 +32,7 @@ from tradespan.core.forks import after_fork_in_child
 from tradespan.signals.events.emitting import Emitting
 from tradespan.signals.events.recording import record
 from tradespan.signals.events.subscriptions import Callback, Subscriber, Subscription
-from tradespan.signals.events.threads import Caller
+from tradespan.signals.events.threads import Caller, forget_threads
 from tradespan.signals.events.types import Event, EventType, key_of_type
 from tradespan.signals.summaries import holds_little, keep_small
 
@@ -197,6 +197,7 @@ class EventBus(Emitting):
 
     def _begin_afresh(self) -> None:
         self._lock = threading.RLock()
+        forget_threads()
         self._caller.begin_afresh()
         for each in self._subscriptions:
             each.begin_afresh()
