@@ -52,9 +52,9 @@ def parse_yaml(text: str) -> object:
         NotYaml: It is no YAML.
     """
     try:
-        yaml: Any = importlib.import_module("yaml")  # optional extra
+        yaml: Any = importlib.import_module("yaml")  # optional extra: conventions
     except ImportError:
-        raise NoYaml("declarations are YAML: install PyYAML (pip install pyyaml)") from None
+        raise NoYaml("declarations are YAML: pip install 'tradespan[conventions]'") from None
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # PyYAML comes without types
         """Knows the lines."""
@@ -105,8 +105,12 @@ class Table:
 
     def place(self, key: str = "") -> Place:
         """Where the table, or one of its keys, stands."""
-        lines: Mapping[Any, int] = getattr(self.content, "lines", {})
-        return Place(self.file, lines.get(key, self.line))
+        return Place(self.file, self.lines.get(key, self.line))
+
+    @property
+    def lines(self) -> Mapping[Any, int]:
+        """Of its keys, where they are known."""
+        return getattr(self.content, "lines", {})
 
     def refuse(self, reason: str, key: str = "") -> None:
         """Note a mistake."""

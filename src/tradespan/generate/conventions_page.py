@@ -79,8 +79,8 @@ Events, as log lines name them (`event` of a JSON line):
 
 _RESOURCE = "## Resource\n"
 _TITLES = {
-    "trading": "Trading", "process": "The process", "system": "The computer",
-    "cpython": "The interpreter", "tradespan": "tradespan itself",
+    "trading": "Of trading", "process": "Of the process", "system": "Of the computer",
+    "cpython": "Of the interpreter", "tradespan": "Of tradespan itself",
 }  # fmt: skip
 
 
