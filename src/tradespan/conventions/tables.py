@@ -62,11 +62,13 @@ def parse_yaml(text: str) -> object:
     def construct(loader: Any, node: Any) -> Iterator[Marked]:
         table = Marked()
         yield table
+        own = [key.value for key, _ in node.value if not key.tag.endswith(":merge")]
+        loader.flatten_mapping(node)
         keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
         table.line = node.start_mark.line + 1
         lines = [key.start_mark.line + 1 for key, _ in node.value]
         table.lines = dict(zip(keys, lines, strict=True))
-        table.repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
+        table.repeated = sorted({str(key) for key in own if own.count(key) > 1})
         table.update(loader.construct_mapping(node, deep=True))
 
     Loader.add_constructor("tag:yaml.org,2002:map", construct)

@@ -238,3 +238,25 @@ def test_files_are_those_that_the_settings_name_or_those_in_the_folder(tmp_path:
 
     assert find_files((), settings) == [inside]
     assert find_files((tmp_path / "other.yaml",), settings) == [tmp_path / "other.yaml"]
+
+
+def test_anchors_and_merged_keys_are_read_as_yaml_means_them(tmp_path: Path) -> None:
+    file = tmp_path / "desk.yaml"
+    file.write_text(
+        "groups:\n"
+        "  - &hedges\n"
+        "    id: metric.desk.hedges\n"
+        "    type: metric\n"
+        "    metric_name: desk.hedges\n"
+        "    instrument: counter\n"
+        "    unit: '{hedge}'\n"
+        "    stability: development\n"
+        "    brief: Hedges.\n"
+        "  - <<: *hedges\n"
+        "    id: metric.desk.orders\n"
+        "    metric_name: desk.orders\n"
+    )
+    registry, problems = read_additions([file])
+
+    assert problems == []
+    assert [group.name for group in registry.groups] == ["desk.hedges", "desk.orders"]
