@@ -120,10 +120,6 @@ _SHARED: tuple[Setting, ...] = (
             ("OTEL_LOG_LEVEL", "TRADESPAN_LOG_LEVEL")),
     Setting("metrics.enabled", BOOLEAN, True,
             "Whether metrics are recorded.", ("TRADESPAN_METRICS",)),
-    Setting("conventions", FILES, (),
-            "Files of your own that declare attributes, instruments and events; by default "
-            "`conventions/*.yaml` beside the settings file.",
-            ("TRADESPAN_CONVENTIONS",)),
     Setting("clock.anchor_interval", duration(0.001), 10.0,
             "How often the wall clock's offset from the monotonic clock is taken anew.",
             ("TRADESPAN_CLOCK_ANCHOR_INTERVAL",), unit="s"),
@@ -187,6 +183,10 @@ _CAPTURE: tuple[Setting, ...] = (
             ("TRADESPAN_INSTRUMENT",)),
     Setting("exclude", PATTERNS, (),
             "Functions to leave alone, though included.", ("TRADESPAN_EXCLUDE",)),
+    Setting("conventions", FILES, (),
+            "Files of your own that declare attributes, instruments and events; by default "
+            "`conventions/*.yaml` beside the settings file.",
+            ("TRADESPAN_CONVENTIONS",)),
     Setting("max_overhead", number(0, 1), 0.02,
             "Share of one core that watching functions by pattern may cost; above it the hottest "
             "and shortest are only counted, or not observed. 0: no limit.",
