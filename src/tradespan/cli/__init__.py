@@ -21,6 +21,7 @@ COMMANDS = {
     "traces": "list recorded traces",
     "trace": "show one trace as a tree",
     "functions": "count calls, errors and durations by function",
+    "audit": "show what was done to safety, configuration and orders",
     "deaths": "list processes that died, and what they were doing",
     "ui": "look at recorded traces in a browser",
     "agent": "forward what programs recorded, as a service",

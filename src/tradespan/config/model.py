@@ -189,6 +189,8 @@ class Config(NamedTuple):
     metrics_enabled: bool
     clock_anchor_interval: float
     """Seconds."""
+    audit_age: float
+    """Seconds; 0: for ever."""
     root: Path
     spool: SpoolConfig
     store_path: Path | None

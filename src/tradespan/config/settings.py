@@ -123,6 +123,10 @@ _SHARED: tuple[Setting, ...] = (
     Setting("clock.anchor_interval", duration(0.001), 10.0,
             "How often the wall clock's offset from the monotonic clock is taken anew.",
             ("TRADESPAN_CLOCK_ANCHOR_INTERVAL",), unit="s"),
+    Setting("audit.age", duration(0, zero_is_endless=True), 7 * 365 * 86_400.0,
+            "How long entries of the audit log are kept; its files are the root's `audit/`, one a "
+            "day. 0: for ever.",
+            ("TRADESPAN_AUDIT_AGE",), unit="s"),
 )  # fmt: skip
 
 _PLACES: tuple[Setting, ...] = (

@@ -248,6 +248,14 @@ TRADESPAN_EVENTS_DROPPED: Final = Instrument(
     ("tradespan.subscriber",),
     description="Events that a subscriber did not get, because too many waited for it.",
 )
+TRADESPAN_EVENTS_DURATION: Final = Instrument(
+    "tradespan.events.duration",
+    "histogram",
+    "s",
+    ("tradespan.subscriber",),
+    (1e-05, 0.0001, 0.001, 0.01, 0.1, 1.0, 10.0),
+    description="How long a subscriber took for an event, also where it raised.",
+)
 TRADESPAN_EVENTS_FAILURES: Final = Instrument(
     "tradespan.events.failures",
     "counter",
@@ -461,6 +469,15 @@ TRADESPAN_TIMER_DURATION: Final = Instrument(
     ("tradespan.operation", "error.type"),
     (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
     description="How long an operation took that the program timed.",
+)
+TRADESPAN_TIMER_FORGOTTEN: Final = Instrument(
+    "tradespan.timer.forgotten",
+    "counter",
+    "{operation}",
+    ("tradespan.operation",),
+    description=(
+        "Operations that were begun and not ended, until there was no more room or time for them."
+    ),
 )
 TRADING_AGENT_ACCURACY: Final = Instrument(
     "trading.agent.accuracy",
@@ -1101,6 +1118,7 @@ INSTRUMENTS: Final = {
         TRADESPAN_AGENT_HEARTBEAT,
         TRADESPAN_EVENT_LOOP_LAG,
         TRADESPAN_EVENTS_DROPPED,
+        TRADESPAN_EVENTS_DURATION,
         TRADESPAN_EVENTS_FAILURES,
         TRADESPAN_EVENTS_PUBLISHED,
         TRADESPAN_EVENTS_SLOW,
@@ -1125,6 +1143,7 @@ INSTRUMENTS: Final = {
         TRADESPAN_SPOOL_UNACCOUNTED,
         TRADESPAN_SPOOL_UNDELIVERED,
         TRADESPAN_TIMER_DURATION,
+        TRADESPAN_TIMER_FORGOTTEN,
         TRADING_AGENT_ACCURACY,
         TRADING_AGENT_CONFIDENCE,
         TRADING_AGENT_CONSENSUS,
