@@ -49,8 +49,8 @@ _INSTRUMENTS = """\
 ## Instruments
 
 Counted in mapped pages by every process; the agent reads them, sends them as OTLP and serves them
-to scrapers ([guide](guides/scraping.md)). Labels are an allow-list: an instrument has no others, and
-never an id; **bold** ones are always set. Of a histogram, Prometheus has `_bucket`, `_sum` and
+to scrapers ([guide](guides/scraping.md)). Labels are an allow-list: an instrument has no others,
+and never an id; **bold** ones are always set. Of a histogram, Prometheus has `_bucket`, `_sum` and
 `_count` behind the name. Money is in `trading.currency`, a label: amounts of two currencies need a
 rate before they are added.
 """
