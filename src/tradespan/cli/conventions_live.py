@@ -25,7 +25,7 @@ from tradespan.conventions.findings import Finding, Level
 from tradespan.conventions.known import Known
 from tradespan.conventions.live import LiveCheck
 from tradespan.conventions.telemetry import check_pages, check_segment, check_store
-from tradespan.core.errors import StoreError
+from tradespan.core.errors import SpoolUnavailable, StoreError
 from tradespan.spool.folder import RUNS
 from tradespan.store.store import Store
 
@@ -80,7 +80,10 @@ def run(namespace: argparse.Namespace) -> int:
 def find_run(config: Config, name: str | None) -> Place | None:
     """The root, or the run that was named; None where no program has recorded anything."""
     if name is None:
-        return find_place(config.root) if config.root.is_dir() else None
+        try:
+            return find_place(config.root)
+        except SpoolUnavailable:  # it may hold nothing but a store
+            return None
     below = config.root / RUNS / name
     return find_place(below if below.is_dir() else Path(name))
 

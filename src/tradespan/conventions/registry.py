@@ -147,6 +147,12 @@ class Group:
     fields: tuple[Field, ...] = ()
     """Short names in the event's data."""
     place: Place = field(default=Place(""), compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Of its keys, where they are known."""
+
+    def at(self, key: str) -> Place:
+        """Where one of its keys stands; without it, where the group does."""
+        return Place(self.place.file, self.lines.get(key, self.place.line))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,10 +48,11 @@ in a call is left out of that span; `tradespan conventions live` finds spans wit
 _INSTRUMENTS = """\
 ## Instruments
 
-Counted in mapped pages by every process, exported as OTLP, and served as `/metrics`. Labels are an
-allow-list: an instrument has no others, and never an id; **bold** ones are always set. Of a
-histogram, Prometheus has `_bucket`, `_sum` and `_count` behind the name. Money is in
-`trading.currency`, a label: amounts of two currencies need a rate before they are added.
+Counted in mapped pages by every process; the agent reads them, sends them as OTLP and serves them
+to scrapers ([guide](guides/scraping.md)). Labels are an allow-list: an instrument has no others,
+and never an id; **bold** ones are always set. Of a histogram, Prometheus has `_bucket`, `_sum` and
+`_count` behind the name. Money is in `trading.currency`, a label: amounts of two currencies need a
+rate before they are added.
 """
 
 _EVENTS = """\
@@ -79,8 +80,8 @@ Events, as log lines name them (`event` of a JSON line):
 
 _RESOURCE = "## Resource\n"
 _TITLES = {
-    "trading": "Trading", "process": "The process", "system": "The computer",
-    "cpython": "The interpreter", "tradespan": "tradespan itself",
+    "trading": "Of trading", "process": "Of the process", "system": "Of the computer",
+    "cpython": "Of the interpreter", "tradespan": "Of tradespan itself",
 }  # fmt: skip
 
 

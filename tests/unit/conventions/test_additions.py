@@ -94,15 +94,15 @@ MISTAKES = {
         "desk.hedge.delay: trading.order.client_id is an id, and ids never become labels",
     ),
     "a unit by another name": (
-        "unit: s\n", "unit: seconds\n", "id: metric.desk.hedge.delay",
+        "unit: s\n", "unit: seconds\n", "unit: seconds",
         "desk.hedge.delay: unit is 'seconds', none by UCUM; did you mean s?",
     ),
     "a currency as a unit": (
-        "unit: s\n", 'unit: "{USD}"\n', "id: metric.desk.hedge.delay",
+        "unit: s\n", 'unit: "{USD}"\n', "unit: ",
         "desk.hedge.delay: unit is '{USD}': money has the unit {currency}, its currency is a label",
     ),
     "money without its currency": (
-        "unit: s\n", 'unit: "{currency}"\n', "id: metric.desk.hedge.delay",
+        "unit: s\n", 'unit: "{currency}"\n', "unit: ",
         "desk.hedge.delay: an instrument of money has the label trading.currency",
     ),
     "bounds that do not rise": (
@@ -124,7 +124,8 @@ MISTAKES = {
         " critical, emergency; did you mean warning?",
     ),
     "a field that the event has not": (
-        "fields: {book: desk.book}", "fields: {how: desk.urgency}", "id: event.desk.book.closed",
+        "annotations:\n      severity: warning\n      fields: {book: desk.book}",
+        "annotations: # here\n      severity: warning\n      fields: {how: desk.urgency}", "# here",
         "event.desk.book.closed: the field how is desk.urgency, which the event has not",
     ),
     "an id that is not the name's": (
@@ -174,7 +175,7 @@ def test_what_prometheus_adds_stands_in_no_name(tmp_path: Path, name: str, messa
     file = tmp_path / "desk.yaml"
     file.write_text(COUNTER.replace("NAME", name))
 
-    assert problems_of(file) == [f"{file}:2: desk.{name}: {message}"]
+    assert problems_of(file) == [f"{file}:4: desk.{name}: {message}"]
 
 
 def test_all_mistakes_of_a_file_are_told_in_the_order_of_its_lines(tmp_path: Path) -> None:
@@ -237,3 +238,25 @@ def test_files_are_those_that_the_settings_name_or_those_in_the_folder(tmp_path:
 
     assert find_files((), settings) == [inside]
     assert find_files((tmp_path / "other.yaml",), settings) == [tmp_path / "other.yaml"]
+
+
+def test_anchors_and_merged_keys_are_read_as_yaml_means_them(tmp_path: Path) -> None:
+    file = tmp_path / "desk.yaml"
+    file.write_text(
+        "groups:\n"
+        "  - &hedges\n"
+        "    id: metric.desk.hedges\n"
+        "    type: metric\n"
+        "    metric_name: desk.hedges\n"
+        "    instrument: counter\n"
+        "    unit: '{hedge}'\n"
+        "    stability: development\n"
+        "    brief: Hedges.\n"
+        "  - <<: *hedges\n"
+        "    id: metric.desk.orders\n"
+        "    metric_name: desk.orders\n"
+    )
+    registry, problems = read_additions([file])
+
+    assert problems == []
+    assert [group.name for group in registry.groups] == ["desk.hedges", "desk.orders"]
