@@ -53,7 +53,7 @@ class Attribute:
 
     name: str
     type: str
-    """`string`, `int`, `double`, `boolean`, `any`; `template[…]`: a name with one part more."""
+    """`string`, `int`, `double`, `boolean`, `any`, `string[]`; `template[…]`: a name goes on."""
     brief: str
     stability: str
     note: str = ""
@@ -72,7 +72,7 @@ class Attribute:
     @property
     def value_type(self) -> str:
         """The type without `template[…]`."""
-        return self.type.removeprefix("template[").removesuffix("]")
+        return self.type.removeprefix("template[")[:-1] if self.is_template else self.type
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,11 @@ class Alias:
     fields: tuple[Field, ...] = ()
     """Of an event's."""
 
+    @property
+    def whole(self) -> str:
+        """The name with the prefix that it has by default."""
+        return f"{self.prefix}_{self.name}" if self.prefix else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -142,6 +147,12 @@ class Group:
     fields: tuple[Field, ...] = ()
     """Short names in the event's data."""
     place: Place = field(default=Place(""), compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Of its keys, where they are known."""
+
+    def at(self, key: str) -> Place:
+        """Where one of its keys stands; without it, where the group does."""
+        return Place(self.place.file, self.lines.get(key, self.place.line))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,9 @@ def parse_yaml(text: str) -> object:
         NotYaml: It is no YAML.
     """
     try:
-        yaml: Any = importlib.import_module("yaml")  # optional extra
+        yaml: Any = importlib.import_module("yaml")  # optional extra: conventions
     except ImportError:
-        raise NoYaml("declarations are YAML: install PyYAML (pip install pyyaml)") from None
+        raise NoYaml("declarations are YAML: pip install 'tradespan[conventions]'") from None
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # PyYAML comes without types
         """Knows the lines."""
@@ -62,11 +62,13 @@ def parse_yaml(text: str) -> object:
     def construct(loader: Any, node: Any) -> Iterator[Marked]:
         table = Marked()
         yield table
+        own = [key.value for key, _ in node.value if not key.tag.endswith(":merge")]
+        loader.flatten_mapping(node)
         keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
         table.line = node.start_mark.line + 1
         lines = [key.start_mark.line + 1 for key, _ in node.value]
         table.lines = dict(zip(keys, lines, strict=True))
-        table.repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
+        table.repeated = sorted({str(key) for key in own if own.count(key) > 1})
         table.update(loader.construct_mapping(node, deep=True))
 
     Loader.add_constructor("tag:yaml.org,2002:map", construct)
@@ -105,8 +107,12 @@ class Table:
 
     def place(self, key: str = "") -> Place:
         """Where the table, or one of its keys, stands."""
-        lines: Mapping[Any, int] = getattr(self.content, "lines", {})
-        return Place(self.file, lines.get(key, self.line))
+        return Place(self.file, self.lines.get(key, self.line))
+
+    @property
+    def lines(self) -> Mapping[Any, int]:
+        """Of its keys, where they are known."""
+        return getattr(self.content, "lines", {})
 
     def refuse(self, reason: str, key: str = "") -> None:
         """Note a mistake."""
