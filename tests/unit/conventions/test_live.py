@@ -70,6 +70,12 @@ def test_an_unknown_name_of_ours_is_told_with_the_nearest_one_and_counted(
     )  # fmt: skip
 
 
+def test_a_name_that_is_like_none_gets_no_near_one(check: LiveCheck) -> None:
+    check.span("submit", {"trading.bad": 1})
+
+    assert only(check).near == ""
+
+
 def test_an_attribute_of_something_inside_a_span_is_looked_at(check: LiveCheck) -> None:
     check.span("submit", {}, [("http request", {"trading.api.attempt.durations": 0.1})])
 
