@@ -213,7 +213,10 @@ class AuditLog:
     def _remove_old(self, today: date) -> None:
         if not self._age:
             return
-        oldest = (today - timedelta(seconds=self._age)).isoformat()
+        try:
+            oldest = (today - timedelta(seconds=self._age)).isoformat()
+        except OverflowError:  # before the year 1
+            return
         for path in self._folder.iterdir():
             found = FILE.fullmatch(path.name)
             if found and found[1] < oldest:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import Final
 
+from tradespan.core import guard
 from tradespan.signals.events.subscriptions import MOST_WAITING, SLOW, Subscription
 from tradespan.signals.events.types import Event
 
@@ -122,9 +123,10 @@ class Caller:
             BaseException: What none of them may keep, such as SystemExit, while it is waited for.
         """
         waiting = self._begin()
-        if waiting.qsize() >= MOST_WAITING:
+        if waiting is None or waiting.qsize() >= MOST_WAITING:
+            none = "there is no thread to tell it in"
             for each in told:
-                each.drop(f"{MOST_WAITING:,} wait for the bus's thread")
+                each.drop(f"{MOST_WAITING:,} wait for the bus's thread" if waiting else none)
             return
         job = _Job(event, context, told)
         self._leave_alone(self.patience)
@@ -145,14 +147,15 @@ class Caller:
             return False
         return all(each.own.wait(deadline) for each in slow if each.own is not None)
 
-    def _begin(self) -> _Queue:
+    def _begin(self) -> _Queue | None:
         found = self._queue
         if found is None:
             with self._lock:
                 found = self._queue
                 if found is None:
                     found, shift = queue.SimpleQueue(), _Shift()
-                    _start(self._serve, shift, found)
+                    if not _start(self._serve, shift, found):
+                        return None
                     self._queue, self._shift = found, shift
         return found
 
@@ -162,20 +165,20 @@ class Caller:
         if shift is None or shift.calling is None or time.monotonic() - shift.since < longest:
             return
         with self._lock:
-            slow = shift.calling
+            slow = shift.calling  # stays that one while we have the lock
             if shift is not self._shift or slow is None:
+                return
+            if time.monotonic() - shift.since < longest:  # another one than a moment ago
                 return
             assert self._queue is not None
             following = _Shift(shift.job)
             slow.own, shift.is_over = OwnThread(), True
-            slow.strike()
-            try:
-                _start(self._serve, following, self._queue)
-            except BaseException:  # this process may have no more threads: all stays as it was
+            if not _start(self._serve, following, self._queue):
                 slow.own, shift.is_over = None, False
-                raise
+                return
             self._shift = following
             self._slow.append(slow)
+        slow.strike()
         _say_slow(slow)
 
     def _serve(self, shift: _Shift, waiting: _Queue) -> None:
@@ -212,9 +215,8 @@ class Caller:
                 return subscription.own
         if took > SLOW:
             subscription.strike()
-            if subscription.strikes == MOST_STRIKES:
-                own = OwnThread()
-                _start(own.serve, subscription)
+            own = OwnThread()
+            if subscription.strikes >= MOST_STRIKES and _start(own.serve, subscription):
                 subscription.own = own
                 self._slow.append(subscription)
                 _say_slow(subscription)
@@ -229,10 +231,17 @@ def _call(subscription: Subscription, job: _Job) -> None:
         job.raised = error
 
 
-def _start(target: Callable[..., None], *values: object) -> None:
-    threading.Thread(
+def _start(target: Callable[..., None], *values: object) -> bool:
+    """False: this process may have no more threads."""
+    thread = threading.Thread(
         target=_serve_in_thread, args=(target, values), name="tradespan events", daemon=True
-    ).start()
+    )
+    try:
+        thread.start()
+    except RuntimeError as error:
+        guard.report("a thread for subscribers of events", error)
+        return False
+    return True
 
 
 def _serve_in_thread(target: Callable[..., None], values: tuple[object, ...]) -> None:

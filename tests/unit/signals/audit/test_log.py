@@ -236,7 +236,11 @@ def test_files_over_age_go_when_a_day_begins_and_nothing_else_does(
     assert not names & {"2020-01-01.jsonl", "2024-12-31.jsonl"}
 
 
-def test_without_an_age_nothing_ever_goes(tmp_path: Path, opened: AuditLog) -> None:
+@pytest.mark.parametrize("age", [0, 1e15])
+def test_without_an_age_or_with_an_endless_one_nothing_goes(
+    tmp_path: Path, opened: AuditLog, age: float
+) -> None:
+    begin(tmp_path, age=age)
     (tmp_path / FOLDER / "2020-01-01.jsonl").write_text("")
     audit("today")
     assert (tmp_path / FOLDER / "2020-01-01.jsonl").exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,34 @@ def test_it_is_recorded_before_anybody_is_told(tmp_path: Path) -> None:
     with capture(tmp_path):
         bus.emit_cycle_start()
     assert seen == [1]
+
+
+def test_what_cannot_be_recorded_is_told_all_the_same(tmp_path: Path) -> None:
+    class Nowhere(tzinfo):
+        def utcoffset(self, moment: datetime | None) -> timedelta:
+            raise RuntimeError("nowhere")
+
+        dst = utcoffset
+
+        def tzname(self, moment: datetime | None) -> str:
+            return "nowhere"
+
+    bus = EventBus()
+    received: list[Event] = []
+    bus.subscribe(None, received.append)
+    with capture(tmp_path, strict=False):
+        bus.publish(Event("mine", timestamp=datetime(2026, 1, 1, tzinfo=Nowhere())))
+    assert len(received) == 1
+
+
+def test_no_nan_leaves_and_what_is_not_known_is_absent(tmp_path: Path) -> None:
+    with capture(tmp_path):
+        EventBus().emit_trade("AAPL", "buy", float("nan"), Decimal("inf"), venue=None)  # type: ignore[arg-type]
+    assert attributes(tmp_path) == {
+        "tradespan.event.source": "live_trading",
+        "trading.symbol": "AAPL",
+        "trading.order.side": "buy",
+    }
 
 
 def test_without_configure_the_bus_works_and_writes_nothing(tmp_path: Path) -> None:

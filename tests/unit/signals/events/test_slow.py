@@ -145,7 +145,31 @@ def test_where_no_thread_can_be_started_the_publisher_goes_on(
         bus.publish(numbered(0))
     bus.publish(numbered(1))
     assert [each.data["number"] for each in received] == [1]
+    assert bus.subscribers()[0].dropped == 1
     assert [each.data["number"] for each in bus.get_recent()] == [0, 1]
+
+
+def test_where_no_second_thread_can_be_started_the_others_wait_and_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    bus, stuck = EventBus(patience=SHORT), Stuck()
+    received: list[int] = []
+    bus.subscribe(FILLED, lambda event: received.append(event.data["number"]))
+    bus.subscribe(FILLED, stuck.on_event)
+    bus.subscribe(FILLED, lambda event: received.append(-event.data["number"]))
+    stuck.go_on.set()
+    bus.publish(numbered(1))
+    stuck.go_on.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        bus.publish(numbered(2))
+        bus.publish(numbered(3))
+        stuck.go_on.set()
+        assert bus.flush(LONG)
+    assert received == [1, -1, 2, -2, 3, -3]
 
 
 def test_subscribers_see_the_publishers_span() -> None:
