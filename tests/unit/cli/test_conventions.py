@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,25 @@ def test_the_variable_names_files(shell: Shell, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("TRADESPAN_CONVENTIONS", f"{first}; {second}")
 
     assert shell("check").startswith("2 files, 6 attributes")
+
+
+def test_without_pyyaml_the_live_check_works_and_own_declarations_say_what_to_install(
+    shell: Shell, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(folder, {"trading.symbl": "AAPL"})
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert shell.live(status=1)["levels"]["violation"] == 1
+
+    write(Path("conventions"))
+    for action in ("check", "live", "list"):
+        assert shell(action, status=2) == ""
+        assert "pip install 'tradespan[conventions]'" in shell.err
+
+
+def test_what_a_file_says_cannot_steer_a_terminal(shell: Shell) -> None:
+    file = write(Path("conventions"), "id: desk.book", 'id: "desk.\\e[2Jbook"')
+
+    assert "\x1b" not in shell("check", file, status=1)
 
 
 # ── list and show ───────────────────────────────────────────────────────────────────────────────

@@ -27,8 +27,8 @@ def test_every_span_comes_once_in_the_order_it_was_stored(tmp_path: Path) -> Non
     swept = [(span.trace_id, span.span_id[-1], span.name) for lot in lots for span in lot]
     assert swept == [
         (trace_hex(2), "1", "decide"),
-        (trace_hex(1), "1", "decide"),
         (trace_hex(2), "2", "decide"),
+        (trace_hex(1), "1", "decide"),
         (trace_hex(3), "1", "submit"),
     ]
     assert lots[1][0].resource["service.name"] == "exchange"
