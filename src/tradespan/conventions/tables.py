@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from tradespan.conventions.registry import Place
 
+_LONGEST = 100
+"""Characters of a name that is compared to others: beyond, nobody has misspelt it."""
+
 
 class Problem(NamedTuple):
     """One mistake in a file."""
@@ -198,6 +201,8 @@ def nearest(word: object, words: Iterable[str]) -> str:
     look alike.
     """
     text, known = str(word), list(words)
+    if len(text) > _LONGEST:
+        return ""
     first, dot, rest = text.partition(".")
     if dot:
         rests = {each.partition(".")[2]: each for each in known if each.startswith(f"{first}.")}

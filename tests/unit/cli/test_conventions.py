@@ -72,6 +72,8 @@ def record(folder: RunFolder, attributes: dict[str, Any], event: str = "", unit:
             assert SIGNALS.spool is not None
             fields = msgspec.structs.astuple(reading)
             SIGNALS.spool.lanes[0].record(int(Kind.METRIC), 0, fields)
+    for page in folder.metric_pages():  # other tests' instruments are counted in it
+        page.unlink()
 
 
 # ── live ────────────────────────────────────────────────────────────────────────────────────────
@@ -174,6 +176,8 @@ def test_an_infinite_number_in_a_reading_is_told(shell: Shell, folder: RunFolder
         assert SIGNALS.spool is not None
         fields = msgspec.structs.astuple(reading)
         SIGNALS.spool.lanes[0].record(int(Kind.METRIC), 0, fields)
+    for page in folder.metric_pages():
+        page.unlink()
 
     assert [each["rule"] for each in shell.live(status=1)["findings"]] == ["not_a_number"]
 

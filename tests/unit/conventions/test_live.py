@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.conventions.builders import SOUND
+from tradespan.conventions import live
 from tradespan.conventions.findings import Finding, Findings, Level
 from tradespan.conventions.known import Known
 from tradespan.conventions.live import LiveCheck, Series
@@ -298,7 +299,9 @@ def test_the_worst_comes_first_and_then_the_most_frequent(check: LiveCheck) -> N
     ]  # fmt: skip
 
 
-def test_as_many_kinds_are_kept_however_many_there_are() -> None:
+def test_as_many_kinds_are_kept_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    monkeypatch.setattr(live, "nearest", lambda word, _: compared.append(word) or "")
     check = LiveCheck(Known.ours(), Findings(most=10))
     for number in range(50):
         check.span("a", {f"trading.order.n{number}": 1})
@@ -308,6 +311,7 @@ def test_as_many_kinds_are_kept_however_many_there_are() -> None:
     assert check.findings.ranked()[0].count == 2
     assert check.findings.further == 40
     assert check.findings.count(V) == 51
+    assert len(compared) == 10, "a near name is looked for where one will be shown"
 
 
 def test_a_hostile_name_is_shortened_and_still_counted_as_one(check: LiveCheck) -> None:

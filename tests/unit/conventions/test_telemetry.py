@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tests.support.captured import capture
+from tests.unit.pages.builders import Writer
 from tradespan.conventions.known import Known
 from tradespan.conventions.live import LiveCheck, Series
 from tradespan.conventions.telemetry import check_pages, check_segment, read_series
 from tradespan.core.records import Resource
 from tradespan.declare.instruments import TRADING_CYCLE_DURATION, TRADING_CYCLES
-from tradespan.signals.metrics.registry import counter, from_declaration, gauge
+from tradespan.pages.metrics import MetricPage
+from tradespan.signals.metrics.registry import InstrumentRegistry
+from tradespan.signals.slot import SignalSlot
 from tradespan.spool.folder import RunFolder
 from tradespan.wire import points as wire
 from tradespan.wire.measured import Distribution, Metric, Point, encode_readings
@@ -88,20 +91,20 @@ def test_bytes_that_are_no_metrics_have_no_series(junk: bytes) -> None:
 
 def test_pages_are_read_as_they_are_counted_in(tmp_path: Path, check: LiveCheck) -> None:
     folder = RunFolder.create(tmp_path, "bot")
-    with capture(folder.path):
-        from_declaration(TRADING_CYCLES).labels("momentum", "").add(1)
-        from_declaration(TRADING_CYCLE_DURATION).labels("momentum").record(0.25)
-        gauge("trading.test_never_set", unit="1").labels()
-        assert check_pages(folder, check) == []
-        assert (check.looked_at["metric"], rules(check)) == (2, [])
+    signals = SignalSlot()
+    writer = Writer(folder.path)
+    signals.fill(cast("Any", writer), MetricPage(writer))
+    registry = InstrumentRegistry(signals)
 
-        counter("trading.test_unknown", unit="1", labels=("desk.ticket_id",)).labels("7").add(1)
-        assert check_pages(folder, check) == []
+    registry.from_declaration(TRADING_CYCLES).labels("momentum", "").add(1)
+    registry.from_declaration(TRADING_CYCLE_DURATION).labels("momentum").record(0.25)
+    registry.gauge("trading.test_never_set", unit="1").labels()
+    assert check_pages(folder, check) == []
+    assert (check.looked_at["metric"], rules(check)) == (2, [])
 
-    assert rules(check) == [
-        ("id_as_label", "trading.test_unknown"),
-        ("unknown_metric", "trading.test_unknown"),
-    ]
+    registry.counter("trading.test", unit="1", labels=("desk.ticket_id",)).labels("7").add(1)
+    assert check_pages(folder, check) == []
+    assert rules(check) == [("id_as_label", "trading.test"), ("unknown_metric", "trading.test")]
 
 
 def test_a_segment_that_is_gone_is_none_to_look_at(tmp_path: Path, check: LiveCheck) -> None:

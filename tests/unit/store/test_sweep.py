@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.unit.store.builders import (
     EXCHANGE,
@@ -35,7 +36,7 @@ def test_every_span_comes_once_in_the_order_it_was_stored(tmp_path: Path) -> Non
 
 
 def test_a_span_has_all_its_facts(tmp_path: Path) -> None:
-    facts = {"attributes": {"trading.symbol": "AAPL"}, "arguments": ["'AAPL'", 300]}
+    facts: dict[str, Any] = {"attributes": {"trading.symbol": "AAPL"}, "arguments": ["'AAPL'", 300]}
     with new_store(
         tmp_path, make_span(1, 1, failed=True, events=[make_exception()], **facts), make_open(2, 1)
     ) as store:
