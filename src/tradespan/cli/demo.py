@@ -100,7 +100,7 @@ def find_examples() -> Path | None:
 def _config(namespace: argparse.Namespace, examples: Path) -> Config:
     for name in ("include", "exclude", "service", "spool", "store", "drain", "environment", "mode",
                  "metrics_port"):  # fmt: skip
-        setattr(namespace, name, getattr(namespace, name, None) if name == "metrics_port" else None)
+        setattr(namespace, name, None)
     namespace.include = [PATTERN]
     namespace.max_overhead = "0"  # it is there to show every call
     namespace.no_store = False

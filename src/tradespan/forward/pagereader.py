@@ -166,7 +166,7 @@ class PageReader:
         alive = _lives(readings)
         now = self._wall()
         if not alive:
-            now = when_ended(folder, facts.process_id, now)
+            now = when_ended(folder, facts, now)
         now = max(now, memory.read_at + ENDS_AFTER, facts.created)
         if writer not in state.resources:
             state.resources[writer] = find_resource(folder, facts)

@@ -301,7 +301,12 @@ def test_the_worst_comes_first_and_then_the_most_frequent(check: LiveCheck) -> N
 
 def test_as_many_kinds_are_kept_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
-    monkeypatch.setattr(live, "nearest", lambda word, _: compared.append(word) or "")
+
+    def compare(word: str, words: object) -> str:
+        compared.append(word)
+        return ""
+
+    monkeypatch.setattr(live, "nearest", compare)
     check = LiveCheck(Known.ours(), Findings(most=10))
     for number in range(50):
         check.span("a", {f"trading.order.n{number}": 1})
