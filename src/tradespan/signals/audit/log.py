@@ -123,7 +123,10 @@ class AuditLog:
                 "reason": clean_attribute("", reason, None),
                 "before": clean("before", before),
                 "after": clean("after", after),
-                "details": clean("details", dict(details or {})),
+                "details": {
+                    key: clean_attribute(key, value, None)
+                    for key, value in summarise_data(dict(details or {})).items()
+                },
                 "service": self._service,
                 "pid": os.getpid(),
                 "trace_id": f"{context.trace_id:032x}" if context.trace_id else "",
@@ -304,7 +307,7 @@ def _say(value: Any) -> str:
 
 def _say_time(wall: int) -> str:
     seconds, rest = divmod(wall, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:09d}Z"
 
 
 @cache
