@@ -26,6 +26,7 @@ COMMANDS = {
     "ui": "look at recorded traces in a browser",
     "agent": "forward what programs recorded, as a service",
     "spool": "show, check, send again or delete what lies on disk",
+    "conventions": "list names, check your own declarations, find telemetry that deviates",
     "demo": "run a small trading system and look at it",
     "doctor": "print the settings in force and test each hop",
 }

@@ -203,6 +203,8 @@ class Config(NamedTuple):
     include: tuple[re.Pattern[str], ...]
     """Patterns of functions to watch; those of `instrument` count as well."""
     exclude: tuple[re.Pattern[str], ...]
+    conventions: tuple[Path, ...]
+    """Files that declare a user's own attributes, instruments and events; empty: by their place."""
     max_overhead: float
     """Share of one core that functions watched by pattern may cost; 0: no limit."""
     libraries: tuple[str, ...]

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tradespan.config.filelists import FILES
 from tradespan.config.kinds import (
     ATTRIBUTES,
     BOOLEAN,
@@ -193,6 +194,10 @@ _CAPTURE: tuple[Setting, ...] = (
             ("TRADESPAN_INSTRUMENT",)),
     Setting("exclude", PATTERNS, (),
             "Functions to leave alone, though included.", ("TRADESPAN_EXCLUDE",)),
+    Setting("conventions", FILES, (),
+            "Files of your own that declare attributes, instruments and events; by default "
+            "`conventions/*.yaml` beside the settings file.",
+            ("TRADESPAN_CONVENTIONS",)),
     Setting("max_overhead", number(0, 1), 0.02,
             "Share of one core that watching functions by pattern may cost; above it the hottest "
             "and shortest are only counted, or not observed. 0: no limit.",

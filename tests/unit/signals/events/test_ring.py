@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,7 +86,7 @@ class Subscribing(RuleBasedStateMachine):
         self.callbacks = [self.callback(number) for number in range(3)]
         self.subscribed: list[tuple[str | None, int]] = []
 
-    def callback(self, number: int):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    def callback(self, number: int) -> Callable[[Event], None]:
         return lambda event: self.told.append((number, event.name))
 
     @rule(key=st.sampled_from([None, "a", "b"]), number=st.integers(0, 2))
