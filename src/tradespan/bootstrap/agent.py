@@ -14,7 +14,7 @@ from tradespan.bootstrap.folders import destinations
 from tradespan.bootstrap.forwarder import build_agent
 from tradespan.bootstrap.notify import ServiceManager
 from tradespan.bootstrap.places import Place
-from tradespan.bootstrap.receivers import STORE
+from tradespan.bootstrap.receivers import LOG_FILE, STORE
 from tradespan.bootstrap.ui import UiOnDemand
 from tradespan.config import Config, override_config
 from tradespan.config.entries import Layer
@@ -155,7 +155,9 @@ def read_directions(config: Config) -> Directions | None:
     )
     if not endpoint and not store:
         return None
-    added = [Destination(*each) for each in destinations(config)]
+    # The log file's name is the service's, which the agent's own settings do not know.
+    given = (Destination(*each) for each in destinations(config))
+    added = [each for each in given if each.kind != LOG_FILE]
     added = [each for each in added if (store if each.kind == STORE else endpoint)]
     return Directions(added, frozenset([STORE] if store else []))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tradespan.bootstrap.receivers import otlp_receivers
+from tradespan.bootstrap.receivers import LOG_FILE, otlp_receivers
 from tradespan.config import Config, override_config
 from tradespan.core.process import process_start
 from tradespan.spool.folder import RUNS, RunFolder, private_folder, run_folders
@@ -45,6 +45,8 @@ def open_run_folder(config: Config) -> RunFolder:
 def destinations(config: Config) -> list[tuple[str, str]]:
     """Where the records shall go, as `run.json` keeps it: no secrets in it."""
     found = [] if config.store_path is None else [("store", str(config.store_path))]
+    if config.logs.file is not None:
+        found.append((LOG_FILE, str(config.logs.file)))
     return found + otlp_receivers(config)
 
 

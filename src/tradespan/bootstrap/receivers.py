@@ -19,6 +19,8 @@ from tradespan.config.settings import SIGNALS
 
 OTLP = "otlp"
 STORE = "store"
+LOG_FILE = "logfile"
+"""JSON lines of log records: the address is the file's path."""
 Protocol = Literal["", "json", "grpc"]
 _PROTOCOLS: dict[str, Protocol] = {"": "", "+json": "json", "+grpc": "grpc"}
 
@@ -88,8 +90,8 @@ def sink_name(kind: str, address: str) -> str:
     """A stable, short name for a destination's sink: of its cursor's file, and in the books."""
     if kind == STORE:
         return STORE
-    if kind == OTLP:
-        return f"{OTLP}-{_digest(address)}"
+    if kind in (OTLP, LOG_FILE):
+        return f"{kind}-{_digest(address)}"
     signal = kind.partition("+")[0].partition(".")[2]
     return f"{OTLP}-{signal + '-' if signal else ''}{_digest(f'{kind} {address}')}"
 

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,6 +37,7 @@ from tradespan.instrument.recorder import SLOT, Recorder
 from tradespan.instrument.tracer import TracerProvider
 from tradespan.pages.inflight import FlightTable
 from tradespan.pages.metrics import MetricPage
+from tradespan.signals.logs.capture import LOGS
 from tradespan.signals.slot import SIGNALS
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
@@ -104,6 +105,7 @@ class Runtime:
         self.provider = TracerProvider(SLOT, resource, parts=parts)
         SLOT.recorder = recorder
         SIGNALS.fill(self._spool, self._page)
+        LOGS.start(self.config.logs)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
         GOVERNOR.start(self.config.max_overhead)
@@ -154,6 +156,7 @@ class Runtime:
             if _runtime is self:
                 _runtime = None
         SLOT.recorder = None
+        LOGS.stop()
         SIGNALS.clear()
         GOVERNOR.stop()
         self.libraries.remove()
@@ -256,7 +259,8 @@ def configure(
         id_generator: As `sampler`, by `OTEL_PYTHON_ID_GENERATOR`.
         span_processors: Those of OpenTelemetry's SDK, told of all spans; more may be added to
             `Runtime.provider`.
-        settings: Any other setting by its argument's name (docs/settings.md), such as `mode`.
+        settings: Any other setting by its argument's name (docs/settings.md), such as `mode`;
+            `logs` may be a table, such as `{"level": "debug", "console": "on"}`.
 
     Returns:
         The process's runtime. Where the spool cannot be used, a warning is logged, and it is not
@@ -269,6 +273,8 @@ def configure(
     given: dict[str, Any] = dict(settings)
     given.update(service=service, spool=spool, endpoint=endpoint, forwarder=forwarder)
     given = {name: value for name, value in given.items() if value is not None}
+    if isinstance(given.get("logs"), Mapping):
+        given.update({f"logs.{name}": value for name, value in given.pop("logs").items()})
     if store != "default":
         given["store"] = store
     brought = Brought(sampler, id_generator, tuple(span_processors))

@@ -264,8 +264,9 @@ def run_folders(root: Path) -> Iterator[RunFolder]:
 class RootLock:
     """One agent per root: whoever holds this lock forwards for all."""
 
-    def __init__(self, root: Path) -> None:
-        self._path = root / _LOCK
+    def __init__(self, root: Path, name: str = _LOCK) -> None:
+        """`name`: of the lock's file, for another lock than that of a root."""
+        self._path = root / name
         self._descriptor: int | None = None
 
     @property

@@ -1,0 +1,84 @@
+"""What a record says beside its message: `extra={…}`, and the keys of structlog."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+from tradespan.capture.serialize import smart
+
+MOST_EXTRAS = 128
+"""Fields of one line that are kept."""
+_MOST_TAGS = 32
+_LONGEST_NAME = 100
+
+_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {
+    "message", "asctime", "taskName", "color_message", "_logger", "_name", "_from_structlog",
+    "_record", "otelTraceID", "otelSpanID", "otelServiceName", "otelTraceSampled",
+}  # fmt: skip
+"""Of a record itself, of formatters, and of others that add trace ids."""
+_AT_LEAST = len(logging.makeLogRecord({}).__dict__)
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_EVENT = re.compile(r"[a-z][a-z0-9]*(?:[_.][a-z0-9]+)+")
+
+
+class LineFields:
+    """A line in the making."""
+
+    __slots__ = ("attributes", "category", "event", "message", "tags")
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        self.event = event_in(message)
+        self.category = ""
+        self.tags: list[str] = []
+        self.attributes: dict[str, Any] = {}
+
+    def add(self, name: Any, value: Any) -> None:
+        """Take one field: `event`, `category` and `tags` have places of their own."""
+        if name == "event" and type(value) is str:
+            self.event = value[:_LONGEST_NAME]
+        elif name == "category" and isinstance(value, str):
+            self.category = str.__str__(value)[:_LONGEST_NAME]
+        elif name == "tags" and type(value) in (list, tuple, set, frozenset, str):
+            tags = [value] if type(value) is str else list(value)[:_MOST_TAGS]
+            self.tags = [tag if type(tag) is str else str(smart(tag)) for tag in tags]
+        elif len(self.attributes) < MOST_EXTRAS:
+            key = name if type(name) is str else str(smart(name))
+            if key:
+                self.attributes[key] = plain_value(value)
+
+
+def event_in(message: str) -> str:
+    """The event's name, of a message that is nothing else: `websocket_connected`."""
+    if len(message) <= _LONGEST_NAME and _EVENT.fullmatch(message):
+        return message
+    return ""
+
+
+def add_extras(record: logging.LogRecord, fields: LineFields) -> None:
+    """Take what `extra={…}` put on a record."""
+    held = record.__dict__
+    if len(held) <= _AT_LEAST:
+        return
+    for name, value in list(held.items()):
+        if name not in _OWN:
+            fields.add(name, value)
+
+
+def plain_value(value: Any, depth: int = 4) -> Any:
+    """The same, of plain types: what has content is copied, others become text as spans have it.
+
+    No `__str__` or `__repr__` of the user's is called.
+    """
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if depth > 0:
+        if kind is dict:
+            return {str(smart(k)) if type(k) is not str else k: plain_value(v, depth - 1)
+                    for k, v in list(value.items())[:MOST_EXTRAS]}  # fmt: skip
+        if kind is list or kind is tuple:
+            return [plain_value(each, depth - 1) for each in value[:MOST_EXTRAS]]
+    return smart(value)
