@@ -14,7 +14,7 @@ from tradespan.bootstrap.folders import destinations
 from tradespan.bootstrap.forwarder import build_agent
 from tradespan.bootstrap.notify import ServiceManager
 from tradespan.bootstrap.places import Place
-from tradespan.bootstrap.receivers import LOG_FILE, STORE
+from tradespan.bootstrap.receivers import STORE
 from tradespan.bootstrap.ui import UiOnDemand
 from tradespan.config import Config, override_config
 from tradespan.config.entries import Layer
@@ -22,7 +22,7 @@ from tradespan.core.guard import guarded
 from tradespan.forward.agent import Agent
 from tradespan.forward.directions import Directions
 from tradespan.forward.post import Destination
-from tradespan.spool.folder import RootLock, private_folder
+from tradespan.spool.folder import LOG_FILE, RootLock, private_folder
 
 NICE = 10
 OOM_SCORE = 500

@@ -9,7 +9,6 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from tradespan.bootstrap.receivers import (
-    LOG_FILE,
     STORE,
     OtlpKind,
     Protocol,
@@ -33,7 +32,7 @@ from tradespan.sinks.otlp import OtlpSink, TlsFiles
 from tradespan.sinks.otlp_http import OtlpHttpSink
 from tradespan.sinks.rotation import Rotation
 from tradespan.sinks.store import StoreSink
-from tradespan.spool.folder import RunFolder
+from tradespan.spool.folder import LOG_FILE, RunFolder
 from tradespan.store.store import Store
 from tradespan.wire.codec import decode_log, decode_span
 from tradespan.wire.signals import SIGNALS, Signal

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tradespan.bootstrap.receivers import LOG_FILE, otlp_receivers
+from tradespan.bootstrap.receivers import otlp_receivers
 from tradespan.config import Config, override_config
 from tradespan.core.process import process_start
-from tradespan.spool.folder import RUNS, RunFolder, private_folder, run_folders
+from tradespan.spool.folder import LOG_FILE, RUNS, RunFolder, private_folder, run_folders
 
 _INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
 """Folders of Python's own and of what is installed, by sysconfig's names."""

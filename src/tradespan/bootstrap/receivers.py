@@ -16,11 +16,10 @@ from typing import Literal, NamedTuple
 from tradespan.config import Config
 from tradespan.config.model import OtlpDestination, OtlpGrpc
 from tradespan.config.settings import SIGNALS
+from tradespan.spool.folder import LOG_FILE
 
 OTLP = "otlp"
 STORE = "store"
-LOG_FILE = "logfile"
-"""JSON lines of log records: the address is the file's path."""
 Protocol = Literal["", "json", "grpc"]
 _PROTOCOLS: dict[str, Protocol] = {"": "", "+json": "json", "+grpc": "grpc"}
 

@@ -274,7 +274,8 @@ def configure(
     given.update(service=service, spool=spool, endpoint=endpoint, forwarder=forwarder)
     given = {name: value for name, value in given.items() if value is not None}
     if isinstance(given.get("logs"), Mapping):
-        given.update({f"logs.{name}": value for name, value in given.pop("logs").items()})
+        table = given.pop("logs").items()
+        given.update({f"logs.{name}": "none" if each is None else each for name, each in table})
     if store != "default":
         given["store"] = store
     brought = Brought(sampler, id_generator, tuple(span_processors))

@@ -6,9 +6,8 @@ import argparse
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from tradespan.cli.arguments import read_limit, read_time
@@ -22,6 +21,7 @@ from tradespan.signals.logs.text import format_line
 
 POLL = 0.2
 """Seconds between two looks while following."""
+_REMEMBERED = 10_000
 _AT_FIRST = 10
 """Lines shown before those that follow, as `tail` does."""
 
@@ -49,20 +49,24 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(namespace: argparse.Namespace) -> int:
     """Show the lines that match."""
     root = None if namespace.file else find_root(namespace)
-    find = partial(find_files, root) if root is not None else lambda: [Path(namespace.file)]
     since = None
     if namespace.since is not None:
         since = datetime.now(UTC) - timedelta(seconds=namespace.since)
     matches = build_filter(namespace, since)
     show = show_json if namespace.json else build_printer()
+
+    def find() -> list[Path]:
+        return [Path(namespace.file)] if root is None else find_files(root)
+
+    # First of all: what is appended while the rest is read must not be missed.
     follower = Follower(find) if namespace.follow else None
-    lines: Iterable[Line] = filter(matches, read_all(find(), root, since))
+    lines: Iterable[Line] = (line for line in read_all(find(), root, since) if matches(line))
     last = namespace.lines or (_AT_FIRST if namespace.follow and since is None else None)
     if last is not None:
         lines = deque(lines, maxlen=last)
     shown = show_all(lines, show)
     if follower is not None:
-        follow(follower, matches, show, threading.Event())
+        follow(follower, matches, show, seen=shown, stop=threading.Event())
     elif not shown:
         place = namespace.file or root
         print(f"tradespan: {place} has no line that satisfies this", file=sys.stderr)
@@ -100,25 +104,35 @@ def build_filter(namespace: argparse.Namespace, since: datetime | None) -> Calla
     return matches
 
 
-def show_all(lines: Iterable[Line], show: Callable[[Line], None]) -> int:
-    """Show lines; returns how many there were."""
-    count = 0
+def show_all(lines: Iterable[Line], show: Callable[[Line], None]) -> Collection[bytes]:
+    """Show lines; returns the last ones."""
+    shown: deque[bytes] = deque(maxlen=_REMEMBERED)
     for line in lines:
         show(line)
-        count += 1
+        shown.append(line[1])
     sys.stdout.flush()
-    return count
+    return shown
 
 
 def follow(
     follower: Follower,
     matches: Callable[[Line], bool],
     show: Callable[[Line], None],
+    *,
+    seen: Collection[bytes],
     stop: threading.Event,
 ) -> None:
-    """Show what comes, until `stop` is set or somebody interrupts."""
-    while not stop.wait(POLL):
-        show_all(filter(matches, follower.read()), show)
+    """Show what comes, until `stop` is set or somebody interrupts.
+
+    `seen`: lines that were shown already, of which the first ones to come may be some.
+    """
+    known = set(seen)
+    while True:
+        fresh = (line for line in follower.read() if matches(line) and line[1] not in known)
+        show_all(fresh, show)
+        known = set()
+        if stop.wait(POLL):
+            return
 
 
 def show_json(line: Line) -> None:

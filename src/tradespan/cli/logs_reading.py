@@ -13,11 +13,11 @@ from typing import IO, Any
 
 import msgspec
 
-from tradespan.bootstrap.receivers import LOG_FILE, sink_name
+from tradespan.bootstrap.receivers import sink_name
 from tradespan.core.records import Kind
 from tradespan.forward.cursors import FileCursors
 from tradespan.sinks.rotation import find_backups
-from tradespan.spool.folder import RootLock, RunFolder, run_folders
+from tradespan.spool.folder import LOG_FILE, RootLock, RunFolder, run_folders
 from tradespan.spool.reader import SegmentReader
 from tradespan.wire.codec import decode_log
 from tradespan.wire.log_lines import encode_line, line_fields
@@ -65,12 +65,11 @@ def read_file(path: Path, since: datetime | None = None) -> Iterator[Line]:
     backups = [each.path for each in find_backups(path) if since is None or each.time >= since]
     packed = {each.name for each in backups if each.suffix == ".gz"}
     for each in [*(b for b in backups if f"{b.name}.gz" not in packed), path]:
-        with suppress(FileNotFoundError):
-            opened: IO[bytes] = gzip.open(each, "rb") if each.suffix == ".gz" else each.open("rb")
-            with opened as file:
-                for raw in file:
-                    if raw.endswith(b"\n") and (line := read_line(raw)):
-                        yield line
+        with suppress(FileNotFoundError), each.open("rb") as raw:
+            packed_file = gzip.GzipFile(fileobj=raw) if each.suffix == ".gz" else None
+            for text in packed_file or raw:
+                if text.endswith(b"\n") and (line := read_line(text)):
+                    yield line
 
 
 def read_line(raw: bytes) -> Line | None:
@@ -119,12 +118,12 @@ def _read_segment(path: Path, offset: int) -> Iterator[Line]:
 class Follower:
     """Reads what is appended to files, across rotations, as `tail -F` does."""
 
-    def __init__(self, find: Callable[[], list[Path]], *, from_start: bool = False) -> None:
+    def __init__(self, find: Callable[[], list[Path]]) -> None:
         self._find = find
         self._open: dict[Path, IO[bytes]] = {}
         self._partial: dict[Path, bytes] = {}
         for path in find():
-            self._begin(path, at_end=not from_start)
+            self._begin(path, at_end=True)
 
     def _begin(self, path: Path, *, at_end: bool) -> None:
         with suppress(FileNotFoundError):

@@ -37,6 +37,9 @@ DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
 _SMALL_FILES = (RUN, ENDED, DRAINED, PROGRESS, EXEMPLARS, DESTINATIONS, AMENDS)
 _LOCK = "agent.lock"
+LOG_FILE = "logfile"
+"""Kind of a destination, in `run.json`: JSON lines of log records; its address is a path. It holds
+no segment that has no other destination, and lets none go."""
 _LARGEST_JSON = 16 * 1024 * 1024
 _BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|inflight|metrics(\.[0-9]+)?)$")
 _OF_DEATHS = re.compile(

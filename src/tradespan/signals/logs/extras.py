@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import PosixPath
 from typing import Any
+from uuid import UUID
 
 from tradespan.capture.serialize import smart
 
@@ -20,6 +25,15 @@ _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {
 """Of a record itself, of formatters, and of others that add trace ids."""
 _AT_LEAST = len(logging.makeLogRecord({}).__dict__)
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_AS_TEXT: Mapping[type, Callable[[Any], str]] = {
+    Decimal: str,
+    UUID: str,
+    PosixPath: str,
+    datetime: datetime.isoformat,
+    date: date.isoformat,
+    time: time.isoformat,
+}
+"""Exactly these types: code of Python's own, that has the form which others read."""
 _EVENT = re.compile(r"[a-z][a-z0-9]*(?:[_.][a-z0-9]+)+")
 
 
@@ -81,4 +95,5 @@ def plain_value(value: Any, depth: int = 4) -> Any:
                     for k, v in list(value.items())[:MOST_EXTRAS]}  # fmt: skip
         if kind is list or kind is tuple:
             return [plain_value(each, depth - 1) for each in value[:MOST_EXTRAS]]
-    return smart(value)
+    form = _AS_TEXT.get(kind)
+    return smart(value) if form is None else form(value)
