@@ -65,7 +65,11 @@ def build_courier(config: Config, destination: Destination) -> Courier[Any] | No
         file = build_log_file(config, destination.address)
         # All of it: neither sampled, nor left to a receiver.
         restraint = Restraint(None, ration)
-        return Courier(file, file, Kind.LOG, decode_log, retry=retry, restraint=restraint)
+        # A batch stands in one file as a whole: small files need small batches.
+        limits = BatchLimits(bytes=min(config.logs.file_bytes // 8, LIMITS[""].bytes))
+        return Courier(
+            file, file, Kind.LOG, decode_log, retry=retry, restraint=restraint, limits=limits
+        )
     told = read_kind(destination.kind)
     if told is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import heapq
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -62,14 +62,33 @@ def read_all(files: list[Path], root: Path | None, since: datetime | None) -> It
 
 def read_file(path: Path, since: datetime | None = None) -> Iterator[Line]:
     """The lines of a file and of what was rotated from it, oldest first."""
-    backups = [each.path for each in find_backups(path) if since is None or each.time >= since]
-    packed = {each.name for each in backups if each.suffix == ".gz"}
-    for each in [*(b for b in backups if f"{b.name}.gz" not in packed), path]:
-        with suppress(FileNotFoundError), each.open("rb") as raw:
-            packed_file = gzip.GzipFile(fileobj=raw) if each.suffix == ".gz" else None
-            for text in packed_file or raw:
-                if text.endswith(b"\n") and (line := read_line(text)):
-                    yield line
+    times = {each.time for each in find_backups(path) if since is None or each.time >= since}
+    for time in sorted(times):
+        yield from read_backup(path, time)
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        yield from _lines_of(file)
+
+
+def read_backup(path: Path, time: datetime) -> Iterator[Line]:
+    """The lines of what was rotated at one time, whether it is compressed by now or not."""
+    named = [each.path for each in find_backups(path) if each.time == time]
+    for each in reversed(named):  # the compressed one first: it is whole
+        try:
+            with each.open("rb") as raw:
+                yield from _lines_of(gzip.GzipFile(fileobj=raw) if each.suffix == ".gz" else raw)
+            return
+        except FileNotFoundError:
+            continue
+    if named and named[-1].suffix != ".gz":
+        # Compressed while we looked.
+        with suppress(FileNotFoundError), gzip.open(f"{named[-1]}.gz") as packed:
+            yield from _lines_of(packed)
+
+
+def _lines_of(file: Iterable[bytes]) -> Iterator[Line]:
+    for raw in file:
+        if raw.endswith(b"\n") and (line := read_line(raw)):
+            yield line
 
 
 def read_line(raw: bytes) -> Line | None:
@@ -116,21 +135,28 @@ def _read_segment(path: Path, offset: int) -> Iterator[Line]:
 
 
 class Follower:
-    """Reads what is appended to files, across rotations, as `tail -F` does."""
+    """Reads what is appended to files, across any number of rotations."""
 
     def __init__(self, find: Callable[[], list[Path]]) -> None:
         self._find = find
         self._open: dict[Path, IO[bytes]] = {}
         self._partial: dict[Path, bytes] = {}
+        self._rotated: dict[Path, set[datetime]] = {}
+        """What had been rotated when the file that is open was the one being written."""
         for path in find():
             self._begin(path, at_end=True)
 
     def _begin(self, path: Path, *, at_end: bool) -> None:
         with suppress(FileNotFoundError):
-            file = self._open[path] = path.open("rb")
+            before: set[datetime] | None = None
+            while before != (now := {backup.time for backup in find_backups(path)}):
+                before, fresh = now, path.open("rb")
+                if path in self._open:
+                    self._open[path].close()
+                self._open[path] = fresh
             if at_end:
-                file.seek(0, os.SEEK_END)
-            self._partial[path] = b""
+                self._open[path].seek(0, os.SEEK_END)
+            self._rotated[path], self._partial[path] = now, b""
 
     def read(self) -> list[Line]:
         """What has come since, by time."""
@@ -146,10 +172,13 @@ class Follower:
         moved = self._is_moved(path)
         yield from self._rest(path)
         if moved:
-            self._open.pop(path).close()
+            known = self._rotated[path]
             self._begin(path, at_end=False)
-            if path in self._open:
-                yield from self._rest(path)
+            fresh = self._rotated[path] - known
+            # The first of them is the one that was open.
+            for rotated in sorted(fresh)[1:]:
+                yield from read_backup(path, rotated)
+            yield from self._rest(path)
 
     def _is_moved(self, path: Path) -> bool:
         held = os.fstat(self._open[path].fileno())

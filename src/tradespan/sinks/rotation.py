@@ -186,6 +186,11 @@ class GrowingFile:
         if self._tidying is not None:
             self._tidying.join(_PATIENCE)
 
+    def wait(self) -> None:
+        """Until what was rotated is compressed."""
+        if self._tidying is not None:
+            self._tidying.join()
+
     def abandon(self) -> None:
         """In a forked child: nothing of it is ours."""
         self.close()

@@ -48,7 +48,8 @@ class LogCapture:
             return
         IN_FORCE.rules = LogRules(logs)
         CONSOLE.mode = logs.console
-        if self._bare is None:
+        # It may have been put back by somebody who wrapped it, too, and went.
+        if self._bare is None or logging.Logger.callHandlers is self._bare:
             self._bare = logging.Logger.callHandlers
             self._wrapper = _wrap(self._bare, self.take)
             logging.Logger.callHandlers = self._wrapper  # type: ignore[method-assign]

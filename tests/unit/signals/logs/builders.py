@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,13 @@ from tests.support.captured import CapturedLine, capture, read_lines
 from tradespan.config import resolve_config
 from tradespan.signals.logs.capture import LOGS
 from tradespan.wire.log_lines import line_fields
+
+
+def make_logger(name: str, handler: logging.Handler | None = None) -> logging.Logger:
+    """A logger that lets everything through to one handler; nobody else finds it."""
+    logger = logging.Logger(name, logging.DEBUG)  # noqa: LOG001 - pytest gives others a handler
+    logger.addHandler(handler or logging.NullHandler())
+    return logger
 
 
 class Logged:

@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.captured import read_lines
-from tests.unit.signals.logs.builders import logged
+from tests.unit.signals.logs.builders import logged, make_logger
 from tradespan.core.records import Lane
 from tradespan.instrument.monitor import monitor
 from tradespan.signals.logs.rules import MOST_LOGGERS
@@ -26,9 +26,7 @@ from tradespan.signals.logs.rules import MOST_LOGGERS
 @pytest.fixture
 def log() -> logging.Logger:
     """A logger that lets everything through and prints nothing; pytest does not find it."""
-    logger = logging.Logger(f"bot.{uuid4().hex}", logging.DEBUG)
-    logger.addHandler(logging.NullHandler())
-    return logger
+    return make_logger(f"bot.{uuid4().hex}")
 
 
 def test_a_record_has_its_loggers_name_level_time_and_place(
@@ -409,6 +407,6 @@ def test_who_wrapped_logging_after_us_is_left_alone(tmp_path: Path, log: logging
         assert seen.messages == ["once"]
     finally:
         logging.Logger.callHandlers = bare  # type: ignore[method-assign]
-        from tradespan.signals.logs.capture import LOGS
-
-        LOGS._bare = LOGS._wrapper = None
+    with logged(tmp_path / "anew") as seen:
+        log.warning("once")
+    assert seen.messages == ["once"]

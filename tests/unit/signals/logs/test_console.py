@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import pty
 import re
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.signals.logs.builders import logged
+from tests.unit.signals.logs.builders import logged, make_logger
 
 LINE = re.compile(r"\d\d:\d\d:\d\d\.\d{3}  WARNING   bot                   sold  quantity=5\n")
 PROGRAM = """
@@ -80,8 +79,7 @@ def test_colours_are_for_terminals_and_as_the_environment_wishes(tmp_path: Path)
 def test_what_is_shown_is_safe_and_without_secrets(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = logging.Logger("bot", logging.DEBUG)
-    log.addHandler(logging.NullHandler())
+    log = make_logger("bot")
     with logged(tmp_path, console="plain"):
         log.warning("a\n2026 forged \x1b[31m", extra={"password": "hunter2"})
     shown = capsys.readouterr().err
@@ -92,8 +90,7 @@ def test_what_is_shown_is_safe_and_without_secrets(
 
 
 def test_a_stream_that_fails_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = logging.Logger("bot", logging.DEBUG)
-    log.addHandler(logging.NullHandler())
+    log = make_logger("bot")
     with logged(tmp_path, console="on", strict=False) as seen:
         for stream in (None, (tmp_path / "closed").open("w")):
             if stream is not None:

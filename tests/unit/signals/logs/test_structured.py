@@ -12,16 +12,14 @@ from uuid import uuid4
 import pytest
 import structlog
 
-from tests.unit.signals.logs.builders import logged
+from tests.unit.signals.logs.builders import logged, make_logger
 from tradespan.signals.logs import structlog_processor
 
 
 @pytest.fixture
 def log() -> Iterator[logging.Logger]:
     """A logger of `logging` with a handler that renders what it gets."""
-    logger = logging.Logger(f"bot.{uuid4().hex}", logging.DEBUG)
-    logger.addHandler(logging.StreamHandler(StringIO()))
-    yield logger
+    yield make_logger(f"bot.{uuid4().hex}", logging.StreamHandler(StringIO()))
     structlog.reset_defaults()
 
 
@@ -116,7 +114,8 @@ def test_a_processor_that_meets_what_cannot_be_shown_passes_it_on(tmp_path: Path
 
         __repr__ = __str__
 
-    event: dict[str, Any] = {"event": Broken(), "order": Broken(), 5: "x"}
+    numbered: Any = {5: "x"}
+    event: dict[str, Any] = {"event": Broken(), "order": Broken(), **numbered}
     with logged(tmp_path) as seen:
         assert structlog_processor(None, "info", event) is event
     assert seen.messages == ["<Broken>"]
