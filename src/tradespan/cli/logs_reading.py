@@ -62,11 +62,31 @@ def read_all(files: list[Path], root: Path | None, since: datetime | None) -> It
 
 def read_file(path: Path, since: datetime | None = None) -> Iterator[Line]:
     """The lines of a file and of what was rotated from it, oldest first."""
-    times = {each.time for each in find_backups(path) if since is None or each.time >= since}
-    for time in sorted(times):
-        yield from read_backup(path, time)
-    with suppress(FileNotFoundError), path.open("rb") as file:
-        yield from _lines_of(file)
+    file, rotated = open_current(path)
+    for time in sorted(rotated):
+        if since is None or time >= since:
+            yield from read_backup(path, time)
+    if file is not None:
+        with file:
+            yield from _lines_of(file)
+
+
+def open_current(path: Path) -> tuple[IO[bytes] | None, set[datetime]]:
+    """The file that is being written, and when those before it were rotated.
+
+    Of one moment: a rotation meanwhile would leave out a file, or give one twice.
+    """
+    rotated: set[datetime] | None = None
+    file: IO[bytes] | None = None
+    while rotated != (now := {backup.time for backup in find_backups(path)}):
+        rotated = now
+        if file is not None:
+            file.close()
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            file = None
+    return file, rotated
 
 
 def read_backup(path: Path, time: datetime) -> Iterator[Line]:
@@ -147,16 +167,14 @@ class Follower:
             self._begin(path, at_end=True)
 
     def _begin(self, path: Path, *, at_end: bool) -> None:
-        with suppress(FileNotFoundError):
-            before: set[datetime] | None = None
-            while before != (now := {backup.time for backup in find_backups(path)}):
-                before, fresh = now, path.open("rb")
-                if path in self._open:
-                    self._open[path].close()
-                self._open[path] = fresh
-            if at_end:
-                self._open[path].seek(0, os.SEEK_END)
-            self._rotated[path], self._partial[path] = now, b""
+        file, rotated = open_current(path)
+        if file is None:
+            return  # between two files: looked at again
+        if path in self._open:
+            self._open[path].close()
+        if at_end:
+            file.seek(0, os.SEEK_END)
+        self._open[path], self._rotated[path], self._partial[path] = file, rotated, b""
 
     def read(self) -> list[Line]:
         """What has come since, by time."""

@@ -53,7 +53,9 @@ def format_line(fields: Mapping[str, Any], time: str, *, colours: bool) -> str:
 
 
 def _pairs(fields: Mapping[str, Any]) -> str:
-    pairs = {**(fields.get("data") or {})}
+    # A file's lines may be anybody's.
+    data = fields.get("data")
+    pairs = dict(data) if isinstance(data, Mapping) else {}
     for key in ("category", "tags"):
         if value := fields.get(key):
             pairs[key] = ",".join(map(str, value)) if isinstance(value, list) else value
@@ -69,7 +71,9 @@ def _shown(value: Any) -> str:
 
 
 def _stack(fields: Mapping[str, Any], *, colours: bool) -> list[str]:
-    exception = fields.get("exception") or {}
+    exception = fields.get("exception")
+    if not isinstance(exception, Mapping):
+        return []
     stack = str(exception.get("stack", "")).rstrip("\n")
     if not stack:
         named = [str(exception[key]) for key in ("type", "message") if exception.get(key)]
