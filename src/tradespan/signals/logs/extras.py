@@ -18,12 +18,13 @@ MOST_EXTRAS = 128
 _MOST_TAGS = 32
 _LONGEST_NAME = 100
 
-_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__)
+_OWN = _STANDARD | {
     "message", "asctime", "taskName", "color_message", "_logger", "_name", "_from_structlog",
     "_record", "otelTraceID", "otelSpanID", "otelServiceName", "otelTraceSampled",
 }  # fmt: skip
 """Of a record itself, of formatters, and of others that add trace ids."""
-_AT_LEAST = len(logging.makeLogRecord({}).__dict__)
+_AT_LEAST = len(_STANDARD)
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _AS_TEXT: Mapping[type, Callable[[Any], str]] = {
     Decimal: str,
@@ -66,7 +67,7 @@ class LineFields:
 
 def event_in(message: str) -> str:
     """The event's name, of a message that is nothing else: `websocket_connected`."""
-    if len(message) <= _LONGEST_NAME and _EVENT.fullmatch(message):
+    if " " not in message and len(message) <= _LONGEST_NAME and _EVENT.fullmatch(message):
         return message
     return ""
 
@@ -74,11 +75,20 @@ def event_in(message: str) -> str:
 def add_extras(record: logging.LogRecord, fields: LineFields) -> None:
     """Take what `extra={…}` put on a record."""
     held = record.__dict__
-    if len(held) <= _AT_LEAST:
+    others = len(held) - _AT_LEAST
+    if others <= 0:
         return
-    for name, value in list(held.items()):
-        if name not in _OWN:
-            fields.add(name, value)
+    # They were put in last: backwards, one need not look at the 22 of the record itself.
+    found = []
+    for name in reversed(tuple(held)):
+        if name not in _STANDARD:
+            if name not in _OWN:
+                found.append(name)
+            others -= 1
+            if not others:
+                break
+    for name in reversed(found):
+        fields.add(name, held[name])
 
 
 def plain_value(value: Any, depth: int = 4) -> Any:
