@@ -27,39 +27,72 @@ if TYPE_CHECKING:
     from tradespan.instrument.monitor import monitor as monitor
     from tradespan.instrument.options import Objective as Objective
     from tradespan.instrument.propagation import child_environment as child_environment
+    from tradespan.signals.audit.log import audit as audit
+    from tradespan.signals.events.bus import EventBus as EventBus
+    from tradespan.signals.events.bus import events as events
+    from tradespan.signals.events.types import Event as Event
+    from tradespan.signals.events.types import EventType as EventType
+    from tradespan.signals.metrics.registry import counter as counter
+    from tradespan.signals.metrics.registry import gauge as gauge
+    from tradespan.signals.metrics.registry import histogram as histogram
+    from tradespan.signals.metrics.registry import up_down_counter as up_down_counter
+    from tradespan.signals.timing import LatencyTracker as LatencyTracker
+    from tradespan.signals.timing import timer as timer
 
 _HOMES = {
     "__version__": "tradespan.core.version",
+    "Event": "tradespan.signals.events.types",
+    "EventBus": "tradespan.signals.events.bus",
+    "EventType": "tradespan.signals.events.types",
+    "LatencyTracker": "tradespan.signals.timing",
     "Objective": "tradespan.instrument.options",
     "Runtime": "tradespan.bootstrap.runtime",
     "SpoolLogExporter": "tradespan.bootstrap.exporters",
     "SpoolMetricExporter": "tradespan.bootstrap.exporters",
     "SpoolSpanExporter": "tradespan.bootstrap.exporters",
+    "audit": "tradespan.signals.audit.log",
     "auto_instrument_module": "tradespan.instrument.byname",
     "child_environment": "tradespan.instrument.propagation",
     "configure": "tradespan.bootstrap.runtime",
+    "counter": "tradespan.signals.metrics.registry",
+    "events": "tradespan.signals.events.bus",
     "flush": "tradespan.bootstrap.runtime",
+    "gauge": "tradespan.signals.metrics.registry",
+    "histogram": "tradespan.signals.metrics.registry",
     "instrument": "tradespan.instrument.byname",
     "monitor": "tradespan.instrument.monitor",
     "shutdown": "tradespan.bootstrap.runtime",
+    "timer": "tradespan.signals.timing",
     "uninstrument": "tradespan.instrument.byname",
+    "up_down_counter": "tradespan.signals.metrics.registry",
 }
 
 __all__ = [
+    "Event",
+    "EventBus",
+    "EventType",
+    "LatencyTracker",
     "Objective",
     "Runtime",
     "SpoolLogExporter",
     "SpoolMetricExporter",
     "SpoolSpanExporter",
     "__version__",
+    "audit",
     "auto_instrument_module",
     "child_environment",
     "configure",
+    "counter",
+    "events",
     "flush",
+    "gauge",
+    "histogram",
     "instrument",
     "monitor",
     "shutdown",
+    "timer",
     "uninstrument",
+    "up_down_counter",
 ]
 
 

@@ -200,6 +200,7 @@ def capture(
         slot.recorder = before
         spool.close()
         page.close()
+        spool.locks.abandon()  # as when the process ends
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from tradespan.instrument.recorder import SLOT, Recorder
 from tradespan.instrument.tracer import TracerProvider
 from tradespan.pages.inflight import FlightTable
 from tradespan.pages.metrics import MetricPage
+from tradespan.signals.audit.log import AUDIT
 from tradespan.signals.logs.capture import LOGS
 from tradespan.signals.slot import SIGNALS
 from tradespan.spool.folder import RunFolder
@@ -105,6 +106,7 @@ class Runtime:
         self.provider = TracerProvider(SLOT, resource, parts=parts)
         SLOT.recorder = recorder
         SIGNALS.fill(self._spool, self._page)
+        begin_audit(self.config, self._spool)
         LOGS.start(self.config.logs)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
@@ -158,6 +160,7 @@ class Runtime:
         SLOT.recorder = None
         LOGS.stop()
         SIGNALS.clear()
+        AUDIT.end()
         GOVERNOR.stop()
         self.libraries.remove()
         self.watcher.remove()
@@ -200,6 +203,20 @@ def build_spool(config: Config, folder: RunFolder) -> SpoolWriter:
         describe=lambda writer: encode_record(build_resource(config, writer)),
         site_payload=SITES.payload,
         limits=limits,
+    )
+
+
+def begin_audit(config: Config, spool: SpoolWriter) -> None:
+    """Open the audit log of the root; how this process is configured is its first entry."""
+    AUDIT.begin(
+        config.root,
+        spool,
+        service=config.service_name,
+        age=config.audit_age,
+        without_orders=config.mode == "backtest",
+    )
+    AUDIT.note_settings(
+        (row.key, row.value, row.origin) for row in config.explain() if row.origin != "default"
     )
 
 

@@ -20,7 +20,11 @@ class Codes(Protocol):
     """Code objects, by identity: the hash of one reads all that it consists of."""
 
     def add(self, code: CodeType, /) -> None:
-        """Hold one more, for good."""
+        """Hold one more, until it is discarded."""
+        ...
+
+    def discard(self, code: CodeType, /) -> None:
+        """Hold it no more, if it was held."""
         ...
 
     def __len__(self) -> int: ...
@@ -56,6 +60,9 @@ class PureCodes:
 
     def add(self, code: CodeType, /) -> None:
         self._held[id(code)] = code
+
+    def discard(self, code: CodeType, /) -> None:
+        self._held.pop(id(code), None)
 
     def __len__(self) -> int:
         return len(self._held)

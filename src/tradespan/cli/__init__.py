@@ -22,10 +22,12 @@ COMMANDS = {
     "trace": "show one trace as a tree",
     "logs": "show what programs logged",
     "functions": "count calls, errors and durations by function",
+    "audit": "show what was done to safety, configuration and orders",
     "deaths": "list processes that died, and what they were doing",
     "ui": "look at recorded traces in a browser",
     "agent": "forward what programs recorded, as a service",
     "spool": "show, check, send again or delete what lies on disk",
+    "conventions": "list names, check your own declarations, find telemetry that deviates",
     "demo": "run a small trading system and look at it",
     "doctor": "print the settings in force and test each hop",
 }

@@ -74,6 +74,8 @@ def run(namespace: argparse.Namespace) -> int:
     places = join_places(places) or [Place(config.root)]
     if namespace.once:
         return _deliver(namespace, config, places)
+    if not namespace.attached:
+        _say(places)
     try:
         serve(
             config,
@@ -89,6 +91,13 @@ def run(namespace: argparse.Namespace) -> int:
         print(f"tradespan: {error}; one agent serves a root", file=sys.stderr)
         return FAILED
     return OK
+
+
+def _say(places: list[Place]) -> None:
+    """Which roots: who mistyped one sees it."""
+    for place in places:
+        new = "" if place.root.exists() else ", where nothing has been recorded yet"
+        logging.getLogger("tradespan").info("forwarding what is recorded in %s%s", place.root, new)
 
 
 def _to_place(folder: Path, namespace: argparse.Namespace) -> Place:

@@ -243,7 +243,7 @@ def complaints(found: DryRun, tallies: Sequence[Tally]) -> Iterator[str]:
         yield f"there is no module {package}" + (f"; did you mean {near}?" if near else "")
     for tally in filter(is_idle, tallies):
         meant = say_meant(tally.pattern, tally.near)
-        yield f"the pattern {tally.pattern!r} matches no function{meant}"
+        yield f"the pattern '{tally.pattern}' matches no function{meant}"
 
 
 # ── for programs ────────────────────────────────────────────────────────────────────────────────

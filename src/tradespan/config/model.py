@@ -206,8 +206,14 @@ class Config(NamedTuple):
     """Seconds."""
     log_level: Literal["debug", "info", "warning", "error", "critical"]
     metrics_enabled: bool
+    metrics_interval: float
+    """Seconds."""
+    metrics_port: int | None
+    """Of `/metrics`; None: it is not served."""
     clock_anchor_interval: float
     """Seconds."""
+    audit_age: float
+    """Seconds; 0: for ever."""
     root: Path
     spool: SpoolConfig
     store_path: Path | None
@@ -216,6 +222,8 @@ class Config(NamedTuple):
     include: tuple[re.Pattern[str], ...]
     """Patterns of functions to watch; those of `instrument` count as well."""
     exclude: tuple[re.Pattern[str], ...]
+    conventions: tuple[Path, ...]
+    """Files that declare a user's own attributes, instruments and events; empty: by their place."""
     max_overhead: float
     """Share of one core that functions watched by pattern may cost; 0: no limit."""
     libraries: tuple[str, ...]

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tradespan.config.filelists import FILES
 from tradespan.config.kinds import (
     ATTRIBUTES,
     BOOLEAN,
@@ -120,9 +121,20 @@ _SHARED: tuple[Setting, ...] = (
             ("OTEL_LOG_LEVEL", "TRADESPAN_LOG_LEVEL")),
     Setting("metrics.enabled", BOOLEAN, True,
             "Whether metrics are recorded.", ("TRADESPAN_METRICS",)),
+    Setting("metrics.interval", duration(0.001), 5.0,
+            "How often the agent reads metrics and sends them on.",
+            ("OTEL_METRIC_EXPORT_INTERVAL", "TRADESPAN_METRICS_INTERVAL"), unit="s"),
+    Setting("metrics.port", integer(1, 65_535), None,
+            "Port of `/metrics` on 127.0.0.1, for a scraper such as Prometheus: 8000 by custom. "
+            "Without it nothing listens.",
+            ("TRADESPAN_METRICS_PORT",)),
     Setting("clock.anchor_interval", duration(0.001), 10.0,
             "How often the wall clock's offset from the monotonic clock is taken anew.",
             ("TRADESPAN_CLOCK_ANCHOR_INTERVAL",), unit="s"),
+    Setting("audit.age", duration(0, zero_is_endless=True), 7 * 365 * 86_400.0,
+            "How long entries of the audit log are kept; its files are the root's `audit/`, one a "
+            "day. 0: for ever.",
+            ("TRADESPAN_AUDIT_AGE",), unit="s"),
 )  # fmt: skip
 
 _PLACES: tuple[Setting, ...] = (
@@ -183,6 +195,10 @@ _CAPTURE: tuple[Setting, ...] = (
             ("TRADESPAN_INSTRUMENT",)),
     Setting("exclude", PATTERNS, (),
             "Functions to leave alone, though included.", ("TRADESPAN_EXCLUDE",)),
+    Setting("conventions", FILES, (),
+            "Files of your own that declare attributes, instruments and events; by default "
+            "`conventions/*.yaml` beside the settings file.",
+            ("TRADESPAN_CONVENTIONS",)),
     Setting("max_overhead", number(0, 1), 0.02,
             "Share of one core that watching functions by pattern may cost; above it the hottest "
             "and shortest are only counted, or not observed. 0: no limit.",

@@ -16,6 +16,7 @@
       · StoreUnreadable
     · DeliveryError
     · TargetNotFound
+    · InstrumentConflict
 
 Each class has a `slug`, the anchor of its section in docs/errors.md, and carries its facts as
 attributes. Errors can be pickled, so that they cross process pools whole.
@@ -298,3 +299,27 @@ class TargetNotFound(TradespanError):
         self.near = near
         hint = f"; did you mean {near}?" if near else "."
         super().__init__(f"There is no {what} {target}{hint}")
+
+
+class InstrumentConflict(TradespanError):
+    """A metric instrument is asked for otherwise than it was made."""
+
+    slug = "instrument-conflict"
+
+    def __init__(
+        self, name: str, made_at: str, asked_at: str, differences: Sequence[tuple[str, str, str]]
+    ) -> None:
+        """Say what differs, and where both stand.
+
+        Args:
+            name: The instrument's.
+            made_at: Where it was made first: `bot/orders.py:12`.
+            asked_at: Where it is asked for now, likewise.
+            differences: (property, as it was made, as it is asked for), one or more.
+        """
+        self.name = name
+        self.made_at = made_at
+        self.asked_at = asked_at
+        self.differences = tuple(differences)
+        said = "; ".join(f"{what} is {made}, not {asked}" for what, made, asked in differences)
+        super().__init__(f"The instrument {name} of {made_at} is another at {asked_at}: {said}.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from types import ModuleType
 
-INTERFACE = 9
+INTERFACE = 10
 """Of `_native.c`: a module that was compiled from other sources is not used."""
 
 

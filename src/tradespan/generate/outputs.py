@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from tradespan.conventions.reading import load_registry
+from tradespan.generate.attributes_module import render_attributes
 from tradespan.generate.conventions_page import render_conventions
+from tradespan.generate.events_module import render_events
 from tradespan.generate.instruments_module import render_instruments
 from tradespan.generate.names_module import render_names
-from tradespan.generate.registry import load_registry
 from tradespan.generate.settings_page import render_settings
 
 
@@ -37,6 +39,8 @@ def build_outputs() -> list[Output]:
     registry = load_registry()
     return [
         Output(PurePosixPath("src/tradespan/declare/names.py"), render_names(registry)),
+        Output(PurePosixPath("src/tradespan/declare/attributes.py"), render_attributes(registry)),
+        Output(PurePosixPath("src/tradespan/declare/events.py"), render_events(registry)),
         Output(PurePosixPath("src/tradespan/declare/instruments.py"), render_instruments(registry)),
         Output(PurePosixPath("docs/conventions.md"), render_conventions(registry)),
         Output(PurePosixPath("docs/settings.md"), render_settings()),

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import wrapt
 from opentelemetry.trace import INVALID_SPAN, Span, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from tradespan.instrument.auto.finder import WatchingFinder
 from tradespan.instrument.context import CURRENT, NOTHING, Context, attach, leave
 from tradespan.instrument.recorder import SLOT
 
@@ -60,22 +60,27 @@ class PoolFollower:
 
     def __init__(self) -> None:
         self._original: Any = None
+        self._finder = WatchingFinder(lambda module: module == _POOLS, self._patch)
 
     def start(self) -> None:
         """From now on, or from when somebody imports thread pools."""
         if _POOLS in sys.modules:
             self._patch(sys.modules[_POOLS])
         else:
-            wrapt.register_post_import_hook(self._patch, _POOLS)
+            self._finder.stand_first()
 
     def stop(self) -> None:
         """Put Python's own method back, unless somebody else has put one there since."""
+        self._finder.step_back()
         pool: Any = getattr(sys.modules.get(_POOLS), "ThreadPoolExecutor", None)
         if self._original is not None and getattr(pool.submit, "_self_wrapper", None) is _submit:
             pool.submit = self._original
         self._original = None
 
     def _patch(self, module: Any) -> None:
+        import wrapt  # optional extra: brings asyncio and ssl, which not every program needs
+
+        self._finder.step_back()
         pool = module.ThreadPoolExecutor
         if self._original is None:
             self._original = pool.submit

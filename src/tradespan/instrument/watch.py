@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import suppress
-from functools import update_wrapper
+from functools import cache, update_wrapper
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -49,7 +49,7 @@ def watch_function(
     `alias`: the name to record where it is not the function's own (a script's `__main__`).
     """
     plan = Plan(function, watch, alias)
-    shape = plainest(shape_of(function), plan.coin is not None)
+    shape = plainest(shape_of(function.__code__), plan.coin is not None)
     return _like(shape(function, plan, slot), function)
 
 
@@ -58,10 +58,10 @@ def plainest(shape: Shape, samples: bool) -> Shape:
     return watch_plain if shape is watch_sync and not samples else shape
 
 
-def shape_of(function: FunctionType) -> Shape:
-    """What makes the wrapper of a function of this kind."""
+def shape_of(code: CodeType) -> Shape:
+    """What makes the wrapper of a function with this code."""
     # By its code: a plain function may be marked as a coroutine function, and return a future.
-    flags = function.__code__.co_flags
+    flags = code.co_flags
     if flags & inspect.CO_COROUTINE:
         return watch_coroutine
     if flags & inspect.CO_GENERATOR:
@@ -117,6 +117,7 @@ def placed(code: CodeType, like: CodeType, **more: Any) -> CodeType:
     )
 
 
+@cache
 def _one_line(units: int) -> bytes:
     """A location table that gives the first line to so many code units.
 

@@ -66,7 +66,7 @@ grow(Codes *self)
     return 0;
 }
 
-PyDoc_STRVAR(codes_add_doc, "add(code)\n\nHold one more, for good.");
+PyDoc_STRVAR(codes_add_doc, "add(code)\n\nHold one more, until it is discarded.");
 
 static PyObject *
 codes_add(Codes *self, PyObject *code)
@@ -82,6 +82,29 @@ codes_add(Codes *self, PyObject *code)
         *place = Py_NewRef(code);
         self->count++;
     }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(codes_discard_doc, "discard(code)\n\nHold it no more, if it was held.");
+
+static PyObject *
+codes_discard(Codes *self, PyObject *code)
+{
+    if (!holds(self, code))
+        Py_RETURN_NONE;
+    PyObject **place = find_place(self->places, self->room, code);
+    *place = NULL;
+    self->count--;
+    /* Those behind it may have been put there because this one was in their way. */
+    for (Py_ssize_t next = place - self->places + 1;; next++) {
+        PyObject **behind = &self->places[next & (self->room - 1)];
+        PyObject *moved = *behind;
+        if (moved == NULL)
+            break;
+        *behind = NULL;
+        *find_place(self->places, self->room, moved) = moved;
+    }
+    Py_DECREF(code);
     Py_RETURN_NONE;
 }
 
@@ -295,6 +318,7 @@ codes_dealloc(Codes *self)
 
 static PyMethodDef codes_methods[] = {
     {"add", (PyCFunction)codes_add, METH_O, codes_add_doc},
+    {"discard", (PyCFunction)codes_discard, METH_O, codes_discard_doc},
     {"frames", (PyCFunction)codes_frames, METH_VARARGS, codes_frames_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -3,7 +3,7 @@
 #include "native.h"
 
 /* Raised with every change that the Python side has to know of: core/native.py compares it. */
-#define INTERFACE 9
+#define INTERFACE 10
 
 static int
 add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **kept)
@@ -32,6 +32,7 @@ execute(PyObject *module)
     if (add_type(module, &place_spec, &state->place_type) < 0 ||
         add_type(module, &lane_spec, NULL) < 0 ||
         add_type(module, &durations_spec, &state->durations_type) < 0 ||
+        add_type(module, &number_spec, NULL) < 0 || add_type(module, &histogram_spec, NULL) < 0 ||
         add_type(module, &state_spec, &state->state_type) < 0 ||
         add_type(module, &flights_spec, &state->flights_type) < 0 ||
         add_type(module, &starter_spec, NULL) < 0 || add_type(module, &codes_spec, NULL) < 0)

@@ -117,6 +117,7 @@ PyObject *show_all(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *use_verdicts(PyObject *module, PyObject *wanted);
 extern const char quote_doc[], scan_doc[], show_all_doc[], use_verdicts_doc[];
 
-extern PyType_Spec codes_spec, durations_spec, flights_spec, lane_spec, place_spec, starter_spec, state_spec;
+extern PyType_Spec codes_spec, durations_spec, flights_spec, histogram_spec, lane_spec, number_spec,
+    place_spec, starter_spec, state_spec;
 
 #endif

@@ -32,18 +32,32 @@ FUNCTION: Final = 1
 """The kind of a block that declares a `FunctionSeries`."""
 FOLDED: Final = 2
 """The kind of a block without cells that declares `Folded`."""
+NUMBER: Final = 3
+"""The kind of a block that declares a `NumberSeries`."""
+HISTOGRAM: Final = 4
+"""The kind of a block that declares a `HistogramSeries`."""
 
 DURATION_BOUNDS = tuple(round(bound * 1e9) for bound in TRADESPAN_FUNCTION_DURATION.bounds)
 """Nanoseconds."""
 EXTRA_CELLS = 4
 """Of a function, beside one cell a bound: the bucket above the last, sum, errors, good calls."""
+EXEMPLAR_CELLS = 6
+"""Sequence, value, time, span id, and two for the trace id."""
+NUMBER_CELLS = 2 + EXEMPLAR_CELLS
+"""Value and time of the last `set`, then the exemplar."""
+HISTOGRAM_EXTRA_CELLS = 4 + EXEMPLAR_CELLS
+"""Beside one cell a bound: the bucket above the last, sum, least, greatest; then the exemplar."""
 OTHER = "(other)"
 """Name of the series into which functions go for which there was no other."""
 
 MOST_SERIES = 2_000
-"""Of one kind, in one process."""
+"""Functions in one process."""
+MOST_INSTRUMENT_SERIES = 20_000
+"""Numbers, and as many histograms, in one process; each instrument has a lower cap of its own."""
 MOST_DECLARATION = 4_096
-"""Bytes; a series with a longer one is folded into `OTHER`."""
+"""Bytes of a function's; a series with a longer one is folded into `OTHER`."""
+MOST_INSTRUMENT_DECLARATION = 16_384
+"""Bytes of an instrument's, whose labels may be many."""
 FIRST_FILE = 64 * 1024
 LARGEST_FILE = 1024 * 1024
 _PAGE = mmap.PAGESIZE
@@ -81,6 +95,40 @@ class Folded(msgspec.Struct, frozen=True):
 
     writers: tuple[str, ...]
     """Those whose own pages may still be there, and do not count any more."""
+
+
+Labels = tuple[tuple[str, str], ...]
+Scope = tuple[str, str, str]
+"""Name, version and schema URL of an instrumentation scope."""
+
+
+class NumberSeries(msgspec.Struct, frozen=True):
+    """The declaration of one label set of a counter, an up-down counter or a gauge."""
+
+    name: str
+    instrument: str
+    """`counter`, `up_down_counter` or `gauge`."""
+    unit: str = ""
+    """By UCUM."""
+    description: str = ""
+    labels: Labels = ()
+    """Sorted by key."""
+    scope: Scope = ("", "", "")
+
+
+class HistogramSeries(msgspec.Struct, frozen=True):
+    """The declaration of one label set of a histogram."""
+
+    name: str
+    instrument: str = "histogram"
+    unit: str = ""
+    """By UCUM; of the bounds and the sum, too."""
+    description: str = ""
+    labels: Labels = ()
+    """Sorted by key."""
+    scope: Scope = ("", "", "")
+    bounds: tuple[float, ...] = ()
+    """Upper bounds of the buckets, rising; one more bucket is above the last."""
 
 
 class PageWriter(Protocol):
@@ -137,6 +185,24 @@ class MetricPage:
         other = FunctionSeries(OTHER, bounds=declaration.bounds)
         return self.series(FUNCTION, declaration, cells, other).cast("q")
 
+    def number(self, declaration: NumberSeries, other: NumberSeries) -> memoryview:
+        """The bytes of a number's cells: its value, the time of its last `set`, its exemplar.
+
+        `other` is counted where there is no place any more.
+        """
+        return self.series(NUMBER, declaration, NUMBER_CELLS, other)
+
+    def histogram(self, declaration: HistogramSeries, other: HistogramSeries) -> memoryview:
+        """The bytes of a histogram's cells: bucket counts, sum, least, greatest, its exemplar.
+
+        Raises:
+            ValueError: `other`, which is counted where there is no place, has other bounds.
+        """
+        if declaration.bounds != other.bounds:
+            raise ValueError("the series for the rest has other bounds")
+        cells = len(declaration.bounds) + HISTOGRAM_EXTRA_CELLS
+        return self.series(HISTOGRAM, declaration, cells, other)
+
     def series(
         self, kind: int, declaration: msgspec.Struct, cells: int, other: msgspec.Struct
     ) -> memoryview:
@@ -178,7 +244,10 @@ class MetricPage:
         if key in self._series:  # another thread was first
             return self._series[key]
         count = self._counts.get(kind, 0)
-        if count < MOST_SERIES and 0 < len(payload) <= MOST_DECLARATION:
+        most, longest = MOST_INSTRUMENT_SERIES, MOST_INSTRUMENT_DECLARATION
+        if kind == FUNCTION:
+            most, longest = MOST_SERIES, MOST_DECLARATION
+        if count < most and 0 < len(payload) <= longest:
             self._counts[kind] = count + 1
         else:
             self._overflow += 1
@@ -232,7 +301,7 @@ class MetricPage:
         if error is not None:
             guard.report(
                 f"{self._writer.folder} cannot be written; functions called for the first time now"
-                " are counted in memory, where nobody sees it",
+                " and new label sets are counted in memory, where nobody sees it",
                 error,
             )
 

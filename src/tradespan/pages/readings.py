@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from tradespan.core.process import is_alive
 from tradespan.pages.locks import read_with_lock
+from tradespan.pages.measured import (
+    HistogramReading,
+    NotReadableError,
+    NumberReading,
+    PageFacts,
+    read_histogram,
+    read_number,
+)
 from tradespan.pages.metrics import (
     BLOCK,
     BLOCK_HEADER_SIZE,
@@ -26,8 +34,10 @@ from tradespan.pages.metrics import (
     FUNCTION,
     HEADER,
     HEADER_SIZE,
+    HISTOGRAM,
     IN_MEMORY,
     MAGIC,
+    NUMBER,
     OVERFLOW,
     U32,
     VERSION,
@@ -38,6 +48,8 @@ from tradespan.pages.metrics import (
 MOST_BYTES = 16 * 1024 * 1024
 """Of one file that are read."""
 
+MOST_PROBLEMS = 100
+"""Sentences about one file."""
 _LOOKS = 5
 """At a folder whose files come and go."""
 
@@ -68,18 +80,6 @@ class Counts(NamedTuple):
         )
 
 
-class PageFacts(NamedTuple):
-    """Whose counts a page holds."""
-
-    writer: str
-    """32 hex digits: the process generation."""
-    process_id: int
-    created: int
-    """Nanoseconds, UTC: when its counts were zero."""
-    alive: bool
-    """Whether the process that counts there runs."""
-
-
 @dataclass(frozen=True, slots=True)
 class FunctionReading:
     """One function in one process."""
@@ -87,6 +87,8 @@ class FunctionReading:
     series: FunctionSeries
     counts: Counts
     page: PageFacts
+    place: int = 0
+    """Byte of its cells in its file: later ones are of a later series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,10 @@ class MetricReading:
     """Sentences about what could not be read."""
     folded: tuple[str, ...] = ()
     """Writers whose counts are in here, so that their own pages do not count."""
-
-
-class _NotReadableError(ValueError):
-    """Says why."""
+    numbers: tuple[NumberReading, ...] = ()
+    histograms: tuple[HistogramReading, ...] = ()
+    end: int = 0
+    """Byte behind the last block."""
 
 
 def read_metric_page(path: Path) -> MetricReading:
@@ -124,33 +126,99 @@ def read_metric_page(path: Path) -> MetricReading:
         raise
     except OSError as error:
         return MetricReading(path, problems=(f"{path}: {error.strerror or error}",))
-    except _NotReadableError as error:
+    except NotReadableError as error:
         return MetricReading(path, problems=(f"{path}: {error}",))
-    functions: list[FunctionReading] = []
-    folded: tuple[str, ...] = ()
-    problems: list[str] = []
+    found = _Found(path, facts)
     if end > len(data):
-        problems.append(f"{path}: the file is cut at byte {len(data)} of {end}")
+        found.problems.append(f"{path}: the file is cut at byte {len(data)} of {end}")
     for block in _walk(data, begin, min(end, len(data))):
-        if isinstance(block, str):
-            problems.append(f"{path}: {block}")
-            continue
-        try:
-            if block.kind == FUNCTION:
-                functions.append(FunctionReading(*_read_function(block), facts))
-            elif block.kind == FOLDED:
-                folded += _decode_folded(block.payload).writers
-        except (_NotReadableError, msgspec.DecodeError) as error:
-            problems.append(f"{path}: byte {block.start}: {error}")
+        found.add(block)
     words = memoryview(data)[CHECKED:HEADER_SIZE].cast("Q")
-    return MetricReading(
-        path,
-        facts,
-        tuple(functions),
-        words[OVERFLOW],
-        words[IN_MEMORY],
-        tuple(problems),
-        folded,
+    return _settle(
+        MetricReading(
+            path,
+            facts,
+            tuple(found.functions),
+            words[OVERFLOW],
+            words[IN_MEMORY],
+            tuple(found.problems),
+            found.folded,
+            tuple(found.numbers),
+            tuple(found.histograms),
+            min(end, len(data)),
+        )
+    )
+
+
+class _Found:
+    """What the blocks of one file give."""
+
+    def __init__(self, path: Path, facts: PageFacts) -> None:
+        self.functions: list[FunctionReading] = []
+        self.numbers: list[NumberReading] = []
+        self.histograms: list[HistogramReading] = []
+        self.folded: tuple[str, ...] = ()
+        self.problems: list[str] = []
+        self._path = path
+        self._facts = facts
+
+    def add(self, block: _Block | str) -> None:
+        """A block, or what is wrong with it."""
+        if isinstance(block, str):
+            self._complain(block)
+            return
+        try:
+            self._read(block)
+        except (NotReadableError, msgspec.DecodeError) as error:
+            self._complain(f"byte {block.start}: {error}")
+
+    def _read(self, block: _Block) -> None:
+        facts, place = self._facts, block.first
+        if block.kind == FUNCTION:
+            self.functions.append(FunctionReading(*_read_function(block), facts, place))
+        elif block.kind == FOLDED:
+            self.folded += _decode_folded(block.payload).writers
+        elif block.kind == NUMBER:
+            self.numbers.append(read_number(block.payload, block.raw, facts, place))
+        elif block.kind == HISTOGRAM:
+            self.histograms.append(read_histogram(block.payload, block.raw, facts, place))
+
+    def _complain(self, sentence: str) -> None:
+        # Each of a hostile file's blocks may be wrong.
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(f"{self._path}: {sentence}")
+
+
+R = TypeVar("R", NumberReading, HistogramReading)
+
+
+def _settle(reading: MetricReading) -> MetricReading:
+    """The same without exemplars that were being written while they were read.
+
+    Whoever writes makes the sequence odd before and even behind; the file is one copy, so that the
+    sequence is looked at again, in a second one.
+    """
+    seen = [each.exemplar for each in reading.numbers]
+    seen += [each.exemplar for each in reading.histograms]
+    if not any(seen):
+        return reading
+    try:
+        again = read_with_lock(reading.path, MOST_BYTES)[0]
+    except OSError:
+        again = b""
+
+    def settle(each: R) -> R:
+        seen = each.exemplar
+        if seen is None or again[seen.place : seen.place + 8] == seen.sequence.to_bytes(
+            8, "little"
+        ):
+            return each
+        return replace(each, exemplar=None)
+
+    return replace(
+        reading,
+        numbers=tuple(map(settle, reading.numbers)),
+        histograms=tuple(map(settle, reading.histograms)),
     )
 
 
@@ -175,12 +243,12 @@ def read_metric_pages(list_files: Callable[[], Iterable[Path]]) -> list[MetricRe
 def _read_header(data: bytes, locked: bool | None) -> tuple[PageFacts, int, int]:
     """Whose page it is, and where its blocks begin and end."""
     if len(data) < HEADER_SIZE or not data.startswith(MAGIC):
-        raise _NotReadableError("it is no metric page")
+        raise NotReadableError("it is no metric page")
     if U32.unpack_from(data, CHECKED - 4)[0] != zlib.crc32(data[: CHECKED - 4]):
-        raise _NotReadableError("the header's checksum does not match")
+        raise NotReadableError("the header's checksum does not match")
     _, version, begin, _, process, _, start, created, writer = HEADER.unpack_from(data)
     if version > VERSION:
-        raise _NotReadableError(f"its format version is {version}; this tradespan knows {VERSION}")
+        raise NotReadableError(f"its format version is {version}; this tradespan knows {VERSION}")
     end = memoryview(data)[CHECKED:HEADER_SIZE].cast("Q")[END]
     alive = is_alive(process, start) if locked is None else locked
     return PageFacts(writer.hex(), process, created, alive), begin, end
@@ -191,7 +259,10 @@ class _Block(NamedTuple):
     start: int
     payload: bytes
     cells: tuple[int, ...]
-    """As whole numbers with a sign; kinds that hold others read the bytes anew."""
+    """Of a function: whole numbers with a sign."""
+    raw: memoryview
+    first: int
+    """Byte of the cells in the file."""
 
 
 def _walk(data: bytes, start: int, end: int) -> Iterator[_Block | str]:
@@ -210,8 +281,9 @@ def _walk(data: bytes, start: int, end: int) -> Iterator[_Block | str]:
             yield f"from byte {start} on it is damaged"
             return
         if zlib.crc32(payload) == checksum:
-            words = memoryview(data)[first : start + size].cast("q")
-            yield _Block(kind, start, payload, tuple(words))
+            raw = memoryview(data)[first : start + size]
+            words = tuple(raw.cast("q")) if kind == FUNCTION else ()
+            yield _Block(kind, start, payload, words, raw, first)
         else:
             yield f"the declaration at byte {start} is damaged"
         start += size
@@ -221,15 +293,15 @@ def _read_function(block: _Block) -> tuple[FunctionSeries, Counts]:
     try:
         series = _decode(block.payload)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise _NotReadableError(f"the declaration cannot be read: {error}") from error
+        raise NotReadableError(f"the declaration cannot be read: {error}") from error
     buckets = len(series.bounds) + 1
     if len(block.cells) < buckets + EXTRA_CELLS - 1:
-        raise _NotReadableError(f"{len(block.cells)} cells are too few for {buckets} buckets")
+        raise NotReadableError(f"{len(block.cells)} cells are too few for {buckets} buckets")
     if any(bound <= before for before, bound in pairwise((0, *series.bounds))):
-        raise _NotReadableError("the bounds do not rise")
+        raise NotReadableError("the bounds do not rise")
     counts = Counts(block.cells[:buckets], *block.cells[buckets : buckets + EXTRA_CELLS - 1])
     if min(*counts.buckets, *counts[1:]) < 0:
-        raise _NotReadableError("a count is negative")
+        raise NotReadableError("a count is negative")
     return series, counts
 
 

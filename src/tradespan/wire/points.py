@@ -82,6 +82,15 @@ def encode_number(
     )
 
 
+def encode_no_value(labels: Mapping[str, Any], period: Period) -> bytes:
+    """A NumberDataPoint message that ends its series: DataPointFlags says "no recorded value".
+
+    Raises:
+        struct.error: A time is out of range.
+    """
+    return _times(period) + attributes(labels, 7) + b"\x40\x01"
+
+
 def encode_histogram(
     labels: Mapping[str, Any],
     period: Period,

@@ -257,8 +257,8 @@ def test_a_pattern_that_matches_nothing_is_told_after_everything_else(project: P
     launched = project.launch("bot.py", include=(r"bot\.chekc", r"bto\..*"))
     assert launched.err.splitlines()[-3:] == [
         "ZeroDivisionError: division by zero",
-        r"tradespan: the pattern 'bot\\.chekc' matched no function; near names: bot.check",
-        r"tradespan: the pattern 'bto\\..*' matched no function; near names: bot",
+        r"tradespan: the pattern 'bot\.chekc' matched no function; near names: bot.check",
+        r"tradespan: the pattern 'bto\..*' matched no function; near names: bot",
     ]
 
 

@@ -27,16 +27,30 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_functions_that_the_governor_has_watched_less_are_marked(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def govern(folder: Path) -> None:
+    """As a process tells that ended since."""
     numbers = dict.fromkeys(("since", "rate", "mean", "cost", "share"), 1.0)
     levels = {CHECK.name: "counted", SEND.name: "restored"}
     told = dict.fromkeys(("time", "budget", "overhead", "essential", "peak"), 1.0) | {
         "levels": {"full": 1, "counted": 1, "restored": 1},
         "functions": [{"name": name, "level": how, **numbers} for name, how in levels.items()],
     }
-    write_governed(root, bytes(16), told)
+    write_governed(folder, bytes(16), told)
+
+
+def test_how_an_earlier_run_was_governed_says_nothing_of_a_later_one(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    govern(root)
+    RunFolder.create(root.parent.parent, "bot")
+    printed, _ = run_functions(capsys, "--json")
+    assert {each["watched"] for each in objects(printed).values()} == {"full"}
+
+
+def test_functions_that_the_governor_has_watched_less_are_marked(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    govern(root)
     printed, _ = run_functions(capsys)
     assert printed.splitlines()[0].endswith("Watched")
     ends = {line.split()[0]: line.rstrip() for line in printed.splitlines()[1:]}

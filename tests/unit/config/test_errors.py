@@ -23,6 +23,7 @@ EXAMPLES: list[TradespanError] = [
     errors.StoreUnreadable(Path("/x"), "file is not a database"),
     errors.DeliveryError("http://c", "refused", 400),
     errors.TargetNotFound("bt.py", "script", "bot.py"),
+    errors.InstrumentConflict("orders", "a.py:1", "b.py:2", [("its unit", "'s'", "'ms'")]),
 ]
 
 

@@ -106,6 +106,26 @@ def test_codes_are_told_apart_by_identity() -> None:
     assert 5 not in own
 
 
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 199)), max_size=400))
+def test_codes_are_held_until_they_are_discarded(steps: list[tuple[bool, int]]) -> None:
+    made = [compile("1", "same.py", "eval") for _ in range(200)]
+    own, held = codes(set()), set[int]()
+    for add, place in steps:
+        (own.add if add else own.discard)(made[place])
+        (held.add if add else held.discard)(place)
+    assert [code in own for code in made] == [place in held for place in range(200)]
+    assert len(own) == len(held)
+
+
+def test_a_code_that_was_discarded_is_not_kept() -> None:
+    own = codes(set())
+    code = compile("1", "same.py", "eval")
+    before = sys.getrefcount(code)
+    own.add(code)
+    own.discard(code)
+    assert sys.getrefcount(code) == before
+
+
 def test_wrappers_are_left_out_by_their_code() -> None:
     names = [name for _, _, name in codes(OWN).frames(fail(3), 64)]
     assert "wrapper" not in names

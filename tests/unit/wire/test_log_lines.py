@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tradespan.core.records import LogRecord
 from tradespan.signals.logs.text import format_line
+from tradespan.wire import log_lines
 from tradespan.wire.escaping import escape_text
 from tradespan.wire.log_lines import encode_line, format_time, line_fields
 
@@ -80,8 +81,6 @@ def test_a_line_has_the_documented_keys_in_their_order() -> None:
 
 
 def module_keys() -> list[str]:
-    from tradespan.wire import log_lines
-
     text = log_lines.__doc__ or ""
     return [row for row in text.splitlines() if row.startswith("    ")]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ _dict_of_class = type.__dict__["__dict__"].__get__
 _mro_of_class = type.__dict__["__mro__"].__get__
 _COUNTED = {"level", _LEVEL, "depth"}
 """What a number of frames is called where one function hands it to the next, one higher."""
+_SUSPECT = {*_LOOKING, "stack", "warn", "pop"}
+"""Names without one of which a code looks at nobody, but by a `stacklevel` that it gives or has."""
 _WARN_ARGUMENTS = 3
 """Of `warnings.warn(message, category, stacklevel)`."""
 
@@ -51,33 +54,72 @@ def looks_at_frames(function: FunctionType) -> str | None:
 
 def _far_lookers(code: CodeType, function: FunctionType) -> Iterator[FunctionType]:
     """What a code's names may stand for and looks beyond its caller. Runs no code of anybody's."""
-    names = code.co_names
-    module = _survey(function.__globals__, function.__globals__)
-    surveys = [module]
-    surveys += [
-        _survey(space, space) for name in names if (space := module.modules.get(name)) is not None
-    ]
+    reach = _reach_of(function.__globals__)
+    spaces = [reach.far] if reach.far else []
+    if reach.modules:
+        spaces += [reach.modules[name] for name in code.co_names if name in reach.modules]
     owner = _owner_of(function)
     if owner is not None:
-        surveys += [_survey(each, _dict_of_class(each)) for each in _mro_of_class(owner)]
-    for survey in surveys:
-        if survey.far:
-            yield from (survey.far[name] for name in names if name in survey.far)
+        spaces += _far_in_class(owner)
+    for far in spaces:
+        yield from (far[name] for name in code.co_names if name in far)
+
+
+Far = dict[str, FunctionType]
+"""Functions of a namespace that look beyond their callers, by name."""
+
+
+class _Reach(NamedTuple):
+    """What the code of a module can name."""
+
+    holder: object
+    """Held, so that its id stays its own."""
+    stamp: tuple[int, int]
+    far: Far
+    modules: dict[str, Far]
+    """Modules that it names and that have such functions."""
 
 
 class _Survey(NamedTuple):
     """What there is in a namespace, as long as it holds so many names."""
 
     holder: object
-    """Held, so that its id stays its own."""
     size: int
-    far: dict[str, FunctionType]
-    """Functions that look beyond their callers."""
+    far: Far
     modules: dict[str, dict[str, Any]]
     """Dicts of modules."""
 
 
 _surveys: dict[int, _Survey] = {}
+_reaches: dict[int, _Reach] = {}
+_of_classes: dict[int, tuple[type, int, list[Far]]] = {}
+
+
+def _reach_of(space: dict[str, Any]) -> _Reach:
+    """Of a module's dict. Made anew when it holds more names, or another module was imported."""
+    stamp = len(space), len(sys.modules)
+    known = _reaches.get(id(space))
+    if known is not None and known.stamp == stamp:
+        return known
+    if len(_reaches) >= _MOST_KNOWN:
+        _reaches.clear()
+    own = _survey(space, space)
+    modules = {name: far for name, each in own.modules.items() if (far := _survey(each, each).far)}
+    made = _reaches[id(space)] = _Reach(space, stamp, own.far, modules)
+    return made
+
+
+def _far_in_class(owner: type) -> list[Far]:
+    """Of a class and its bases."""
+    known = _of_classes.get(id(owner))
+    if known is not None and known[1] == len(sys.modules):
+        return known[2]
+    if len(_of_classes) >= _MOST_KNOWN:
+        _of_classes.clear()
+    surveys = [_survey(each, _dict_of_class(each)).far for each in _mro_of_class(owner)]
+    made = [far for far in surveys if far]
+    _of_classes[id(owner)] = owner, len(sys.modules), made
+    return made
 
 
 def _survey(holder: object, space: Mapping[str, Any]) -> _Survey:
@@ -87,15 +129,17 @@ def _survey(holder: object, space: Mapping[str, Any]) -> _Survey:
         return known
     if len(_surveys) >= _MOST_KNOWN:
         _surveys.clear()
-    far, modules = {}, {}
+    far: Far = {}
+    modules = {}
     for name, value in list(space.items()):
         kind = type(value)
-        called: Any = value.__func__ if kind in (staticmethod, classmethod) else value
-        if type(called) is FunctionType:
-            look = _look_of(called.__code__, called)
-            if look is not None and look.above > 1:
-                far[name] = called
-        elif issubclass(kind, ModuleType):
+        if kind is FunctionType or kind is staticmethod or kind is classmethod:
+            called: Any = value if kind is FunctionType else value.__func__
+            if type(called) is FunctionType:
+                look = _look_of(called.__code__, called)
+                if look is not None and look.above > 1:
+                    far[name] = called
+        elif kind is ModuleType or issubclass(kind, ModuleType):
             modules[name] = ModuleType.__getattribute__(value, "__dict__")
     made = _surveys[id(holder)] = _Survey(holder, len(space), far, modules)
     return made
@@ -129,6 +173,12 @@ def _look_of(code: CodeType, function: FunctionType) -> Look | None:
 def _look(code: CodeType, function: FunctionType) -> Look | None:
     """How a code looks at frames itself. `function`: whose globals it has."""
     names = code.co_names
+    if (
+        _SUSPECT.isdisjoint(names)
+        and _COUNTED.isdisjoint(code.co_varnames)
+        and not _level_keywords(code.co_consts)
+    ):
+        return None  # as almost all
     if not _LOOKING.isdisjoint(names):
         name = next(name for name in names if name in _LOOKING)
         return Look(f"its code uses {name}", _given_to(code))
@@ -206,9 +256,7 @@ def _level(code: CodeType) -> int | None:
     """
     consts = code.co_consts
     warns = "warn" in code.co_names
-    naming = [  # the keywords of a call
-        place for place, const in enumerate(consts) if type(const) is tuple and _LEVEL in const
-    ]
+    naming = _level_keywords(consts)
     if not naming and not warns:
         return None
     before: list[tuple[int, int]] = []
@@ -228,6 +276,16 @@ def _level(code: CodeType) -> int | None:
             return level
         before.append((operation, argument))
     return None
+
+
+def _level_keywords(consts: tuple[Any, ...]) -> list[int]:
+    """Which constants are keywords of a call, a level among them."""
+    # By type first: under `python -b`, comparing bytes with a text is a warning.
+    return [
+        place
+        for place, const in enumerate(consts)
+        if type(const) is tuple and any(type(each) is str and each == _LEVEL for each in const)
+    ]
 
 
 def _hands_on_a_level(code: CodeType) -> bool:

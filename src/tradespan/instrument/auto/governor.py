@@ -122,7 +122,7 @@ class Unit:
         if twin is None or binding is None:
             return
         # How long a generator's steps take is in no such place.
-        self.timed = shape_of(twin.body.function) not in (watch_sync, watch_coroutine)
+        self.timed = shape_of(twin.body.function.__code__) not in (watch_sync, watch_coroutine)
         if not self.timed:
             self._sample = Sample(binding)
 

@@ -20,7 +20,7 @@ from types import (
     WrapperDescriptorType,
 )
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from tradespan.core import guard
 from tradespan.instrument.auto.framewise import looks_at_frames
@@ -235,7 +235,8 @@ class Patcher:
         self._selects = selects
         self._is_named = is_named
         self._make = make
-        self._twins: WeakKeyDictionary[FunctionType, Twin] = WeakKeyDictionary()
+        self._twins: dict[ref[FunctionType], Twin] = {}
+        """By what each twin knows its function by: it goes with the function."""
 
     @property
     def twins(self) -> list[Twin]:
@@ -256,7 +257,7 @@ class Patcher:
     def patch(self, found: Found) -> None:
         """Watch a function, if it is to be watched and can be."""
         function = found.function
-        if function is not None and function in self._twins:
+        if function is not None and ref(function) in self._twins:
             return
         if not self._selects(found.name):
             return
@@ -277,15 +278,19 @@ class Patcher:
         except Exception as error:  # noqa: BLE001 - one function less, said so
             self.report.skipped[name] = f"{type(error).__name__}: {error}"
             return
-        self._twins[function] = twin
+        self._twins[twin.function] = twin
         self.report.watched[name] = None
 
     def forget(self, picks: Selects) -> None:
         """Give back what a selection picks, so that it is watched anew, by other options."""
-        for function, twin in list(self._twins.items()):
+        for reference, twin in list(self._twins.items()):
             if picks(twin.name):
                 twin.give_back()
-                del self._twins[function]
+                self.drop(reference)
+
+    def drop(self, reference: ref[FunctionType]) -> None:
+        """Forget a function, by what its twin knows it by."""
+        self._twins.pop(reference, None)
 
     def restore(self) -> None:
         """Put every function's own code back, where nobody has put something else since."""

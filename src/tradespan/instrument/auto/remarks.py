@@ -18,11 +18,11 @@ def remarks(selections: Iterable[Selection], report: Report, names_of: NamesOf) 
     for selection in selections:
         for pattern in selection.include:
             if sentence := _of_pattern(selection, pattern, report, names_of):
-                yield f"the pattern {pattern.pattern!r} {sentence}"
+                yield f"the pattern '{pattern.pattern}' {sentence}"
         if selection.tells_unused and any(selection.matched.values()):
             for pattern in selection.exclude:
                 if pattern not in selection.applied:
-                    yield f"the pattern {pattern.pattern!r} excluded nothing"
+                    yield f"the pattern '{pattern.pattern}' excluded nothing"
     if report.skipped:
         yield say_skipped(report.skipped)
 

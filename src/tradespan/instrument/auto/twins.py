@@ -59,8 +59,8 @@ class _Bound:
     """What both kinds of binding are; one becomes the other when its names are made."""
 
     # Slots: CPython 3.11 reads them faster than what became of a dict when the class was changed.
-    __slots__ = ("_make", "_passing", *_NAMES)
-    _make: Callable[[], FunctionType]
+    __slots__ = ("_level", "_passing", *_NAMES)
+    _level: int
     _passing: Passing
     # Of plain functions and coroutine functions; the governor times them now and then.
     begin: Any
@@ -87,10 +87,10 @@ class Binding(_Bound):
 
     __slots__ = ()
 
-    def __init__(self, make: Callable[[], FunctionType], passing: Passing) -> None:
-        """`make`: gives the wrapper; `passing`: what stands for it where it cannot be made."""
-        self._make = make
+    def __init__(self, passing: Passing, level: int) -> None:
+        """`passing`: whose wrapper it is; `level`: how closely that one watches."""
         self._passing = passing
+        self._level = level
 
     def __getattr__(self, name: str, is_ending: Callable[[], bool] = sys.is_finalizing) -> Any:
         if name.startswith("_"):
@@ -99,7 +99,7 @@ class Binding(_Bound):
         if is_ending():  # the modules that would be needed are empty by now
             return passing.names()[name]
         try:
-            names = closed_over(self._make())
+            names = closed_over(passing.wrapper(self._level))
         except RecursionError:
             # No depth left to make it, maybe enough for the call itself.
             return passing.names()[name]
@@ -113,7 +113,15 @@ class Binding(_Bound):
 
 
 class Passing(Protocol):
-    """One function's way around the wrapper."""
+    """One function's wrapper, and the way around it."""
+
+    def wrapper(self, level: int, /) -> FunctionType:
+        """What would watch it as a function of its own.
+
+        Raises:
+            Exception: It cannot be made.
+        """
+        ...
 
     def names(self) -> dict[str, Any]:
         """Name that a twin's code asks for → what lets the call pass unrecorded."""
@@ -135,6 +143,11 @@ def closed_over(wrapper: FunctionType) -> dict[str, Any]:
     return names
 
 
+def binding_in(code: CodeType) -> Binding | None:
+    """What a twin's code works with; None if it is no twin's."""
+    return next((const for const in code.co_consts if isinstance(const, Binding | _Filled)), None)  # type: ignore[return-value]
+
+
 def twin_code(code: CodeType, shape: Shape, binding: Binding) -> CodeType:
     """The code that watches a function when it is put in the place of its own.
 
@@ -148,10 +161,12 @@ def twin_code(code: CodeType, shape: Shape, binding: Binding) -> CodeType:
     """
     form = _form_of(code)
     template = _template(shape, form)
-    count = form.positional + form.keyword + form.rest + form.keywords
-    names = code.co_varnames[:count]
-    keyword = names[form.positional : form.positional + form.keyword]
-    stands = {f"k{place}": name for place, name in enumerate(keyword)}
+    positional, keyword, rest, keywords, _ = form
+    names = code.co_varnames[: positional + keyword + rest + keywords]
+    count = len(names)
+    stands: dict[Any, Any] = {_BINDING: binding}
+    for place in range(keyword):
+        stands[f"k{place}"] = names[positional + place]
     return placed(
         template,
         code,
@@ -159,7 +174,7 @@ def twin_code(code: CodeType, shape: Shape, binding: Binding) -> CodeType:
         co_posonlyargcount=code.co_posonlyargcount,
         co_varnames=names + template.co_varnames[count:],
         co_freevars=code.co_freevars,
-        co_consts=tuple(_put_in(const, stands, binding) for const in template.co_consts),
+        co_consts=tuple([_put_in(const, stands) for const in template.co_consts]),
     )
 
 
@@ -183,11 +198,11 @@ def _form_of(code: CodeType) -> Form:
     )
 
 
-def _put_in(const: Any, stands: dict[str, str], binding: Binding) -> Any:
+def _put_in(const: Any, stands: dict[str, Any]) -> Any:
     if type(const) is str:
-        return binding if const == _BINDING else stands.get(const, const)
+        return stands.get(const, const)
     if type(const) is tuple:
-        return tuple(_put_in(each, stands, binding) for each in const)
+        return tuple([_put_in(each, stands) for each in const])
     return const
 
 

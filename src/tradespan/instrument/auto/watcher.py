@@ -20,6 +20,7 @@ from tradespan.instrument.auto.remarks import remarks
 from tradespan.instrument.auto.rulebook import watch_by
 from tradespan.instrument.auto.within import Within, compile_all, compile_pattern, name_of
 from tradespan.instrument.options import Watch
+from tradespan.instrument.recorder import SLOT
 
 _MAIN = "__main__"
 
@@ -34,8 +35,11 @@ class Watcher:
         self._finder = WatchingFinder(
             self._may_select_in, self._patch_imported, self._patch_what_is_imported
         )
+        self._on_call, self._on_gone = GOVERNOR.meet, self._patcher.drop
         self._script = ""
         """The name that the script's functions go by, once it is known."""
+        self._may_sample = False
+        """`_samples`, as it was when patterns were given last: asked for each function."""
 
     @property
     def report(self) -> Report:
@@ -116,6 +120,7 @@ class Watcher:
     # ── selecting ───────────────────────────────────────────────────────────────────────────────
 
     def _patch_what_is_imported(self) -> None:
+        self._may_sample = self._samples()
         if not self._selections:
             return
         if self._finder not in sys.meta_path:
@@ -159,10 +164,11 @@ class Watcher:
 
     def _twin(self, function: FunctionType, name: str) -> Twin:
         return Twin(
-            function, name, self._watch, on_call=GOVERNOR.meet, may_sample=self._may_sample()
-        )
+            function, name, self._watch, SLOT, self._on_call, self._on_gone,
+            may_sample=self._may_sample,
+        )  # fmt: skip
 
-    def _may_sample(self) -> bool:
+    def _samples(self) -> bool:
         """Whether the calls of any function are sampled, by tables or by code."""
         rules = () if self._config is None else self._config.instrument
         asked = (each.options for each in self._selections if isinstance(each, Within))

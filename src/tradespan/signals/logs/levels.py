@@ -1,4 +1,4 @@
-"""Levels of `logging`, as OpenTelemetry's SeverityNumber and for comparison."""
+"""Levels of `logging` by the names that settings, structlog and files have for them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,6 @@ OTHER_NAMES: Mapping[str, str] = {
     "msg": "info",
     "notset": "debug",
 }
-
-_BASES = ((50, 21), (40, 17), (30, 13), (20, 9), (10, 5), (0, 1))
-"""Level → the first SeverityNumber of its range of four."""
-
-
-def severity_of(level: int) -> int:
-    """SeverityNumber, 1 to 24, of a level of `logging`.
-
-    Levels between two of Python's own lie between their numbers, as in OpenTelemetry's SDK: 35 is
-    WARN4. From 53 on it is 24.
-    """
-    for least, number in _BASES:
-        if level >= least:
-            return number + min(level - least, 3)
-    return 1
 
 
 def level_named(name: str) -> int:

@@ -7,8 +7,8 @@ import logging
 from tradespan.signals.lines import write_line
 from tradespan.signals.logs.console import CONSOLE
 from tradespan.signals.logs.extras import LineFields
-from tradespan.signals.logs.levels import severity_of
 from tradespan.signals.logs.rules import LoggerFacts
+from tradespan.signals.severity import number_of_level
 from tradespan.wire.log_lines import CATEGORY, TAGS
 
 
@@ -48,7 +48,7 @@ def write_fields(
         facts.site,
         fields.message,
         time=time,
-        severity=severity_of(level),
+        severity=number_of_level(level),
         severity_text=level_name,
         attributes=attributes,
         event_name=fields.event,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from types import ModuleType
 
@@ -102,3 +104,17 @@ def test_who_calls_what_warns_for_its_callers_is_left_alone(
     assert set(report.skipped) == {f"desk.{one}" for one in ("Base.inherited", *BOOK)}
     assert ", of which it warns" in report.skipped["desk.Book.old"]
     assert list(report.watched) == ["desk.Book.new"]
+
+
+def test_looking_at_code_compares_no_bytes_with_texts() -> None:
+    # Found by click's own tests, which run `python -bb`: there such a comparison raises.
+    program = (
+        "from tradespan.instrument.auto.framewise import looks_at_frames\n"
+        "def is_dash(value):\n"
+        "    return value in (b'-', '-')\n"
+        "print(looks_at_frames(is_dash))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-bb", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (ran.stdout, ran.stderr) == ("None\n", "")

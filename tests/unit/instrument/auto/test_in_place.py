@@ -217,6 +217,26 @@ def test_a_watched_function_is_freed_when_nobody_holds_it(
     assert gone() is None
 
 
+def test_what_a_watched_function_closed_over_goes_with_it(
+    captured: Captured, desk: Callable[[str], ModuleType], watch: Watch
+) -> None:
+    module = desk(
+        """
+        class Book: ...
+        def make():
+            book = Book()
+            def f(): return book
+            return f
+        f = make()
+        """
+    )
+    watch(r"desk\..*")
+    held = weakref.ref(module.f())
+    del module.f
+    gc.collect()
+    assert held() is None
+
+
 def test_code_is_exchanged_under_running_threads(
     captured: Captured, desk: Callable[[str], ModuleType], watch: Watch, watcher: Watcher
 ) -> None:

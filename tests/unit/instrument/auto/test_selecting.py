@@ -38,8 +38,8 @@ def test_a_pattern_that_matches_nothing_is_told_near_names(
     load("desk")
     watcher = watch(r"desk\.chekc", r"deks\..*", r"desk\.Limits")
     assert watcher.remarks() == [
-        r"the pattern 'desk\\.chekc' matched no function; near names: desk.check",
-        r"the pattern 'deks\\..*' matched no function; near names: desk",
+        r"the pattern 'desk\.chekc' matched no function; near names: desk.check",
+        r"the pattern 'deks\..*' matched no function; near names: desk",
     ]
 
 
@@ -49,7 +49,7 @@ def test_an_exclude_pattern_that_excludes_nothing_is_told(
     write(desk=RISK)
     load("desk")
     watcher = watch("desk", exclude=(r"desk\.chekc", r"desk\.check"))
-    assert watcher.remarks() == [r"the pattern 'desk\\.chekc' excluded nothing"]
+    assert watcher.remarks() == [r"the pattern 'desk\.chekc' excluded nothing"]
 
 
 def test_excludes_said_by_habit_in_code_are_not_told(
@@ -70,7 +70,7 @@ def test_a_pattern_without_a_module_is_told_how_to_match_in_any(
     assert watcher.remarks() == [
         r"the pattern 'on_tick' matched no function;"
         r" names begin with their module: .*\.on_tick matches in any",
-        r"the pattern 'Limits\\.on_tick' matched no function;"
+        r"the pattern 'Limits\.on_tick' matched no function;"
         r" names begin with their module: .*\.Limits\.on_tick matches in any",
         "the pattern '^on_tick' matched no function",
     ]

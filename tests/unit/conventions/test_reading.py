@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tradespan.generate.registry import InvalidDeclaration, load_registry, read_registry
+from tradespan.conventions.reading import load_registry, read_registry
+from tradespan.conventions.registry import InvalidDeclaration
 
 ORDER: dict[str, Any] = {
     "groups": [
@@ -130,7 +131,7 @@ def test_an_instrument_is_read_with_its_unit_labels_and_bounds() -> None:
         ({"annotations": {}}, "annotations.bounds belong to a histogram"),
         ({"annotations": {"bounds": [0.1, 0.1]}}, "annotations.bounds do not rise"),
         ({"annotations": {"bounds": [1, 2]}}, "annotations.bounds is no list of doubles"),
-        ({"annotations": {"bound": [0.1]}}, "unknown: bound"),
+        ({"annotations": {"bound": [0.1]}}, "unknown key 'bound'; did you mean bounds\\?"),
         ({"unit": ""}, "unit is missing"),
         ({"metric_name": "trading.latency"}, "the id is `metric.` and the name"),
         ({"attributes": [{"ref": "trading.id"}]}, "there is no attribute trading.id"),
@@ -150,7 +151,8 @@ def drop_examples(content: dict[str, Any]) -> None:
 REFUSED: dict[str, tuple[Edit, str]] = {
     "an unknown key": (
         lambda content: attribute(content).update(breif="x"),
-        r"trading\.yaml: registry\.trading\.order: trading\.order\.price: unknown: breif",
+        r"trading\.yaml: registry\.trading\.order: trading\.order\.price: "
+        r"unknown key 'breif'; did you mean brief\?",
     ),
     "a missing text": (
         lambda content: attribute(content).update(brief=" "),
@@ -183,7 +185,7 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     ),
     "a name declared twice": (
         lambda content: attribute(content).update(id="trading.order.side"),
-        "declared twice, the attribute trading.order.side",
+        r"trading\.order\.side: declared twice, the attribute: first in trading\.yaml, as double",
     ),
     "a name that is a namespace too": (
         lambda content: attribute(content).update(id="trading.order.side.code"),
@@ -210,8 +212,8 @@ REFUSED: dict[str, tuple[Edit, str]] = {
         "two members with one id or value",
     ),
     "a kind of group that is not read": (
-        lambda content: content["groups"][1].update(type="event"),
-        "type is 'event', not one of attribute_group, span, entity, metric",
+        lambda content: content["groups"][1].update(type="profile"),
+        "type is 'profile', not one of attribute_group, span, entity, metric, event",
     ),
     "no groups": (lambda content: content.clear(), r"trading\.yaml: groups is missing"),
 }

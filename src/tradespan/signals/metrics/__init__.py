@@ -1,0 +1,1 @@
+"""Counters, gauges and histograms, whose cells lie in the mapped metric page."""

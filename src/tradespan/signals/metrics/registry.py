@@ -1,0 +1,345 @@
+"""All instruments of the process: get-or-create, capped, and moved to the metric page with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from tradespan.core import guard
+from tradespan.core.errors import InstrumentConflict
+from tradespan.core.forks import after_fork_in_child
+from tradespan.core.version import __version__
+from tradespan.declare.instruments import Instrument as Declaration
+from tradespan.pages import numbers
+from tradespan.pages.metrics import (
+    HISTOGRAM_EXTRA_CELLS,
+    NUMBER_CELLS,
+    HistogramSeries,
+    MetricPage,
+    NumberSeries,
+    Scope,
+)
+from tradespan.signals.metrics.arguments import Facts, check, read_bounds, read_labels
+from tradespan.signals.metrics.instruments import (
+    Counter,
+    Gauge,
+    Histogram,
+    Instrument,
+    UpDownCounter,
+)
+from tradespan.signals.metrics.series import OVERFLOW_LABEL, Series, SeriesOwner
+from tradespan.signals.slot import SIGNALS, SignalSlot
+
+DEFAULT_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Of a histogram for which none are given; made for seconds."""
+MOST_LABEL_SETS: Final = 2_000
+"""Of one instrument; those that come later count in one series."""
+MOST_INSTRUMENTS: Final = 2_000
+"""Of one process; those that come later count in memory, where nobody sees it."""
+REFUSED: Final = "tradespan.metrics.refused"
+OVERFLOW: Final = "tradespan.metrics.overflow"
+OWN_SCOPE: Final[Scope] = ("tradespan", __version__, "")
+
+_PACKAGE = f"{Path(__file__).parents[2]}{os.sep}"
+_NUMBERS = {
+    "counter": numbers.COUNTER,
+    "up_down_counter": numbers.UP_DOWN,
+    "gauge": numbers.GAUGE,
+}
+_OWN = {
+    REFUSED: ("{value}", "Values that an instrument refused: no number, not finite, or negative."),
+    OVERFLOW: ("{label_set}", "How often an instrument was asked for a label set beyond its cap."),
+}
+Kind = TypeVar("Kind", bound=Instrument[Any])
+
+
+class InstrumentRegistry:
+    """Instruments by scope and name."""
+
+    def __init__(self, signals: SignalSlot) -> None:
+        """`signals`: says which metric page is in force."""
+        self._signals = signals
+        self._lock = threading.RLock()
+        self._instruments: dict[tuple[Scope, str], Instrument[Any]] = {}
+        signals.follow(self.place_all)
+        after_fork_in_child(self._begin_anew)
+
+    def counter(
+        self,
+        name: str,
+        *,
+        unit: str = "",
+        description: str = "",
+        labels: tuple[str, ...] = (),
+        scope: Scope = OWN_SCOPE,
+    ) -> Counter:
+        """The counter of this name, made at the first call.
+
+        Args:
+            name: Unabbreviated, as `trading.orders.submitted`; begins with a letter.
+            unit: Of the values, by UCUM: `{order}`, `s`, `By`.
+            description: One sentence; of the first call.
+            labels: Names of the labels, such as `("trading.venue",)`. Never ids: each set of
+                values is a series, and there are 2,000 at most.
+            scope: Name, version and schema URL of who counts; tradespan's API for users, left out.
+
+        Raises:
+            InstrumentConflict: It was made with another type, unit or labels.
+            TypeError: An argument is of another type.
+            ValueError: A name, unit or label cannot be used.
+        """
+        return self._get(Counter, name, unit, description, labels, (), scope)
+
+    def up_down_counter(
+        self,
+        name: str,
+        *,
+        unit: str = "",
+        description: str = "",
+        labels: tuple[str, ...] = (),
+        scope: Scope = OWN_SCOPE,
+    ) -> UpDownCounter:
+        """The up-down counter of this name, made at the first call. As `counter`."""
+        return self._get(UpDownCounter, name, unit, description, labels, (), scope)
+
+    def gauge(
+        self,
+        name: str,
+        *,
+        unit: str = "",
+        description: str = "",
+        labels: tuple[str, ...] = (),
+        scope: Scope = OWN_SCOPE,
+    ) -> Gauge:
+        """The gauge of this name, made at the first call. As `counter`."""
+        return self._get(Gauge, name, unit, description, labels, (), scope)
+
+    def histogram(
+        self,
+        name: str,
+        *,
+        unit: str = "",
+        description: str = "",
+        labels: tuple[str, ...] = (),
+        bounds: Iterable[float] = DEFAULT_BOUNDS,
+        scope: Scope = OWN_SCOPE,
+    ) -> Histogram:
+        """The histogram of this name, made at the first call. As `counter`.
+
+        Args:
+            name: See `counter`, as the others.
+            unit: Of the values and the bounds, by UCUM.
+            description: One sentence.
+            labels: Names of the labels.
+            bounds: Upper bounds of the buckets, rising, 200 at most. If left out, those of
+                Prometheus for seconds, 0.005 to 10.
+            scope: See `counter`.
+
+        Raises:
+            InstrumentConflict: It was made with another type, unit, bounds or labels.
+            TypeError: An argument is of another type.
+            ValueError: A name, unit, label or bound cannot be used.
+        """
+        return self._get(Histogram, name, unit, description, labels, read_bounds(bounds), scope)
+
+    def from_declaration(self, declaration: Declaration) -> Instrument[Any]:
+        """The instrument of a declaration of `declare/instruments.py`, made at the first call.
+
+        Raises:
+            InstrumentConflict: It was made by hand, and otherwise.
+            ValueError: There is no such kind.
+        """
+        kinds: dict[str, type[Instrument[Any]]] = {
+            "counter": Counter,
+            "gauge": Gauge,
+            "histogram": Histogram,
+            "updowncounter": UpDownCounter,
+        }
+        kind = kinds.get(declaration.kind)
+        if kind is None:
+            raise ValueError(f"{declaration.name}: there is no kind {declaration.kind}")
+        description = getattr(declaration, "description", "")
+        bounds = read_bounds(declaration.bounds) if kind is Histogram else ()
+        return self._get(
+            kind,
+            declaration.name,
+            declaration.unit,
+            description,
+            declaration.labels,
+            bounds,
+            OWN_SCOPE,
+        )
+
+    def instruments(self) -> list[Instrument[Any]]:
+        """All that there are, in the order in which they were made."""
+        return list(self._instruments.values())
+
+    def place_all(self) -> None:
+        """Give all series their place in the page that is in force, if there is one."""
+        page = self._signals.page
+        if page is None:
+            return
+        with self._lock:
+            for instrument in self.instruments():
+                _place_all(instrument, page)
+
+    def _get(
+        self,
+        kind: type[Kind],
+        name: str,
+        unit: str,
+        description: str,
+        labels: Iterable[str],
+        bounds: tuple[float, ...],
+        scope: Scope,
+    ) -> Kind:
+        facts = Facts(name, unit, description, read_labels(labels), bounds, scope)
+        found = self._instruments.get((scope, name))
+        if found is None:
+            check(facts)
+            with self._lock:
+                found = self._instruments.get((scope, name))
+                if found is None:
+                    return self._make(kind, facts)
+        if type(found) is not kind or _differ(found, kind, facts):
+            raise InstrumentConflict(name, found.place, find_caller(), _differ(found, kind, facts))
+        return found
+
+    def _make(self, kind: type[Kind], facts: Facts) -> Kind:
+        """Under the lock."""
+        owner = SeriesOwner(facts.name, self._count_refused, self.place_all)
+        made = kind(facts, find_caller(), owner, self._make_series, MOST_LABEL_SETS)
+        if len(self._instruments) >= MOST_INSTRUMENTS and facts.name not in _OWN:
+            self._count_overflow(facts.name)
+            return made
+        # A signal handler may have made it meanwhile.
+        kept = self._instruments.setdefault((facts.scope, facts.name), made)
+        if kept is not made:
+            return self._get(
+                kind,
+                facts.name,
+                facts.unit,
+                facts.description,
+                facts.label_names,
+                facts.bounds,
+                facts.scope,
+            )
+        _place_all(made, self._signals.page)
+        return made
+
+    def _make_series(self, instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
+        """The series of a label set, or the one for the rest."""
+        overflows = False
+        with self._lock:
+            children = instrument.children
+            if texts not in children and len(children) - (None in children) >= instrument.most:
+                texts, overflows = None, True
+            if texts not in children:
+                # A signal handler may have made it meanwhile: what it counts in is the series.
+                children.setdefault(texts, _build(instrument, texts))
+            series = children[texts]
+            if self._knows(instrument):
+                _place(series, self._signals.page)
+        if overflows and instrument.name != OVERFLOW:
+            self._count_overflow(instrument.name)
+        return series
+
+    def _knows(self, instrument: Instrument[Any]) -> bool:
+        facts = instrument.facts
+        return self._instruments.get((facts.scope, facts.name)) is instrument
+
+    def _count_refused(self, name: str) -> None:
+        self._own(REFUSED).labels(name).add(1.0)
+
+    def _count_overflow(self, name: str) -> None:
+        self._own(OVERFLOW).labels(name).add(1.0)
+
+    def _own(self, name: str) -> Counter:
+        unit, description = _OWN[name]
+        return self.counter(
+            name, unit=unit, description=description, labels=("tradespan.instrument",)
+        )
+
+    def _begin_anew(self) -> None:
+        """In a forked child. Its page has no series before something is counted."""
+        self._lock = threading.RLock()
+        waits = self._signals.page is not None
+        for instrument in self.instruments():
+            waiting = waits and self._knows(instrument)
+            for series in list(instrument.children.values()):
+                series.begin_anew(_memory(instrument), waiting)
+
+
+def _place(series: Series, page: MetricPage | None) -> None:
+    """Under the lock. What fails leaves it in memory, and is tried again with the next page."""
+    if page is not None:
+        with guard.guarded("a place for a metric"):
+            series.place(page)
+
+
+def _place_all(instrument: Instrument[Any], page: MetricPage | None) -> None:
+    for series in list(instrument.children.values()):
+        _place(series, page)
+
+
+def _build(instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
+    """With cells in memory, all zero."""
+    facts = instrument.facts
+    labels, rest = instrument.pairs(texts), ((OVERFLOW_LABEL, "true"),)
+    said = (facts.name, instrument.kind, facts.unit, facts.description)
+    memory = _memory(instrument)
+    if instrument.kind == "histogram":
+        cells = numbers.make_histogram_cells(instrument.owner, memory, facts.bounds)
+        return Series(
+            cells,
+            HistogramSeries(*said, labels, facts.scope, facts.bounds),
+            HistogramSeries(*said, rest, facts.scope, facts.bounds),
+        )
+    cell = numbers.make_number_cell(instrument.owner, memory, _NUMBERS[instrument.kind])
+    return Series(
+        cell, NumberSeries(*said, labels, facts.scope), NumberSeries(*said, rest, facts.scope)
+    )
+
+
+def _memory(instrument: Instrument[Any]) -> memoryview:
+    bounds = instrument.facts.bounds
+    histogram = instrument.kind == "histogram"
+    cells = len(bounds) + HISTOGRAM_EXTRA_CELLS if histogram else NUMBER_CELLS
+    return memoryview(bytearray(8 * cells))
+
+
+def _differ(
+    found: Instrument[Any], kind: type[Instrument[Any]], facts: Facts
+) -> list[tuple[str, str, str]]:
+    """What of an instrument is not as it is asked for."""
+    compared = [
+        ("its type", found.kind, kind.kind),
+        ("its unit", repr(found.unit), repr(facts.unit)),
+        ("its labels", repr(found.label_names), repr(facts.label_names)),
+        ("its bounds", repr(found.facts.bounds), repr(facts.bounds)),
+    ]
+    if found.kind != kind.kind:
+        return compared[:1]
+    return [each for each in compared if each[1] != each[2]]
+
+
+def find_caller() -> str:
+    """`file:line` of the innermost caller that is not tradespan's."""
+    frame = sys._getframe(1)  # noqa: SLF001 - documented; `inspect` wraps it
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+REGISTRY: Final = InstrumentRegistry(SIGNALS)
+"""The process's own."""
+
+counter: Final = REGISTRY.counter
+up_down_counter: Final = REGISTRY.up_down_counter
+gauge: Final = REGISTRY.gauge
+histogram: Final = REGISTRY.histogram
+from_declaration: Final = REGISTRY.from_declaration
