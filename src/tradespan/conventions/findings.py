@@ -70,12 +70,16 @@ class Findings:
         finding.count += 1
         return True
 
+    def pass_over(self, level: Level) -> bool:
+        """Count one of a further kind if there is room for no more; False: there is room."""
+        if len(self._kept) < self._most:
+            return False
+        self.further += 1
+        self.further_violations += level is Level.VIOLATION
+        return True
+
     def add(self, finding: Finding, detail: str = "") -> None:
         """The first one of a kind; `detail` is what tells it from others of its rule and name."""
-        if len(self._kept) >= self._most:
-            self.further += 1
-            self.further_violations += finding.level is Level.VIOLATION
-            return
         self._kept[finding.rule, finding.name, detail] = finding
 
     def ranked(self) -> list[Finding]:

@@ -237,6 +237,7 @@ class LiveCheck:
     ) -> None:
         """`near`: what may be meant; `among`: a word, and those that it may be a near one of."""
         name, detail = shorten(name), shorten(detail)
-        if not self.findings.seen(rule, name, detail):
+        findings = self.findings
+        if not findings.seen(rule, name, detail) and not findings.pass_over(level):
             near = nearest(*among) if among is not None else near
-            self.findings.add(Finding(level, rule, name, message, near, 1, shorten(where)), detail)
+            findings.add(Finding(level, rule, name, message, near, 1, shorten(where)), detail)

@@ -16,6 +16,17 @@ OURS = ("tradespan", "trading")
 """Namespaces that are declared here; a reference to any other is to OpenTelemetry's registry."""
 OPENTELEMETRY = ("process", "system", "cpython")
 """Namespaces of instruments that are declared here under OpenTelemetry's names."""
+STANDARD = frozenset({
+    "android", "app", "artifact", "aws", "azure", "browser", "cassandra", "cicd", "client",
+    "cloud", "cloudevents", "code", "container", "cpu", "cpython", "db", "deployment",
+    "device", "disk", "dns", "elasticsearch", "enduser", "error", "event", "exception",
+    "faas", "feature_flag", "file", "gcp", "gen_ai", "geo", "graphql", "host", "http", "hw",
+    "jvm", "k8s", "linux", "log", "mcp", "messaging", "network", "nodejs", "oci",
+    "opentracing", "os", "otel", "peer", "pool", "process", "profile", "python", "rpc",
+    "server", "service", "session", "source", "system", "telemetry", "test", "thread", "tls",
+    "url", "user", "user_agent", "vcs", "webengine",
+})  # fmt: skip
+"""Namespaces of OpenTelemetry's own: what stands in them is not a user's to declare."""
 INSTRUMENTS = ("counter", "updowncounter", "gauge", "histogram")
 SEVERITIES = ("debug", "info", "warning", "error", "critical", "emergency")
 """Of an event, rising; the values of `tradespan.severity`."""

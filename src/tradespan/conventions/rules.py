@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from tradespan.conventions.registry import OPENTELEMETRY, OURS, Group, Place, Registry
+from tradespan.conventions.registry import OPENTELEMETRY, OURS, STANDARD, Group, Place, Registry
 from tradespan.conventions.tables import Problem, hint
 
 _PART = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
@@ -98,6 +98,9 @@ def _check_name(
         yield Problem(place, name, f"a name begins with a namespace of ours, {ours}")
     if not namespaces and first == OURS[0]:
         yield Problem(place, name, "the namespace tradespan is tradespan's own; take one of yours")
+    if not namespaces and first in STANDARD:
+        reason = f"the namespace {first} is OpenTelemetry's; take one of yours"
+        yield Problem(place, name, reason)
     for word in re.split(r"[._]", name):
         if full := ABBREVIATIONS.get(word):
             yield Problem(place, name, f"names are unabbreviated: {full} for {word}")

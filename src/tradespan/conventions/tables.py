@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from tradespan.conventions.registry import Place
 
+_LONGEST = 100
+"""Characters of a name that is compared to others: beyond, nobody has misspelt it."""
+
 
 class Problem(NamedTuple):
     """One mistake in a file."""
@@ -192,6 +195,19 @@ def hint(word: object, words: Iterable[str]) -> str:
 
 
 def nearest(word: object, words: Iterable[str]) -> str:
-    """The word that looks most like another; empty: none does."""
-    found = difflib.get_close_matches(str(word), list(words), n=1, cutoff=0.7)
+    """The word that looks most like another; empty: none does.
+
+    Of dotted names, those with the same first part are compared by the rest: all of `trading.*`
+    look alike.
+    """
+    text, known = str(word), list(words)
+    if len(text) > _LONGEST:
+        return ""
+    first, dot, rest = text.partition(".")
+    if dot:
+        rests = {each.partition(".")[2]: each for each in known if each.startswith(f"{first}.")}
+        if found := difflib.get_close_matches(rest, rests, n=1, cutoff=0.7):
+            return rests[found[0]]
+        known = [each for each in known if not each.startswith(f"{first}.")]
+    found = difflib.get_close_matches(text, known, n=1, cutoff=0.7)
     return found[0] if found else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ def record(folder: RunFolder, attributes: dict[str, Any], event: str = "", unit:
             assert SIGNALS.spool is not None
             fields = msgspec.structs.astuple(reading)
             SIGNALS.spool.lanes[0].record(int(Kind.METRIC), 0, fields)
+    for page in folder.metric_pages():  # other tests' instruments are counted in it
+        page.unlink()
 
 
 # ── live ────────────────────────────────────────────────────────────────────────────────────────
@@ -173,6 +176,8 @@ def test_an_infinite_number_in_a_reading_is_told(shell: Shell, folder: RunFolder
         assert SIGNALS.spool is not None
         fields = msgspec.structs.astuple(reading)
         SIGNALS.spool.lanes[0].record(int(Kind.METRIC), 0, fields)
+    for page in folder.metric_pages():
+        page.unlink()
 
     assert [each["rule"] for each in shell.live(status=1)["findings"]] == ["not_a_number"]
 
@@ -237,6 +242,25 @@ def test_the_variable_names_files(shell: Shell, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("TRADESPAN_CONVENTIONS", f"{first}; {second}")
 
     assert shell("check").startswith("2 files, 6 attributes")
+
+
+def test_without_pyyaml_the_live_check_works_and_own_declarations_say_what_to_install(
+    shell: Shell, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(folder, {"trading.symbl": "AAPL"})
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert shell.live(status=1)["levels"]["violation"] == 1
+
+    write(Path("conventions"))
+    for action in ("check", "live", "list"):
+        assert shell(action, status=2) == ""
+        assert "pip install 'tradespan[conventions]'" in shell.err
+
+
+def test_what_a_file_says_cannot_steer_a_terminal(shell: Shell) -> None:
+    file = write(Path("conventions"), "id: desk.book", 'id: "desk.\\e[2Jbook"')
+
+    assert "\x1b" not in shell("check", file, status=1)
 
 
 # ── list and show ───────────────────────────────────────────────────────────────────────────────

@@ -65,6 +65,10 @@ MISTAKES = {
         "id: desk.book\n", "id: tradespan.book\n", "id: tradespan.book",
         "tradespan.book: the namespace tradespan is tradespan's own; take one of yours",
     ),
+    "a namespace of OpenTelemetry's": (
+        "id: desk.book\n", "id: service.book\n", "id: service.book",
+        "service.book: the namespace service is OpenTelemetry's; take one of yours",
+    ),
     "a name in capitals": (
         "id: desk.book\n", "id: desk.Book\n", "id: desk.Book",
         "desk.Book: a name is lower case and dotted, such as desk.book.depth",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.conventions.builders import SOUND
+from tradespan.conventions import live
 from tradespan.conventions.findings import Finding, Findings, Level
 from tradespan.conventions.known import Known
 from tradespan.conventions.live import LiveCheck, Series
@@ -68,6 +69,12 @@ def test_an_unknown_name_of_ours_is_told_with_the_nearest_one_and_counted(
         V, "unknown_attribute", "trading.order.sid", "no attribute of this name is declared",
         "trading.order.side", 3, "span submit of trace abcd1234",
     )  # fmt: skip
+
+
+def test_a_name_that_is_like_none_gets_no_near_one(check: LiveCheck) -> None:
+    check.span("submit", {"trading.bad": 1})
+
+    assert only(check).near == ""
 
 
 def test_an_attribute_of_something_inside_a_span_is_looked_at(check: LiveCheck) -> None:
@@ -292,7 +299,14 @@ def test_the_worst_comes_first_and_then_the_most_frequent(check: LiveCheck) -> N
     ]  # fmt: skip
 
 
-def test_as_many_kinds_are_kept_however_many_there_are() -> None:
+def test_as_many_kinds_are_kept_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def compare(word: str, words: object) -> str:
+        compared.append(word)
+        return ""
+
+    monkeypatch.setattr(live, "nearest", compare)
     check = LiveCheck(Known.ours(), Findings(most=10))
     for number in range(50):
         check.span("a", {f"trading.order.n{number}": 1})
@@ -302,6 +316,7 @@ def test_as_many_kinds_are_kept_however_many_there_are() -> None:
     assert check.findings.ranked()[0].count == 2
     assert check.findings.further == 40
     assert check.findings.count(V) == 51
+    assert len(compared) == 10, "a near name is looked for where one will be shown"
 
 
 def test_a_hostile_name_is_shortened_and_still_counted_as_one(check: LiveCheck) -> None:

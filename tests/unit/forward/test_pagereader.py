@@ -202,6 +202,18 @@ def test_process_that_lived_and_died_while_no_agent_was_there(world: World) -> N
     assert told(points, VALUE.name) == [5.0, None]
 
 
+def test_process_ended_when_it_touched_its_page_last(world: World) -> None:
+    page = world.process()
+    page.number(VALUE, 5.0, 1)
+    page.die()
+    died = world.clock.wall() + 60 * SECOND
+    os.utime(page.writer.path, ns=(died, died))
+    world.clock.step(3_600.0)
+    value, end = (point for point in world.step() if point.name == VALUE.name)
+
+    assert (value.time, end.time) == (died, died + 1_000_000)
+
+
 def test_dead_are_told_of_before_the_living(world: World) -> None:
     old = world.process()
     old.number(VALUE, 1.0, 1)

@@ -13,6 +13,7 @@ from tradespan.core import guard
 from tradespan.core.errors import InstrumentConflict
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.version import __version__
+from tradespan.declare.instruments import TRADESPAN_METRICS_OVERFLOW, TRADESPAN_METRICS_REFUSED
 from tradespan.declare.instruments import Instrument as Declaration
 from tradespan.pages import numbers
 from tradespan.pages.metrics import (
@@ -40,8 +41,8 @@ MOST_LABEL_SETS: Final = 2_000
 """Of one instrument; those that come later count in one series."""
 MOST_INSTRUMENTS: Final = 2_000
 """Of one process; those that come later count in memory, where nobody sees it."""
-REFUSED: Final = "tradespan.metrics.refused"
-OVERFLOW: Final = "tradespan.metrics.overflow"
+MOST_DESCRIPTION: Final = 1_024
+"""Characters that are told; each series has them."""
 OWN_SCOPE: Final[Scope] = ("tradespan", __version__, "")
 
 _PACKAGE = f"{Path(__file__).parents[2]}{os.sep}"
@@ -50,10 +51,10 @@ _NUMBERS = {
     "up_down_counter": numbers.UP_DOWN,
     "gauge": numbers.GAUGE,
 }
-_OWN = {
-    REFUSED: ("{value}", "Values that an instrument refused: no number, not finite, or negative."),
-    OVERFLOW: ("{label_set}", "How often an instrument was asked for a label set beyond its cap."),
+_KINDS: dict[str, type[Instrument[Any]]] = {
+    each.kind: each for each in (Counter, Gauge, Histogram, UpDownCounter)
 }
+_OWN = {TRADESPAN_METRICS_OVERFLOW.name, TRADESPAN_METRICS_REFUSED.name}
 Kind = TypeVar("Kind", bound=Instrument[Any])
 
 
@@ -92,7 +93,7 @@ class InstrumentRegistry:
             TypeError: An argument is of another type.
             ValueError: A name, unit or label cannot be used.
         """
-        return self._get(Counter, name, unit, description, labels, (), scope)
+        return self.get(Counter, Facts(name, unit, description, read_labels(labels), (), scope))
 
     def up_down_counter(
         self,
@@ -104,7 +105,9 @@ class InstrumentRegistry:
         scope: Scope = OWN_SCOPE,
     ) -> UpDownCounter:
         """The up-down counter of this name, made at the first call. As `counter`."""
-        return self._get(UpDownCounter, name, unit, description, labels, (), scope)
+        return self.get(
+            UpDownCounter, Facts(name, unit, description, read_labels(labels), (), scope)
+        )
 
     def gauge(
         self,
@@ -116,7 +119,7 @@ class InstrumentRegistry:
         scope: Scope = OWN_SCOPE,
     ) -> Gauge:
         """The gauge of this name, made at the first call. As `counter`."""
-        return self._get(Gauge, name, unit, description, labels, (), scope)
+        return self.get(Gauge, Facts(name, unit, description, read_labels(labels), (), scope))
 
     def histogram(
         self,
@@ -144,7 +147,8 @@ class InstrumentRegistry:
             TypeError: An argument is of another type.
             ValueError: A name, unit, label or bound cannot be used.
         """
-        return self._get(Histogram, name, unit, description, labels, read_bounds(bounds), scope)
+        facts = Facts(name, unit, description, read_labels(labels), read_bounds(bounds), scope)
+        return self.get(Histogram, facts)
 
     def from_declaration(self, declaration: Declaration) -> Instrument[Any]:
         """The instrument of a declaration of `declare/instruments.py`, made at the first call.
@@ -153,26 +157,18 @@ class InstrumentRegistry:
             InstrumentConflict: It was made by hand, and otherwise.
             ValueError: There is no such kind.
         """
-        kinds: dict[str, type[Instrument[Any]]] = {
-            "counter": Counter,
-            "gauge": Gauge,
-            "histogram": Histogram,
-            "updowncounter": UpDownCounter,
-        }
-        kind = kinds.get(declaration.kind)
+        kind = _KINDS.get(declaration.kind.replace("updown", "up_down_"))
         if kind is None:
             raise ValueError(f"{declaration.name}: there is no kind {declaration.kind}")
-        description = getattr(declaration, "description", "")
-        bounds = read_bounds(declaration.bounds) if kind is Histogram else ()
-        return self._get(
-            kind,
+        facts = Facts(
             declaration.name,
             declaration.unit,
-            description,
+            declaration.description,
             declaration.labels,
-            bounds,
+            read_bounds(declaration.bounds or DEFAULT_BOUNDS) if kind is Histogram else (),
             OWN_SCOPE,
         )
+        return self.get(kind, facts)
 
     def instruments(self) -> list[Instrument[Any]]:
         """All that there are, in the order in which they were made."""
@@ -187,52 +183,42 @@ class InstrumentRegistry:
             for instrument in self.instruments():
                 _place_all(instrument, page)
 
-    def _get(
-        self,
-        kind: type[Kind],
-        name: str,
-        unit: str,
-        description: str,
-        labels: Iterable[str],
-        bounds: tuple[float, ...],
-        scope: Scope,
-    ) -> Kind:
-        facts = Facts(name, unit, description, read_labels(labels), bounds, scope)
-        found = self._instruments.get((scope, name))
+    def get(self, kind: type[Kind], facts: Facts) -> Kind:
+        """The instrument of these facts, made at the first call.
+
+        Raises:
+            InstrumentConflict: There is another of its name.
+            TypeError: A fact is of another type.
+            ValueError: It cannot be used.
+        """
+        found = self._instruments.get((facts.scope, facts.name))
         if found is None:
             check(facts)
             with self._lock:
-                found = self._instruments.get((scope, name))
+                found = self._instruments.get((facts.scope, facts.name))
                 if found is None:
                     return self._make(kind, facts)
         if type(found) is not kind or _differ(found, kind, facts):
-            raise InstrumentConflict(name, found.place, find_caller(), _differ(found, kind, facts))
+            differences = _differ(found, kind, facts)
+            raise InstrumentConflict(facts.name, found.place, find_caller(), differences)
         return found
 
     def _make(self, kind: type[Kind], facts: Facts) -> Kind:
         """Under the lock."""
         owner = SeriesOwner(facts.name, self._count_refused, self.place_all)
-        made = kind(facts, find_caller(), owner, self._make_series, MOST_LABEL_SETS)
+        made = kind(facts, find_caller(), owner, self.make_series, restore, MOST_LABEL_SETS)
         if len(self._instruments) >= MOST_INSTRUMENTS and facts.name not in _OWN:
             self._count_overflow(facts.name)
             return made
         # A signal handler may have made it meanwhile.
         kept = self._instruments.setdefault((facts.scope, facts.name), made)
         if kept is not made:
-            return self._get(
-                kind,
-                facts.name,
-                facts.unit,
-                facts.description,
-                facts.label_names,
-                facts.bounds,
-                facts.scope,
-            )
+            return self.get(kind, facts)
         _place_all(made, self._signals.page)
         return made
 
-    def _make_series(self, instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
-        """The series of a label set, or the one for the rest."""
+    def make_series(self, instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
+        """The series of the labels' values, or the one for the rest; it has its place then."""
         overflows = False
         with self._lock:
             children = instrument.children
@@ -244,7 +230,7 @@ class InstrumentRegistry:
             series = children[texts]
             if self._knows(instrument):
                 _place(series, self._signals.page)
-        if overflows and instrument.name != OVERFLOW:
+        if overflows and instrument.name != TRADESPAN_METRICS_OVERFLOW.name:
             self._count_overflow(instrument.name)
         return series
 
@@ -253,16 +239,10 @@ class InstrumentRegistry:
         return self._instruments.get((facts.scope, facts.name)) is instrument
 
     def _count_refused(self, name: str) -> None:
-        self._own(REFUSED).labels(name).add(1.0)
+        self.from_declaration(TRADESPAN_METRICS_REFUSED).labels(name).add(1.0)
 
     def _count_overflow(self, name: str) -> None:
-        self._own(OVERFLOW).labels(name).add(1.0)
-
-    def _own(self, name: str) -> Counter:
-        unit, description = _OWN[name]
-        return self.counter(
-            name, unit=unit, description=description, labels=("tradespan.instrument",)
-        )
+        self.from_declaration(TRADESPAN_METRICS_OVERFLOW).labels(name).add(1.0)
 
     def _begin_anew(self) -> None:
         """In a forked child. Its page has no series before something is counted."""
@@ -290,7 +270,7 @@ def _build(instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series
     """With cells in memory, all zero."""
     facts = instrument.facts
     labels, rest = instrument.pairs(texts), ((OVERFLOW_LABEL, "true"),)
-    said = (facts.name, instrument.kind, facts.unit, facts.description)
+    said = (facts.name, instrument.kind, facts.unit, facts.description[:MOST_DESCRIPTION])
     memory = _memory(instrument)
     if instrument.kind == "histogram":
         cells = numbers.make_histogram_cells(instrument.owner, memory, facts.bounds)
@@ -303,6 +283,15 @@ def _build(instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series
     return Series(
         cell, NumberSeries(*said, labels, facts.scope), NumberSeries(*said, rest, facts.scope)
     )
+
+
+def restore(kind: str, facts: Facts, *children: tuple[str, ...] | None) -> Any:
+    """The instrument of this process that is the same as another's, or its child."""
+    found = REGISTRY.get(_KINDS[kind], facts)
+    if not children:
+        return found
+    (texts,) = children
+    return REGISTRY.make_series(found, texts).cells
 
 
 def _memory(instrument: Instrument[Any]) -> memoryview:
