@@ -90,11 +90,11 @@ GEVENT = """
 
     monkey.patch_all()
 
+    import select
     import sys
-    import gevent
 
     print("ready", flush=True)
-    gevent.spawn(sys.stdin.readline).join()
+    select.select([sys.stdin], [], [])
     """
 KILLED = """
     import os
