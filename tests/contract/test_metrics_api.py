@@ -96,6 +96,16 @@ GEVENT = """
     print("ready", flush=True)
     select.select([sys.stdin], [], [])
     """
+SWITCHED_OFF = """
+    import threading
+    import tradespan
+    from opentelemetry import metrics
+
+    runtime = tradespan.configure(root="root", forwarder="external", metrics_enabled=False)
+    metrics.get_meter("lib").create_observable_gauge("level", [lambda _: []])
+    tradespan.metrics.register_callback(print)
+    print(runtime.meter_provider, threading.active_count())
+    """
 KILLED = """
     import os
     from opentelemetry import metrics
@@ -165,6 +175,11 @@ def test_a_programs_own_provider_is_left_alone(desk: Desk) -> None:
     ended = desk.python(desk.write("bot.py", OWN_SDK))
     assert (ended.status, ended.out.strip()) == (0, "True True")
     assert "Overriding" not in ended.err
+
+
+def test_where_metrics_are_switched_off_nothing_observes(desk: Desk) -> None:
+    ended = desk.python(desk.write("bot.py", SWITCHED_OFF))
+    assert (ended.status, ended.out.strip()) == (0, "None 1")
 
 
 def test_gevent_may_patch_after_something_observes(desk: Desk, receiver: Receiver) -> None:

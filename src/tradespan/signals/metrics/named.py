@@ -347,7 +347,7 @@ class _Before:
     """The callbacks of a registry, as a task."""
 
     def __init__(self, prefix: str) -> None:
-        self.label = f"callbacks of {prefix}"
+        self.label = f"callbacks of {prefix or 'a registry'}"
         self.callbacks: list[Callable[[], Any]] = []
         self._running = threading.local()
 

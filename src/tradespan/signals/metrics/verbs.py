@@ -6,7 +6,7 @@ Labels are a dict given with each call. Nothing here raises but what is asked fo
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ class HistogramValue(MetricValue):
     """Upper bound → how many values are not above it; the last bound is infinity."""
 
 
-class Metric:
+class Metric(ABC):
     """What a `MetricsRegistry` makes."""
 
     def __init__(self, held: Learnt[Any], clock: Clock) -> None:
