@@ -122,7 +122,7 @@ _SHARED: tuple[Setting, ...] = (
     Setting("metrics.enabled", BOOLEAN, True,
             "Whether metrics are recorded.", ("TRADESPAN_METRICS",)),
     Setting("metrics.interval", duration(0.001), 5.0,
-            "How often the agent reads metrics and sends them on.",
+            "How often callbacks observe, and the agent reads metrics and sends them on.",
             ("OTEL_METRIC_EXPORT_INTERVAL", "TRADESPAN_METRICS_INTERVAL"), unit="s"),
     Setting("metrics.port", integer(1, 65_535), None,
             "Port of `/metrics` on 127.0.0.1, for a scraper such as Prometheus: 8000 by custom. "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from tradespan.declare.instruments import (
 from tradespan.signals.metrics.callbacks import Observer
 from tradespan.signals.metrics.named import Counter, Gauge, Histogram, MetricsRegistry
 from tradespan.signals.metrics.registry import InstrumentRegistry
+from tradespan.signals.slot import SignalSlot
 from tradespan.wire.prometheus_names import prometheus_name
 
 SET = {
@@ -119,3 +122,40 @@ def test_other_buckets_are_another_fact(
         "live_trading_order_latency_seconds",
         "trading.order.latency",
     }
+
+
+def test_what_both_counted_before_there_was_a_page_adds_up_in_it(
+    tmp_path: Path, signals: SignalSlot, registry: InstrumentRegistry, metrics: MetricsRegistry
+) -> None:
+    bound = registry.from_declaration(TRADING_CYCLES).labels(trading_strategy="m")
+    latency = registry.from_declaration(TRADING_ORDER_LATENCY).labels(trading_venue="X")
+    bound.add(10)
+    latency.record(0.2)
+    metrics.cycles_total.inc(labels={"strategy": "m"})
+    metrics.order_latency.observe(0.3, labels={"venue": "X"})
+    run = Run(tmp_path, signals)
+    bound.add(100)
+    (cycles,) = [each for each in read_run(run.folder) if "cycles" in each.name]
+    (sent,) = [each for each in read_run(run.folder) if "latency" in each.name]
+    assert (cycles.name, cycles.value) == ("live_trading_cycles_total", 111)
+    assert (sent.name, sum(sent.buckets)) == ("live_trading_order_latency_seconds", 2)
+
+
+def test_in_a_forked_child_both_count_in_one_series(
+    run: Run, registry: InstrumentRegistry, metrics: MetricsRegistry
+) -> None:
+    bound = registry.from_declaration(TRADING_CYCLES).labels(trading_strategy="m")
+    metrics.cycles_total.inc(7, labels={"strategy": "m"})
+    child = os.fork()
+    if child == 0:
+        try:
+            bound.add(1)
+            metrics.cycles_total.inc(2, labels={"strategy": "m"})
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    told = [each for each in read_run(run.folder) if each.value]
+    assert sorted((each.name, each.value) for each in told) == [
+        ("live_trading_cycles_total", 3),
+        ("live_trading_cycles_total", 7),
+    ]
