@@ -114,6 +114,7 @@ def test_a_late_error_keeps_the_spans_of_its_trace_that_came_before(bot: Traces)
     [
         {"duration": SECOND},
         {"attributes": {"trading.order.client_id": "A-1"}},
+        {"attributes": {"tradespan.exemplar": True}},
         {"flags": 0x100 | OPEN},
     ],
     ids=["slow", "order", "durable"],
