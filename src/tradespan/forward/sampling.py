@@ -2,9 +2,9 @@
 
 Traces with an error, an order, a slow call or an exemplar are kept, and a share of the others, by
 their id. A verdict needs the whole trace, which comes in over seconds: records wait for it where
-they are safe, on disk. A scout reads ahead and remembers facts, no records; the cursor follows once what it passes
-has been known for the time that a verdict takes. Whoever is killed in between loses nothing: the
-next one scouts anew from the cursor.
+they are safe, on disk. A scout reads ahead and remembers facts, no records; the cursor follows once
+what it passes has been known for the time that a verdict takes. Whoever is killed in between loses
+nothing: the next one scouts anew from the cursor.
 
 What is left out counts as sampled, outside the books' equation. Records of the error lane wait for
 nobody and are never left out.
