@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,22 +45,27 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> str:
     Raises:
         ProcessFailed: It ended with another status than 0.
     """
-    with subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    # Into a file: a pipe that nobody reads while we listen to stderr would stop a long output.
+    with (
+        tempfile.TemporaryFile("w+") as printed,
+        subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env=environment,
+            text=True,
+            stdout=printed,
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
         assert process.stderr is not None
         told = []
         for line in process.stderr:
             told.append(line.strip())
             if line.startswith("bench:"):
                 print(line, end="", file=sys.stderr, flush=True)
-        assert process.stdout is not None
-        output = process.stdout.read()
+        process.wait()
+        printed.seek(0)
+        output = printed.read()
     if process.returncode:
         last = "; ".join(line for line in told[-_FAILURE_LINES:] if line)
         words = " ".join(["python", *command[1:4]])

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.peers import PINS, cache_folder, environment_name, measure_peers, peer_rows
-from benchmarks.processes import REPOSITORY, ProcessFailed, run_for_json, without_homes
+from benchmarks.processes import REPOSITORY, ProcessFailed, run, run_for_json, without_homes
 from benchmarks.results import Report
 from benchmarks.timing import QUICK
+
+
+def test_a_process_may_print_more_than_a_pipe_holds(tmp_path: Path) -> None:
+    program = tmp_path / "long.py"
+    program.write_text("print('[' + '0, ' * 100_000 + '0]')")
+    assert len(json.loads(run([sys.executable, str(program)], os.environ))) == 100_001
 
 
 def test_other_pins_make_another_environment(tmp_path: Path) -> None:
