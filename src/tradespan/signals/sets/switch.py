@@ -1,0 +1,137 @@
+"""`tradespan.sets`: all sets, each made and switched on at its first use.
+
+    tradespan.sets("system", "feed")              # or the setting `sets`
+    tradespan.sets.orders.submitted(venue="X", symbol="AAPL")
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Final
+
+from tradespan.config.sets import KNOWN
+from tradespan.core import guard
+from tradespan.core.forks import after_fork_in_child
+from tradespan.signals.metrics.registry import from_declaration
+from tradespan.signals.sets.agents import Agents
+from tradespan.signals.sets.base import Maker
+from tradespan.signals.sets.engine import Engine
+from tradespan.signals.sets.exchange import Exchange
+from tradespan.signals.sets.feed import Feed
+from tradespan.signals.sets.orders import Orders
+from tradespan.signals.sets.portfolio import Portfolio
+from tradespan.signals.sets.risk import Risk
+from tradespan.signals.sets.system import System
+
+INTERVAL: Final = 15.0
+"""Seconds between two readings of the system's set."""
+
+
+class Sets:
+    """Instruments by subject. They count before `configure()` too, in memory."""
+
+    def __init__(
+        self, make: Maker = from_declaration, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock`: seconds."""
+        self._make = make
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._system_due = clock()
+        after_fork_in_child(self._begin_anew)
+
+    def __call__(self, *names: str) -> Sets:
+        """Switch sets on: `engine`, `orders`, `exchange`, `feed`, `portfolio`, `risk`, `agents`,
+        `system`, or `all`.
+
+        Raises:
+            ValueError: There is no such set.
+            InstrumentConflict: The program has made an instrument of a set's by hand, otherwise.
+        """
+        chosen = KNOWN if "all" in names else names
+        unknown = [name for name in chosen if name not in KNOWN]
+        if unknown:
+            raise ValueError(f"there is no set {unknown[0]!r}: {', '.join(KNOWN)}, or all")
+        with self._lock:
+            for name in chosen:
+                getattr(self, name)
+        return self
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """Those that are switched on."""
+        return tuple(name for name in KNOWN if name in self.__dict__)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Cycles, decisions, trades, errors."""
+        return Engine(self._make)
+
+    @cached_property
+    def orders(self) -> Orders:
+        """What became of orders, how fast, and at which price."""
+        return Orders(self._make, self._clock)
+
+    @cached_property
+    def exchange(self) -> Exchange:
+        """Each venue as the program reaches it."""
+        return Exchange(self._make)
+
+    @cached_property
+    def feed(self) -> Feed:
+        """Market data as it arrives."""
+        return Feed(self._make, self._clock)
+
+    @cached_property
+    def portfolio(self) -> Portfolio:
+        """The account as it stands."""
+        return Portfolio(self._make)
+
+    @cached_property
+    def risk(self) -> Risk:
+        """What may be lost, and what was."""
+        return Risk(self._make)
+
+    @cached_property
+    def agents(self) -> Agents:
+        """Models that predict."""
+        return Agents(self._make)
+
+    @cached_property
+    def system(self) -> System:
+        """The process and its computer."""
+        return System(self._make, self._clock)
+
+    def collect(self) -> None:
+        """Read what nobody reports: how stale feeds are, the event loops' lag, and, every 15 s, the
+        system. Called about every second, by one thread. Never raises.
+        """
+        on = self.__dict__
+        with guard.guarded("collecting sets"):
+            if "feed" in on:
+                self.feed.collect()
+            if "system" in on:
+                if self._clock() >= self._system_due:
+                    self._system_due = self._clock() + INTERVAL
+                    self.system.collect()
+                self.system.loops.ask()
+
+    def end(self) -> None:
+        """Read the system once more, and let go of what is Python's own."""
+        if "system" in self.__dict__:
+            with guard.guarded("collecting sets"):
+                self.system.collect()
+                self.system.end()
+                del self.__dict__["system"]
+
+    def _begin_anew(self) -> None:
+        """In a forked child."""
+        self._lock = threading.RLock()
+        self._system_due = self._clock()
+
+
+sets: Final = Sets()
+"""The process's own."""
