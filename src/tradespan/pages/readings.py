@@ -207,7 +207,9 @@ def _settle(reading: MetricReading) -> MetricReading:
 
     def settle(each: R) -> R:
         seen = each.exemplar
-        if seen is None or again[seen.place : seen.place + 8] == seen.sequence.to_bytes(8, "little"):
+        if seen is None or again[seen.place : seen.place + 8] == seen.sequence.to_bytes(
+            8, "little"
+        ):
             return each
         return replace(each, exemplar=None)
 

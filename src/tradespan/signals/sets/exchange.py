@@ -81,6 +81,10 @@ class Exchange:
         if error is not None:
             self._errors.labels(venue, kind_of_error(error)).add()
 
+    def is_lost(self, venue: str, *, channel: str = "") -> bool:
+        """Whether a connection ended and none stands again."""
+        return (venue, channel) in self._lost
+
     def _begin_anew(self) -> None:
         """In a forked child: the parent's connections are not its own."""
         self._lost.clear()

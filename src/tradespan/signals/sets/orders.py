@@ -172,8 +172,8 @@ class Orders:
             price: At which it was traded.
             expected_price: That was counted with; else the one that `submitted` was given.
         """
-        labels = (venue, symbol, strategy, account, side, type)
-        labels, before = self._answered(labels, client_id, ends=complete is True)
+        given = (venue, symbol, strategy, account, side, type)
+        labels, before = self._answered(given, client_id, ends=complete is True)
         self._fills.labels(*labels).add()
         if complete:
             self._filled.labels(*labels).add()
@@ -200,8 +200,8 @@ class Orders:
 
         `reason`: one of few words, a label (`trading.order.reject_code`); no text of the venue's.
         """
-        labels = (venue, symbol, strategy, account, side, type)
-        labels, _ = self._answered(labels, client_id, ends=True)
+        given = (venue, symbol, strategy, account, side, type)
+        labels, _ = self._answered(given, client_id, ends=True)
         self._rejected.labels(*labels, reason).add()
         self._end(labels, filled=False)
 
@@ -218,8 +218,8 @@ class Orders:
         client_id: str = "",
     ) -> None:
         """What was left of the order is gone."""
-        labels = (venue, symbol, strategy, account, side, type)
-        labels, _ = self._answered(labels, client_id, ends=True, timed=False)
+        given = (venue, symbol, strategy, account, side, type)
+        labels, _ = self._answered(given, client_id, ends=True, timed=False)
         self._cancelled.labels(*labels).add()
         self._end(labels, filled=False)
 
@@ -229,9 +229,7 @@ class Orders:
         self._response.labels(venue, strategy).record(seconds)
 
     @harmless
-    def open(
-        self, count: float, *, venue: str = "", strategy: str = "", account: str = ""
-    ) -> None:
+    def open(self, count: float, *, venue: str = "", strategy: str = "", account: str = "") -> None:
         """So many orders stand."""
         self._open.labels(venue, strategy, account).set(count)
 

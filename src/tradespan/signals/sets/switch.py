@@ -1,7 +1,7 @@
 """`tradespan.sets`: all sets, each made and switched on at its first use.
 
-    tradespan.sets("system", "feed")              # or the setting `sets`
-    tradespan.sets.orders.submitted(venue="X", symbol="AAPL")
+`tradespan.sets("system", "feed")`, or the setting `sets`, switches on; a verb's use does as well:
+`tradespan.sets.orders.submitted(venue="XNAS", symbol="AAPL")`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, Protocol
 
 from tradespan.config.sets import KNOWN
 from tradespan.core import guard
@@ -29,6 +29,16 @@ from tradespan.signals.sets.system import System
 INTERVAL: Final = 15.0
 """Seconds between two readings of the system's set."""
 
+_TOLERANCE: Final = 0.5
+
+
+class Observer(Protocol):
+    """The thread in which what nobody reports is read."""
+
+    def add(self, task: Any, /) -> None:
+        """Have `task.run()` called every few seconds; `task.label`: whose it is."""
+        ...
+
 
 class Sets:
     """Instruments by subject. They count before `configure()` too, in memory."""
@@ -41,6 +51,8 @@ class Sets:
         self._clock = clock
         self._lock = threading.RLock()
         self._system_due = clock()
+        self._observer: Observer | None = None
+        self._observed = False
         after_fork_in_child(self._begin_anew)
 
     def __call__(self, *names: str) -> Sets:
@@ -83,7 +95,9 @@ class Sets:
     @cached_property
     def feed(self) -> Feed:
         """Market data as it arrives."""
-        return Feed(self._make, self._clock)
+        feed = Feed(self._make, self._clock)
+        self._be_observed()
+        return feed
 
     @cached_property
     def portfolio(self) -> Portfolio:
@@ -103,19 +117,36 @@ class Sets:
     @cached_property
     def system(self) -> System:
         """The process and its computer."""
-        return System(self._make, self._clock)
+        system = System(self._make, self._clock)
+        self._be_observed()
+        return system
+
+    def observe_with(self, observer: Observer) -> None:
+        """Have `run` called by the process's one thread for such things, once there is a need."""
+        self._observer = observer
+        if "feed" in self.__dict__ or "system" in self.__dict__:
+            self._be_observed()
+
+    label: Final = "tradespan.sets"
+    """Whose time it is that the thread spends."""
+
+    def run(self) -> None:
+        """As the thread calls it, every few seconds."""
+        self.collect()
 
     def collect(self) -> None:
         """Read what nobody reports: how stale feeds are, the event loops' lag, and, every 15 s, the
-        system. Called about every second, by one thread. Never raises.
+        system. Called every few seconds, by one thread. Never raises.
         """
         on = self.__dict__
         with guard.guarded("collecting sets"):
             if "feed" in on:
                 self.feed.collect()
             if "system" in on:
-                if self._clock() >= self._system_due:
-                    self._system_due = self._clock() + INTERVAL
+                now = self._clock()
+                if now >= self._system_due:
+                    # A little before: of calls every 5 s the third, not the fourth.
+                    self._system_due = now + INTERVAL - _TOLERANCE
                     self.system.collect()
                 self.system.loops.ask()
 
@@ -126,6 +157,12 @@ class Sets:
                 self.system.collect()
                 self.system.end()
                 del self.__dict__["system"]
+
+    def _be_observed(self) -> None:
+        with self._lock:
+            if self._observer is not None and not self._observed:
+                self._observed = True
+                self._observer.add(self)
 
     def _begin_anew(self) -> None:
         """In a forked child."""

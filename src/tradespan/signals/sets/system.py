@@ -46,26 +46,31 @@ class System:
             self._read_network, self._read_disks, self._collections.collect, self.loops.find,
         ]  # fmt: skip
         self._failed: Tally[Callable[[], None]] = Tally()
-        self._begin()
+        self._process = psutil.Process()
+        self._own: dict[Any, float] = {}
+        self._states: set[tuple[str, str]] = set()
+        self._read_at: float | None = None
         self._host: dict[Any, float] = {}
-        self._read_network()
-        self._read_disks()
+        for first in (self._read_network, self._read_disks, self._read_host_cpu):
+            self._read(first)
         self._collections.follow()
         after_fork_in_child(self._begin_anew)
 
     def collect(self) -> None:
         """Read everything; what fails three times is left alone from then on."""
         for reading in self._readings:
-            if self._failed[reading] >= _FAILS:
-                continue
-            try:
-                reading()
-            except Exception:  # noqa: BLE001 - whatever a kernel or a container does not say
-                self._failed[reading] += 1
+            if self._failed[reading] < _FAILS:
+                self._read(reading)
 
     def end(self) -> None:
         """Let go of the garbage collector."""
         self._collections.leave()
+
+    def _read(self, reading: Callable[[], None]) -> None:
+        try:
+            reading()
+        except Exception:  # noqa: BLE001 - whatever a kernel or a container does not say
+            self._failed[reading] += 1
 
     # ── the process ─────────────────────────────────────────────────────────────────────────────
 
@@ -73,12 +78,13 @@ class System:
         now, times = self._clock(), self._process.cpu_times()
         counter: Counter = self._make(declared.PROCESS_CPU_TIME)
         share: Gauge = self._make(declared.PROCESS_CPU_UTILIZATION)
-        elapsed = (now - self._read_at) * (psutil.cpu_count() or 1)
+        before = self._read_at
+        elapsed = 0.0 if before is None else (now - before) * (psutil.cpu_count() or 1)
         for mode in ("user", "system"):
             took = self._rise(("cpu", mode), getattr(times, mode))
             counter.labels(mode).add(took)
             if elapsed > 0:
-                share.labels(mode).set(took / elapsed)
+                share.labels(mode).set(min(took / elapsed, 1.0))
         self._read_at = now
 
     def _read_memory(self) -> None:
@@ -186,14 +192,9 @@ class System:
         before, self._host[key] = self._host.get(key, value), value
         return max(value - before, 0.0)
 
-    def _begin(self) -> None:
-        self._process = psutil.Process()
-        self._own: dict[Any, float] = {}
-        self._states: set[tuple[str, str]] = set()
-        self._read_at = self._clock()
-
     def _begin_anew(self) -> None:
         """In a forked child, whose own times and bytes begin at 0."""
-        self._begin()
+        self._process = psutil.Process()
+        self._own, self._states, self._read_at = {}, set(), None
         self._collections.begin_anew()
         self.loops.forget()
