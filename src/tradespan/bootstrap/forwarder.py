@@ -17,9 +17,10 @@ from contextlib import suppress
 from typing import Any
 
 from tradespan.bootstrap.beside import start_agent
-from tradespan.bootstrap.chores import build_chores
+from tradespan.bootstrap.chores import agents_resource, build_chores, build_page_reader
 from tradespan.bootstrap.couriers import build_courier, read_books
 from tradespan.bootstrap.folders import destinations
+from tradespan.bootstrap.scrape import ScrapeOnDemand
 from tradespan.config import Config
 from tradespan.core.errors import SpoolUnavailable, StoreError
 from tradespan.core.forks import after_fork_in_child, has_forked
@@ -32,8 +33,11 @@ from tradespan.forward.directions import Directions
 from tradespan.forward.ending import NOT_ANSWERING
 from tradespan.forward.exemplars import Exemplars
 from tradespan.forward.limits import SpaceKeeper
+from tradespan.forward.ownpoints import OwnPoints
 from tradespan.forward.post import Destination
+from tradespan.forward.scraping import Scraping
 from tradespan.spool.folder import RootLock, RunFolder, read_json
+from tradespan.spool.names import is_agents
 
 LOOK_AROUND = 0.08
 """Seconds between two looks at what another process has delivered."""
@@ -128,7 +132,7 @@ class InProcessForwarder:
 
     def _is_recorded(self) -> bool:
         """Whether a process that lives records in the run's folder: what an agent stays for."""
-        return any(page.alive for page in self._folder.pages())
+        return any(page.alive and not is_agents(page.writer) for page in self._folder.pages())
 
     def _start_agent(self, *, wait: bool = True) -> bool:
         """Start an agent if nobody serves the root. Returns whether one was started."""
@@ -148,12 +152,15 @@ class InProcessForwarder:
 
     # ── delivery ────────────────────────────────────────────────────────────────────────────────
 
-    def drain(self, deadline: float, patience: float = _FLUSH_PATIENCE) -> bool:
+    def drain(
+        self, deadline: float, patience: float = _FLUSH_PATIENCE, *, leaving: int = 0
+    ) -> bool:
         """Wait until all that is recorded by now has been delivered.
 
         Args:
             deadline: Monotonic seconds.
             patience: Seconds that a receiver which does not answer is waited for, whoever forwards.
+            leaving: Process id of one that is about to end.
 
         Returns:
             Whether all of it was; in a forked child, whether somebody forwards.
@@ -163,6 +170,8 @@ class InProcessForwarder:
                 self._start_agent()
             return not self._lock.is_free()
         began = time.monotonic()
+        if self._agent is not None:
+            self._agent.read_pages(self._folder, leaving)
         recorded: int | None = None
         hurried = False
         while True:
@@ -202,7 +211,7 @@ class InProcessForwarder:
         """Deliver what is left, then stop. Returns whether all of it was (see `drain`)."""
         if self._is_child:
             return self._end_in_child()
-        delivered = self.drain(time.monotonic() + timeout, NOT_ANSWERING)
+        delivered = self.drain(time.monotonic() + timeout, NOT_ANSWERING, leaving=os.getpid())
         self._stop.set()
         self._try_now.set()
         if self._agent is not None:
@@ -300,6 +309,16 @@ def build_agent(
         queue_warning_threshold=config.spool.queue_warning_threshold,
         chores=(exemplars, *chores),
     )
+    own = OwnPoints(agents_resource(config), lambda: agent.meter.readings)
+    agent.metering.reader = build_page_reader(config, exemplars, own)
+    scrape = ScrapeOnDemand(
+        config.metrics_port,
+        Scraping(agent.live_folders, own, exemplars.of),
+        agent.status,
+        agent.is_live,
+    )
+    agent.add_chore(scrape)
+    agent.closes.append(scrape.close)
     agent.status["problems"] = problems
     agent.status[HOLDS_BACK] = config.sampling.share < 1
     agent.status["space"] = next(

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 
 from tradespan.bootstrap.brought import Brought, build_parts
 from tradespan.bootstrap.folders import (
@@ -38,6 +38,9 @@ from tradespan.instrument.tracer import TracerProvider
 from tradespan.pages.inflight import FlightTable
 from tradespan.pages.metrics import MetricPage
 from tradespan.signals.audit.log import AUDIT
+from tradespan.signals.metrics.callbacks import OBSERVER
+from tradespan.signals.metrics.provider import MeterProvider
+from tradespan.signals.metrics.registry import REGISTRY
 from tradespan.signals.slot import SIGNALS
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
@@ -77,6 +80,8 @@ class Runtime:
         self.injected = injected
         """Whether `tradespan run` configured this process."""
         self.provider: TracerProvider | None = None
+        self.meter_provider: MeterProvider | None = None
+        """None where metrics are switched off, too."""
         self.watcher = WATCHER
         self.libraries = Libraries(config.libraries)
         self._forwarder: InProcessForwarder | None = None
@@ -108,6 +113,8 @@ class Runtime:
         begin_audit(self.config, self._spool)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
+        if self._page is not None:
+            self.meter_provider = start_metrics(self.config.metrics_interval)
         GOVERNOR.start(self.config.max_overhead)
         follow_patching(GOVERNOR)
         self.watcher.apply(self.config)
@@ -156,6 +163,7 @@ class Runtime:
             if _runtime is self:
                 _runtime = None
         SLOT.recorder = None
+        OBSERVER.end()
         SIGNALS.clear()
         AUDIT.end()
         GOVERNOR.stop()
@@ -168,6 +176,7 @@ class Runtime:
 
     def _end(self, timeout: float) -> bool:
         GOVERNOR.stop()
+        OBSERVER.end()
         if self._spool is not None:
             self._spool.close()
         if self._page is not None:
@@ -201,6 +210,22 @@ def build_spool(config: Config, folder: RunFolder) -> SpoolWriter:
         site_payload=SITES.payload,
         limits=limits,
     )
+
+
+def start_metrics(interval: float) -> MeterProvider:
+    """Count by OpenTelemetry's API, too, if nobody else does. `interval`: seconds."""
+    provider = MeterProvider(REGISTRY, OBSERVER)
+    if is_no_meter_provider(metrics.get_meter_provider()):
+        metrics.set_meter_provider(provider)
+    OBSERVER.begin(interval)
+    follow_patching(OBSERVER)
+    return provider
+
+
+def is_no_meter_provider(provider: object) -> bool:
+    """Whether it is what the API has until one is set, whose class has no public name."""
+    is_the_apis = type(provider).__module__.startswith("opentelemetry.metrics.")
+    return is_the_apis and not isinstance(provider, metrics.NoOpMeterProvider)
 
 
 def begin_audit(config: Config, spool: SpoolWriter) -> None:

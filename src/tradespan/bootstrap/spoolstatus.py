@@ -18,6 +18,7 @@ from tradespan.forward.letters import Letter, read_letters
 from tradespan.forward.parking import PARKED
 from tradespan.pages.counters import Page
 from tradespan.spool.folder import DAMAGED, RunFolder
+from tradespan.spool.names import is_agents
 
 RunState = Literal["running", "ended", "gone"]
 """A process of it lives; its supervisor told how it ended; it is over, and nobody told how."""
@@ -156,7 +157,7 @@ def look_at_run(folder: RunFolder) -> RunStatus:
 def _state(folder: RunFolder, pages: list[Page]) -> RunState:
     told = folder.description
     pid, start = told.get("pid"), told.get("pid_start")
-    if any(page.alive for page in pages):
+    if any(page.alive and not is_agents(page.writer) for page in pages):
         return "running"
     if folder.ended is not None:
         return "ended"

@@ -45,7 +45,8 @@ class Target(NamedTuple):
 
 _WITH_VALUE = {
     "-i", "--include", "-x", "--exclude", "--service", "--root", "--spool", "--store", "--drain",
-    "--endpoint", "--port", "--config", "--environment", "--mode", "--max-overhead",
+    "--endpoint", "--port", "--metrics-port", "--config", "--environment", "--mode",
+    "--max-overhead",
 }  # fmt: skip
 
 
@@ -116,6 +117,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     ui.add_argument("--ui", action="store_true", help="serve the UI while the program runs")
     ui.add_argument("--no-ui", action="store_true", help="neither UI nor hint")
     add("--port", metavar="N", help="the UI's port (default: 8420, or the next free one)")
+    add("--metrics-port", metavar="N", help="serve /metrics on this port (8000 by custom)")
     add("--config", metavar="FILE", help="settings file (default: the nearest tradespan.toml)")
 
 
@@ -165,7 +167,7 @@ def execute_bare(target: Target) -> NoReturn:
 def read_config(namespace: argparse.Namespace, service: str) -> Config:
     """The settings of one run, from its options, the environment and the settings file."""
     names = ("include", "exclude", "service", "root", "spool", "store", "endpoint", "drain", "port",
-             "environment", "mode", "max_overhead")  # fmt: skip
+             "metrics_port", "environment", "mode", "max_overhead")  # fmt: skip
     given = {name: getattr(namespace, name) for name in names}
     given["endpoint"] = one_or_many(namespace.endpoint)
     given = {name: value for name, value in given.items() if value is not None}
@@ -223,6 +225,7 @@ class Notices:
 
     def __init__(self, config: Config, folder: RunFolder) -> None:
         self._wants_ui = config.ui.mode == "on"
+        self._wants_scrape = config.metrics_port is not None
         self._untold = {address for _, address in destinations(config)}
         self._folder = str(folder.path)
         self._agent = 0
@@ -237,6 +240,8 @@ class Notices:
                 print(f"tradespan: {reason}", file=sys.stderr)
         if self._wants_ui:
             self._wants_ui = not _print_link(told)
+        if self._wants_scrape:
+            self._wants_scrape = not _print_scrape(told)
         self._tell_backlogs(told)
 
     def _tell_backlogs(self, told: dict[str, Any]) -> None:
@@ -257,6 +262,17 @@ def _print_link(told: dict[str, Any]) -> bool:
         print(f"tradespan: UI at {link}", file=sys.stderr)
     elif error := told.get("ui_error"):
         print(f"tradespan: no UI: {error}", file=sys.stderr)
+    else:
+        return False
+    return True
+
+
+def _print_scrape(told: dict[str, Any]) -> bool:
+    """Print where metrics are scraped, or why not; False while the agent does not know yet."""
+    if address := told.get("scrape"):
+        print(f"tradespan: metrics at {address}", file=sys.stderr)
+    elif error := told.get("scrape_error"):
+        print(f"tradespan: {error}", file=sys.stderr)
     else:
         return False
     return True

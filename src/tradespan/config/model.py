@@ -187,6 +187,10 @@ class Config(NamedTuple):
     """Seconds."""
     log_level: Literal["debug", "info", "warning", "error", "critical"]
     metrics_enabled: bool
+    metrics_interval: float
+    """Seconds."""
+    metrics_port: int | None
+    """Of `/metrics`; None: it is not served."""
     clock_anchor_interval: float
     """Seconds."""
     audit_age: float

@@ -120,6 +120,13 @@ _SHARED: tuple[Setting, ...] = (
             ("OTEL_LOG_LEVEL", "TRADESPAN_LOG_LEVEL")),
     Setting("metrics.enabled", BOOLEAN, True,
             "Whether metrics are recorded.", ("TRADESPAN_METRICS",)),
+    Setting("metrics.interval", duration(0.001), 5.0,
+            "How often the agent reads metrics and sends them on.",
+            ("OTEL_METRIC_EXPORT_INTERVAL", "TRADESPAN_METRICS_INTERVAL"), unit="s"),
+    Setting("metrics.port", integer(1, 65_535), None,
+            "Port of `/metrics` on 127.0.0.1, for a scraper such as Prometheus: 8000 by custom. "
+            "Without it nothing listens.",
+            ("TRADESPAN_METRICS_PORT",)),
     Setting("clock.anchor_interval", duration(0.001), 10.0,
             "How often the wall clock's offset from the monotonic clock is taken anew.",
             ("TRADESPAN_CLOCK_ANCHOR_INTERVAL",), unit="s"),

@@ -389,6 +389,21 @@ TRADESPAN_MAP_MISSING: Final = Instrument(
     ("code.function.name", "tradespan.map.field", "tradespan.map.problem"),
     description="Fields of `[[map]]` tables that a call did not give, by the reason.",
 )
+TRADESPAN_METRICS_CALLBACK_DURATION: Final = Instrument(
+    "tradespan.metrics.callback.duration",
+    "histogram",
+    "s",
+    ("tradespan.instrument",),
+    (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0),
+    description="How long it took to run the callbacks that observe an instrument, each time.",
+)
+TRADESPAN_METRICS_CALLBACK_FAILURES: Final = Instrument(
+    "tradespan.metrics.callback.failures",
+    "counter",
+    "{failure}",
+    ("tradespan.instrument",),
+    description="How often a callback that observes an instrument raised.",
+)
 TRADESPAN_METRICS_OVERFLOW: Final = Instrument(
     "tradespan.metrics.overflow",
     "counter",
@@ -1147,6 +1162,8 @@ INSTRUMENTS: Final = {
         TRADESPAN_GOVERNOR_OVERHEAD,
         TRADESPAN_MAP_CALLS,
         TRADESPAN_MAP_MISSING,
+        TRADESPAN_METRICS_CALLBACK_DURATION,
+        TRADESPAN_METRICS_CALLBACK_FAILURES,
         TRADESPAN_METRICS_OVERFLOW,
         TRADESPAN_METRICS_REFUSED,
         TRADESPAN_OBJECTIVE_TARGET,

@@ -31,12 +31,11 @@ from tradespan.forward.ending import (
     is_behind,
     patience_ends,
 )
-from tradespan.forward.leftovers import remove_unfinished
 from tradespan.forward.measures import Meter
+from tradespan.forward.metering import Metering
 from tradespan.forward.orphans import as_number, is_orphan
 from tradespan.forward.post import Destination, Post
 from tradespan.forward.register import FolderRegister
-from tradespan.pages.folding import fold_dead_pages
 from tradespan.spool.folder import DRAINED, PROGRESS, RunFolder, replace_json
 
 logger = logging.getLogger("tradespan")
@@ -96,7 +95,10 @@ class Agent:
         self.status: dict[str, Any] = {"pid": os.getpid(), "started": time.time()}
         self.backlogs = BacklogWatch(self._count_waiting, queue_warning_threshold)
         self.meter = Meter(self.books)
+        self.closes: list[Callable[[], None]] = []
+        """Called when the agent ends."""
         self._chores = chores
+        self.metering = Metering(self.wanted, self.is_live)
         self._deaths = DeathWatch(root)
         self._build = build_courier
         self._default = default
@@ -131,6 +133,8 @@ class Agent:
             for chore in self._chores:
                 with guarded(type(chore).__name__):
                     chore.work(still_open)
+            with guarded("metrics"):
+                self.metering.work(still_open)
             with guarded("agent status"):
                 self._write_status()
             with guarded("agent purge"):
@@ -152,11 +156,28 @@ class Agent:
         """Sink name → courier, of a folder's destinations."""
         return {post.courier.sink.name: post.courier for post in self._posts_of(folder)}
 
+    def read_pages(self, folder: RunFolder, leaving: int = 0) -> None:
+        """Record what the run's processes count at this moment.
+
+        `leaving`: process id of one that is about to end, whose last reading it is.
+        """
+        with self._stepping:
+            while not self.metering.finish(folder, leaving):
+                continue
+
     def books(self, folder: RunFolder) -> Books:
         """The folder's accounting now. May be asked by any thread."""
         keeper = self._keepers.setdefault(str(folder.path), Bookkeeper(folder))
         couriers = self.couriers(folder)
         return keeper.settle(lambda: {name: c.cursor(folder) for name, c in couriers.items()})[0]
+
+    def add_chore(self, chore: Chore) -> None:
+        """One more, which needed the agent to be made."""
+        self._chores += (chore,)
+
+    def live_folders(self) -> list[RunFolder]:
+        """Folders whose bot, or its supervisor, is alive."""
+        return [folder for folder in self.open_folders() if self.is_live(folder)]
 
     def has_live_run(self) -> bool:
         """Whether any folder's bot, or its supervisor, is alive."""
@@ -182,6 +203,9 @@ class Agent:
         end = self._now() + _AFTER_CUT
         for post in hanging:
             post.thread.join(timeout=max(end - self._now(), 0.0))
+        for close in (self.metering.close, *self.closes):
+            with guarded("end of the agent"):
+                close()
         with guarded("agent status"):
             (self.root / STATUS).unlink(missing_ok=True)
 
@@ -241,9 +265,9 @@ class Agent:
                 self._begin_anew(folder)
                 return
             ended = {}
-        ending = self._ending.get(str(folder.path))
+        ending = self._ending.get(str(folder.path)) or self._begin_ending(folder)
         if ending is None:
-            ending = self._begin_ending(folder)
+            return
         behind = [
             post.courier for post in self._posts_of(folder) if is_behind(post, folder, ending)
         ]
@@ -264,7 +288,7 @@ class Agent:
             books = self.books(folder)
             replace_json(folder.path / DRAINED, {"complete": complete, **books.to_json()})
         if complete:
-            _fold(folder)
+            self.metering.fold(folder)
             self._register.close(folder)
             self._ending.pop(str(folder.path), None)
             self._keepers.pop(str(folder.path), None)
@@ -286,8 +310,13 @@ class Agent:
         if folder.drained is not None:
             (folder.path / DRAINED).unlink(missing_ok=True)
 
-    def _begin_ending(self, folder: RunFolder) -> Ending:
-        """A run is over: whoever waits before its next try tries once more, at once."""
+    def _begin_ending(self, folder: RunFolder) -> Ending | None:
+        """A run is over: whoever waits before its next try tries once more, at once.
+
+        None: not yet, the last reading of its metrics goes on.
+        """
+        if not self.metering.finish(folder):
+            return None
         now = self._now()
         for post in self._posts_of(folder):
             post.courier.hurry(folder)
@@ -353,14 +382,6 @@ class Agent:
             return
         self._purged = now
         for folder in self.open_folders():
-            _fold(folder)
+            self.metering.fold(folder)
         for folder in self._register.remove_drained(time.time() - self._rhythm.keep_drained):
             logger.info("removed %s, which was delivered long ago", folder.path)
-
-
-def _fold(folder: RunFolder) -> None:
-    """Add up the metric pages of workers that are gone, if many; remove what they left."""
-    with guarded(f"leftovers: {folder.path.name}"):
-        remove_unfinished(folder)
-    with guarded(f"metric pages: {folder.path.name}"):
-        fold_dead_pages(folder.path, folder.metric_pages)

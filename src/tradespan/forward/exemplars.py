@@ -106,6 +106,12 @@ class Exemplars:
             for folder in over - self._changed:
                 del self._folders[folder]
 
+    def of(self, folder: RunFolder) -> dict[FunctionKey, Buckets]:
+        """A run's exemplars now."""
+        with self._lock:
+            known = self._folder(str(folder.path))
+            return {key: dict(buckets) for key, buckets in known.items()}
+
     def save(self) -> None:
         """Save what has changed.
 

@@ -6,6 +6,7 @@ import time
 
 from tradespan.core.process import is_alive
 from tradespan.spool.folder import RunFolder
+from tradespan.spool.names import is_agents
 
 _BEGINNING = 60.0
 """Seconds in which a run says who it is. One that was killed before, or had no space to, never
@@ -20,7 +21,7 @@ def is_orphan(folder: RunFolder) -> bool:
         if process > 0 and is_alive(process, int(as_number(told.get(f"{key}_start")))):
             return False
     # A process id says nothing across containers; a lock does.
-    pages = folder.pages()
+    pages = [page for page in folder.pages() if not is_agents(page.writer)]
     has_begun = "pid" in told or bool(pages) or time.time() - folder.changed / 1e9 > _BEGINNING
     return has_begun and not any(page.alive for page in pages)
 

@@ -25,13 +25,19 @@ from tradespan.pages.measured import (
 )
 from tradespan.pages.metrics import (
     CHECKED,
+    EXEMPLAR_CELLS,
     FOLDED,
     FUNCTION,
     HEADER_SIZE,
+    HISTOGRAM,
+    MOST_INSTRUMENT_SERIES,
     MOST_SERIES,
+    NUMBER,
     OTHER,
     Folded,
     FunctionSeries,
+    HistogramSeries,
+    NumberSeries,
     metric_file_name,
     pack_block,
     pack_header,
@@ -43,7 +49,6 @@ from tradespan.pages.readings import (
     merge,
     read_metric_pages,
 )
-from tradespan.pages.series import EXEMPLAR_CELLS, HISTOGRAM, MOST_INSTRUMENT_SERIES, NUMBER
 
 MOST_DEAD = 32
 """Pages of processes that are gone; above that they are folded."""
@@ -51,6 +56,7 @@ _WRITER = bytes(16)
 """Nobody's: the page they are folded into."""
 _OVERFLOW = (("otel.metric.overflow", "true"),)
 
+S = TypeVar("S", NumberSeries, HistogramSeries)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -145,10 +151,10 @@ def _pack_measured(dead: list[MetricReading]) -> list[bytes]:
         pack_block(NUMBER, _encode(each.series), 2 + EXEMPLAR_CELLS)
         + struct.pack("<dQ", each.value, 0)
         + bytes(8 * EXEMPLAR_CELLS)
-        for each in _within_cap(merge_numbers(counters), merge_numbers)
+        for each in _cap_numbers(merge_numbers(counters))
     ]
     histograms = merge_histograms(each for reading in dead for each in reading.histograms)
-    for each in _within_cap(histograms, merge_histograms):
+    for each in _cap_histograms(histograms):
         cells = len(each.counts) + 3 + EXEMPLAR_CELLS
         blocks.append(
             pack_block(HISTOGRAM, _encode(each.series), cells)
@@ -159,16 +165,22 @@ def _pack_measured(dead: list[MetricReading]) -> list[bytes]:
     return blocks
 
 
-M = TypeVar("M", NumberReading, HistogramReading)
-
-
-def _within_cap(readings: list[M], merge_all: Callable[[Iterable[M]], list[M]]) -> list[M]:
+def _cap_numbers(readings: list[NumberReading]) -> list[NumberReading]:
     """As many series as one process may have; the rest of each instrument in one."""
-    rest = [
-        replace(each, series=msgspec.structs.replace(each.series, labels=_OVERFLOW))
-        for each in readings[MOST_INSTRUMENT_SERIES:]
-    ]
-    return merge_all([*readings[:MOST_INSTRUMENT_SERIES], *rest])
+    rest = readings[MOST_INSTRUMENT_SERIES:]
+    folded = [replace(each, series=_overflowed(each.series)) for each in rest]
+    return merge_numbers([*readings[:MOST_INSTRUMENT_SERIES], *folded])
+
+
+def _cap_histograms(readings: list[HistogramReading]) -> list[HistogramReading]:
+    rest = readings[MOST_INSTRUMENT_SERIES:]
+    folded = [replace(each, series=_overflowed(each.series)) for each in rest]
+    return merge_histograms([*readings[:MOST_INSTRUMENT_SERIES], *folded])
+
+
+def _overflowed(series: S) -> S:
+    """Where the rest of an instrument counts."""
+    return msgspec.structs.replace(series, labels=_OVERFLOW)
 
 
 def _bounded(totals: list[FunctionTotal]) -> list[FunctionTotal]:

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from tradespan.pages.series import EXEMPLAR_CELLS, HistogramSeries, NumberSeries
+from tradespan.pages.metrics import EXEMPLAR_CELLS, HistogramSeries, NumberSeries
 
 NUMBERS = ("counter", "up_down_counter", "gauge")
 _NUMBER_CELLS = 2 + EXEMPLAR_CELLS

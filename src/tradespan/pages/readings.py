@@ -34,15 +34,16 @@ from tradespan.pages.metrics import (
     FUNCTION,
     HEADER,
     HEADER_SIZE,
+    HISTOGRAM,
     IN_MEMORY,
     MAGIC,
+    NUMBER,
     OVERFLOW,
     U32,
     VERSION,
     Folded,
     FunctionSeries,
 )
-from tradespan.pages.series import HISTOGRAM, NUMBER
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of one file that are read."""
@@ -197,8 +198,9 @@ def _settle(reading: MetricReading) -> MetricReading:
     Whoever writes makes the sequence odd before and even behind; the file is one copy, so that the
     sequence is looked at again, in a second one.
     """
-    measured = (*reading.numbers, *reading.histograms)
-    if not any(each.exemplar for each in measured):
+    seen = [each.exemplar for each in reading.numbers]
+    seen += [each.exemplar for each in reading.histograms]
+    if not any(seen):
         return reading
     try:
         again = read_with_lock(reading.path, MOST_BYTES)[0]

@@ -28,6 +28,8 @@ from tradespan.spool.names import SegmentName
 
 RUN, ENDED, DRAINED, PROGRESS = "run.json", "ended.json", "drained.json", "progress.json"
 EXEMPLARS = "exemplars.json"
+READINGS = "readings.json"
+"""How far the metric pages have been read (`forward/readingstate.py`)."""
 RUNS = "runs"
 DESTINATIONS = "destinations.json"
 """Where a run goes, if an agent was told more than the run itself (`forward/directions.py`)."""
@@ -35,7 +37,7 @@ AMENDS = "amends.json"
 """What became of dead letters by hand (`forward/amends.py`)."""
 DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
-_SMALL_FILES = (RUN, ENDED, DRAINED, PROGRESS, EXEMPLARS, DESTINATIONS, AMENDS)
+_SMALL_FILES = (RUN, ENDED, DRAINED, PROGRESS, EXEMPLARS, READINGS, DESTINATIONS, AMENDS)
 _LOCK = "agent.lock"
 _LARGEST_JSON = 16 * 1024 * 1024
 _BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|inflight|metrics(\.[0-9]+)?)$")

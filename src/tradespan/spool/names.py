@@ -7,6 +7,14 @@ from typing import NamedTuple
 
 _NAME = re.compile(r"([0-9]{19})-([0-9a-f]{32})-([oe])-([0-9]{6,10})\.seg")
 _LANES = "oe"
+AGENTS = "a6e7f0a6e7f0"
+"""End of the identity of each writer that is an agent's, and no bot's; by chance it is that of one
+in 2 ** 48."""
+
+
+def is_agents(writer: str) -> bool:
+    """Whether a writer (32 hex digits) is an agent's: that it lives says nothing of the run."""
+    return writer.endswith(AGENTS)
 
 
 class SegmentName(NamedTuple):

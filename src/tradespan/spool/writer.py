@@ -34,6 +34,7 @@ from tradespan.spool.layout import (
     pack_frame,
     seed_of,
 )
+from tradespan.spool.names import AGENTS
 from tradespan.spool.segment import Append, OpenSegment
 from tradespan.spool.waiting import WaitingFrame, WaitingRing
 from tradespan.spool.ways import MMAP, choose_way
@@ -62,6 +63,16 @@ class SpoolLimits:
     memory_bytes: int = 64 * 1024 * 1024
 
 
+def draw_identity() -> bytes:
+    """A new process generation's."""
+    return os.urandom(16)
+
+
+def draw_agents_identity() -> bytes:
+    """That of an agent's writer, which readers know by it: it records no bot's life."""
+    return os.urandom(10) + bytes.fromhex(AGENTS)
+
+
 class SpoolWriter:
     """All that one process generation writes into one run's folder."""
 
@@ -73,8 +84,13 @@ class SpoolWriter:
         site_payload: Callable[[int], bytes],
         clock: Clock | None = None,
         limits: SpoolLimits | None = None,
+        draw_identity: Callable[[], bytes] = draw_identity,
     ) -> None:
-        """`describe` gives the encoded resource of a process generation, by its identity."""
+        """`describe` gives the encoded resource of a process generation, by its identity.
+
+        `draw_identity`: 16 bytes for each generation, of which the first four are random.
+        """
+        self._draw_identity = draw_identity
         self.folder = folder
         self._describe = describe
         self._site_payload = site_payload
@@ -102,7 +118,7 @@ class SpoolWriter:
         self._settling = False
         self._maps = True
         self._untold: list[tuple[str, Exception]] = []
-        self.identity = os.urandom(16)
+        self.identity = self._draw_identity()
         self.seed = seed_of(self.identity)
         self.process_start = process_start(os.getpid())
         self.description = encode_record(Resource({}))

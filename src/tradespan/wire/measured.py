@@ -63,7 +63,7 @@ class Distribution(NamedTuple):
     max: float | None = None
 
     @property
-    def count(self) -> int:
+    def measured(self) -> int:
         """Measurements."""
         return sum(self.counts)
 
@@ -140,6 +140,6 @@ def _encode_point(metric: Metric, point: Point) -> bytes:
         for each in point.exemplars
     ]
     if isinstance(value, Distribution):
-        spread = wire.Spread(value.count, value.sum, value.min, value.max)
+        spread = wire.Spread(value.measured, value.sum, value.min, value.max)
         return wire.encode_histogram(labels, period, spread, value.counts, value.bounds, exemplars)
     return wire.encode_number(labels, period, value, exemplars)

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 
 from tests.unit.pages.builders import Writer
-from tradespan.pages.metrics import MetricPage
-from tradespan.pages.series import (
+from tradespan.pages.metrics import (
     EXEMPLAR_CELLS,
     HISTOGRAM,
     NUMBER,
     HistogramSeries,
+    MetricPage,
     NumberSeries,
 )
 

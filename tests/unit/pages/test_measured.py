@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.unit.pages.builders import read_folder
 from tests.unit.pages.measured import LATENCY, OPEN, TRADES, VALUE, Page, declare, put_exemplar
+from tradespan.pages import locks
 from tradespan.pages import readings as reading_module
 from tradespan.pages.folding import fold_dead_pages
 from tradespan.pages.measured import (
@@ -26,8 +27,8 @@ from tradespan.pages.measured import (
     read_histogram,
     read_number,
 )
+from tradespan.pages.metrics import HISTOGRAM, NUMBER
 from tradespan.pages.readings import MOST_PROBLEMS, read_metric_page
-from tradespan.pages.series import HISTOGRAM, NUMBER
 from tradespan.spool.folder import RunFolder
 
 FACTS = PageFacts("ab" * 16, 1, 0, alive=True)
@@ -100,7 +101,7 @@ def test_exemplar_that_was_written_while_it_was_read_is_none(
     put_exemplar(cells, 1.0, NOW, sequence=2)
     other = page.histogram(LATENCY, [0.2])
     put_exemplar(other, 0.2, NOW, sequence=4)
-    read = reading_module.read_with_lock
+    read = locks.read_with_lock
 
     def read_and_write(path: Path, most: int) -> tuple[bytes, bool | None]:
         found = read(path, most)

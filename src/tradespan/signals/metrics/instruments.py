@@ -97,6 +97,8 @@ class Instrument(Generic[Child]):
 
     kind: ClassVar[str]
     """`counter`, `up_down_counter`, `gauge` or `histogram`."""
+    observed: ClassVar[bool] = False
+    """Whether its children are only set, to what somebody else has counted."""
     _calls: ClassVar[tuple[str, ...]]
     """Methods of a child that an instrument without labels has, too."""
 
@@ -105,6 +107,8 @@ class Instrument(Generic[Child]):
     ) -> None:
         """Made by the registry. `place`: file and line; `most`: label sets."""
         self.facts: Final = facts
+        self.key: tuple[Any, ...] = (facts.scope, facts.name)
+        """What the registry knows it by."""
         self.name: Final = facts.name
         self.unit: Final = facts.unit
         """By UCUM."""
@@ -120,7 +124,7 @@ class Instrument(Generic[Child]):
         self._cache: dict[tuple[Any, ...], Child] = {}
         self._keywords = {name.replace(".", "_"): at for at, name in enumerate(self.label_names)}
         self._keywords |= {name: at for at, name in enumerate(self.label_names)}
-        if not self.label_names:
+        if not self.label_names and self._calls:
             child = self.labels()
             for name in self._calls:  # one call into C
                 self.__dict__[name] = getattr(child, name)

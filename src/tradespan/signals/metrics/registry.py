@@ -64,7 +64,7 @@ class InstrumentRegistry:
         """`signals`: says which metric page is in force."""
         self._signals = signals
         self._lock = threading.RLock()
-        self._instruments: dict[tuple[Scope, str], Instrument[Any]] = {}
+        self._instruments: dict[tuple[Any, ...], Instrument[Any]] = {}
         signals.follow(self.place_all)
         after_fork_in_child(self._begin_anew)
 
@@ -198,36 +198,40 @@ class InstrumentRegistry:
         scope: Scope,
     ) -> Kind:
         facts = Facts(name, unit, description, read_labels(labels), bounds, scope)
-        found = self._instruments.get((scope, name))
+        return self.get(kind, facts, (scope, name))
+
+    def get(self, kind: type[Kind], facts: Facts, key: tuple[Any, ...]) -> Kind:
+        """The instrument of this key, made at the first call.
+
+        Raises:
+            InstrumentConflict: Its key has another one, of another kind or other facts.
+            TypeError: One of the facts is of another type.
+            ValueError: One of the facts cannot be used.
+        """
+        found = self._instruments.get(key)
         if found is None:
             check(facts)
             with self._lock:
-                found = self._instruments.get((scope, name))
+                found = self._instruments.get(key)
                 if found is None:
-                    return self._make(kind, facts)
+                    return self._make(kind, facts, key)
         if type(found) is not kind or _differ(found, kind, facts):
-            raise InstrumentConflict(name, found.place, find_caller(), _differ(found, kind, facts))
+            differences = _differ(found, kind, facts)
+            raise InstrumentConflict(facts.name, found.place, find_caller(), differences)
         return found
 
-    def _make(self, kind: type[Kind], facts: Facts) -> Kind:
+    def _make(self, kind: type[Kind], facts: Facts, key: tuple[Any, ...]) -> Kind:
         """Under the lock."""
         owner = SeriesOwner(facts.name, self._count_refused, self.place_all)
         made = kind(facts, find_caller(), owner, self._make_series, MOST_LABEL_SETS)
+        made.key = key
         if len(self._instruments) >= MOST_INSTRUMENTS and facts.name not in _OWN:
             self._count_overflow(facts.name)
             return made
         # A signal handler may have made it meanwhile.
-        kept = self._instruments.setdefault((facts.scope, facts.name), made)
+        kept = self._instruments.setdefault(key, made)
         if kept is not made:
-            return self._get(
-                kind,
-                facts.name,
-                facts.unit,
-                facts.description,
-                facts.label_names,
-                facts.bounds,
-                facts.scope,
-            )
+            return self.get(kind, facts, key)
         _place_all(made, self._signals.page)
         return made
 
@@ -249,8 +253,7 @@ class InstrumentRegistry:
         return series
 
     def _knows(self, instrument: Instrument[Any]) -> bool:
-        facts = instrument.facts
-        return self._instruments.get((facts.scope, facts.name)) is instrument
+        return self._instruments.get(instrument.key) is instrument
 
     def _count_refused(self, name: str) -> None:
         self._own(REFUSED).labels(name).add(1.0)
@@ -299,7 +302,8 @@ def _build(instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series
             HistogramSeries(*said, labels, facts.scope, facts.bounds),
             HistogramSeries(*said, rest, facts.scope, facts.bounds),
         )
-    cell = numbers.make_number_cell(instrument.owner, memory, _NUMBERS[instrument.kind])
+    kind = numbers.GAUGE if instrument.observed else _NUMBERS[instrument.kind]
+    cell = numbers.make_number_cell(instrument.owner, memory, kind)
     return Series(
         cell, NumberSeries(*said, labels, facts.scope), NumberSeries(*said, rest, facts.scope)
     )

@@ -1,0 +1,43 @@
+"""Whose a metric page is: its resource, and when its process ended."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from tradespan.core.errors import SpoolError
+from tradespan.core.records import Resource
+from tradespan.declare.names import TRADING_MODE
+from tradespan.forward.orphans import as_number
+from tradespan.pages.measured import PageFacts
+from tradespan.spool.folder import RunFolder
+from tradespan.spool.reader import SegmentReader
+
+_INSTANCE, _PROCESS = "service.instance.id", "process.pid"
+
+
+def find_resource(folder: RunFolder, page: PageFacts) -> Resource:
+    """What a process says of itself in its segments; the run's own facts where it has none."""
+    for name in folder.segments():
+        if name.writer == page.writer:
+            with suppress(OSError, SpoolError):
+                reader = SegmentReader(folder.path / str(name), learn_sites=False)
+                reader.close()
+                return reader.origin.resource
+    told = folder.description
+    facts: dict[str, Any] = {}
+    if isinstance(known := told.get("resource"), dict):
+        facts.update(known)
+    facts.setdefault("service.name", str(told.get("service") or "unknown_service"))
+    if told.get("mode"):
+        facts.setdefault(TRADING_MODE, str(told["mode"]))
+    own = {_PROCESS: page.process_id, _INSTANCE: str(UUID(hex=page.writer))}
+    return Resource(facts | own)
+
+
+def when_ended(folder: RunFolder, process: int, now: int) -> int:
+    """When a process ended that is gone, nanoseconds, UTC: as its supervisor said, else now."""
+    ended = folder.ended or {}
+    told = int(as_number(ended.get("time")) * 1e9) if ended.get("pid") == process else 0
+    return told if 0 < told < now else now
