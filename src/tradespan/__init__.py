@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tradespan.signals.metrics.registry import gauge as gauge
     from tradespan.signals.metrics.registry import histogram as histogram
     from tradespan.signals.metrics.registry import up_down_counter as up_down_counter
+    from tradespan.signals.sets.switch import sets as sets
     from tradespan.signals.timing import LatencyTracker as LatencyTracker
     from tradespan.signals.timing import timer as timer
 
@@ -61,6 +62,7 @@ _HOMES = {
     "histogram": "tradespan.signals.metrics.registry",
     "instrument": "tradespan.instrument.byname",
     "monitor": "tradespan.instrument.monitor",
+    "sets": "tradespan.signals.sets.switch",
     "shutdown": "tradespan.bootstrap.runtime",
     "timer": "tradespan.signals.timing",
     "uninstrument": "tradespan.instrument.byname",
@@ -89,6 +91,7 @@ __all__ = [
     "histogram",
     "instrument",
     "monitor",
+    "sets",
     "shutdown",
     "timer",
     "uninstrument",

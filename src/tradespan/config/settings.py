@@ -202,8 +202,8 @@ _CAPTURE: tuple[Setting, ...] = (
             "Libraries whose calls and connections are recorded, once the program imports them.",
             ("TRADESPAN_LIBRARIES",)),
     Setting("sets", SETS, (),
-            "Sets of instruments that are there from the start; the first use of one, by code or by "
-            "a `[[map]]` table, switches it on as well.",
+            "Sets of instruments that are there from the start; the first use of one, by code or "
+            "by a `[[map]]` table, switches it on as well.",
             ("TRADESPAN_SETS",)),
     Setting("capture.args", BOOLEAN, True,
             "Whether arguments are recorded.", ("TRADESPAN_CAPTURE_ARGS",)),

@@ -1,4 +1,4 @@
-"""The agents' set: models that predict, and how right they were. Judged elsewhere, recorded here."""
+"""The agents' set: models that predict, and how right they were. Others judge them."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from tradespan.declare import instruments as declared
 from tradespan.declare.attributes import ATTRIBUTES
 from tradespan.declare.instruments import Instrument as Declaration
 from tradespan.signals.events.types import EventType
+from tradespan.signals.sets.orders import Order
 from tradespan.signals.sets.switch import Sets
 
 Facts = dict[str, Any]
@@ -70,16 +71,12 @@ class Feeds(NamedTuple):
 
 _VENUE, _SYMBOL, _CURRENCY = "trading.venue", "trading.symbol", "trading.currency"
 _CHANNEL, _STRATEGY = "trading.broker.channel", "trading.strategy"
-_ORDER: Final = {
+_TRADE: Final = {
     "venue": _VENUE,
     "symbol": _SYMBOL,
     "strategy": _STRATEGY,
     "account": "trading.account",
-    "side": "trading.order.side",
-    "type": "trading.order.type",
-    "client_id": "trading.order.client_id",
 }
-_TRADE: Final = {name: _ORDER[name] for name in ("venue", "symbol", "strategy", "account")}
 _EXPECTED: Final = "trading.order.expected_price"
 
 
@@ -105,8 +102,20 @@ def _error(sets: Sets, call: Call) -> None:
     )
 
 
+def _order(call: Call) -> Order:
+    return {
+        "venue": call.word(_VENUE),
+        "symbol": call.word(_SYMBOL),
+        "strategy": call.word(_STRATEGY),
+        "account": call.word("trading.account"),
+        "side": call.word("trading.order.side"),
+        "type": call.word("trading.order.type"),
+        "client_id": call.word("trading.order.client_id"),
+    }
+
+
 def _submitted(sets: Sets, call: Call) -> None:
-    sets.orders.submitted(**call.words(_ORDER), expected_price=call.number(_EXPECTED))
+    sets.orders.submitted(**_order(call), expected_price=call.number(_EXPECTED))
 
 
 def _sent(sets: Sets, call: Call) -> None:
@@ -115,14 +124,14 @@ def _sent(sets: Sets, call: Call) -> None:
 
 
 def _acknowledged(sets: Sets, call: Call) -> None:
-    sets.orders.acknowledged(**call.words(_ORDER))
+    sets.orders.acknowledged(**_order(call))
 
 
 def _filled(sets: Sets, call: Call) -> None:
     done = is_complete(call)
     price = call.number("trading.execution.price")
     sets.orders.filled(
-        **call.words(_ORDER), complete=done, price=price, expected_price=call.number(_EXPECTED)
+        **_order(call), complete=done, price=price, expected_price=call.number(_EXPECTED)
     )
     trade = call.words(_TRADE)
     if done:
@@ -146,11 +155,11 @@ def is_complete(call: Call) -> bool | None:
 
 
 def _rejected(sets: Sets, call: Call) -> None:
-    sets.orders.rejected(**call.words(_ORDER), reason=call.word("trading.order.reject_code"))
+    sets.orders.rejected(**_order(call), reason=call.word("trading.order.reject_code"))
 
 
 def _cancelled(sets: Sets, call: Call) -> None:
-    sets.orders.cancelled(**call.words(_ORDER))
+    sets.orders.cancelled(**_order(call))
 
 
 _AMOUNTS: Final = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypedDict, Unpack
 
 from tradespan.core.forks import after_fork_in_child
 from tradespan.declare import instruments as declared
@@ -18,6 +18,25 @@ from tradespan.signals.sets.base import Maker, harmless
 MOST_OPEN: Final = 10_000
 _BUYS: Final = frozenset({"buy", "buy_minus"})
 _SELLS: Final = frozenset({"sell", "sell_short", "sell_plus", "sell_short_exempt"})
+
+
+class Order(TypedDict, total=False):
+    """What verbs are told of an order: all of it text, and a label but for the id."""
+
+    venue: str
+    symbol: str
+    strategy: str
+    account: str
+    side: str
+    """`buy`, `sell` …"""
+    type: str
+    """`market`, `limit` …"""
+    client_id: str
+    """Its id, by which its answers are timed; no label."""
+
+
+_LABELS: Final = ("venue", "symbol", "strategy", "account", "side", "type")
+_KNOWN: Final = frozenset((*_LABELS, "client_id"))
 
 
 class _Sent(NamedTuple):
@@ -44,8 +63,7 @@ class _Ended:
 class Orders:
     """From sending an order to its end. No verb raises.
 
-    `venue`, `symbol`, `strategy`, `account`, `side` and `type` are labels, and the same in all
-    verbs of one order; with `client_id`, those of `submitted` stand for what later verbs leave out.
+    With `client_id`, what `submitted` was told of an order stands for what later verbs leave out.
     """
 
     def __init__(self, make: Maker, clock: Callable[[], float] = time.monotonic) -> None:
@@ -68,53 +86,27 @@ class Orders:
         self._born: dict[tuple[str, ...], BoundCounter] = {}
         after_fork_in_child(self._begin_anew)
 
-    def declare(
-        self,
-        *,
-        venue: str = "",
-        symbol: str = "",
-        strategy: str = "",
-        account: str = "",
-        side: str = "",
-        type: str = "",  # noqa: A002 - FIX's word
-        reject_codes: tuple[str, ...] = (),
-    ) -> None:
+    def declare(self, *, reject_codes: tuple[str, ...] = (), **order: Unpack[Order]) -> None:
         """Let the counters of such orders be there at 0, so that the first reject is a rise.
 
         `submitted` does so by itself, but for `reject_codes` (`trading.order.reject_code`).
         """
-        labels = (venue, symbol, strategy, account, side, type)
+        labels = _labels(order)
         self._bear(labels)
         for code in reject_codes:
             self._rejected.declare(*labels, code)
 
     @harmless
-    def submitted(
-        self,
-        *,
-        venue: str = "",
-        symbol: str = "",
-        strategy: str = "",
-        account: str = "",
-        side: str = "",
-        type: str = "",  # noqa: A002 - FIX's word
-        client_id: str = "",
-        expected_price: Any = None,
-    ) -> None:
+    def submitted(self, *, expected_price: Any = None, **order: Unpack[Order]) -> None:
         """An order is on its way.
 
         Args:
-            venue: Where to, and so on: labels.
-            symbol: See the class, as the next ones.
-            strategy: Whose order.
-            account: For which account.
-            side: `buy`, `sell` …
-            type: `market`, `limit` …
-            client_id: Its id, so that answers can be timed.
             expected_price: The price that was counted with, for the slippage of its fills.
+            order: See `Order`.
         """
-        labels = (venue, symbol, strategy, account, side, type)
+        labels = _labels(order)
         (self._born.get(labels) or self._bear(labels)).add()
+        client_id = order.get("client_id")
         if client_id:
             sent = self._sent
             if len(sent) >= MOST_OPEN:
@@ -127,53 +119,30 @@ class Orders:
         self._latency.labels(venue, strategy).record(seconds)
 
     @harmless
-    def acknowledged(
-        self,
-        *,
-        venue: str = "",
-        symbol: str = "",
-        strategy: str = "",
-        account: str = "",
-        side: str = "",
-        type: str = "",  # noqa: A002 - FIX's word
-        client_id: str = "",
-    ) -> None:
+    def acknowledged(self, **order: Unpack[Order]) -> None:
         """The venue took the order."""
-        labels, _ = self._answered((venue, symbol, strategy, account, side, type), client_id)
+        labels, _ = self._answered(order)
         self._acknowledged.labels(*labels).add()
 
     @harmless
     def filled(
         self,
         *,
-        venue: str = "",
-        symbol: str = "",
-        strategy: str = "",
-        account: str = "",
-        side: str = "",
-        type: str = "",  # noqa: A002 - FIX's word
-        client_id: str = "",
         complete: bool | None = True,
         price: Any = None,
         expected_price: Any = None,
+        **order: Unpack[Order],
     ) -> None:
         """An execution: a part of an order, or all of it, was traded.
 
         Args:
-            venue: See `submitted`, as the others.
-            symbol: What.
-            strategy: Whose.
-            account: For whom.
-            side: Needed for slippage.
-            type: Of the order.
-            client_id: The order's id.
             complete: Whether the order is done with it. None: nobody says; then it counts as a
                 fill, no order as filled, and there is no fill rate.
             price: At which it was traded.
             expected_price: That was counted with; else the one that `submitted` was given.
+            order: See `Order`; without `side` there is no slippage.
         """
-        given = (venue, symbol, strategy, account, side, type)
-        labels, before = self._answered(given, client_id, ends=complete is True)
+        labels, before = self._answered(order, ends=complete is True)
         self._fills.labels(*labels).add()
         if complete:
             self._filled.labels(*labels).add()
@@ -184,42 +153,19 @@ class Orders:
         self._slip(labels, price, expected_price)
 
     @harmless
-    def rejected(
-        self,
-        *,
-        venue: str = "",
-        symbol: str = "",
-        strategy: str = "",
-        account: str = "",
-        side: str = "",
-        type: str = "",  # noqa: A002 - FIX's word
-        reason: str = "",
-        client_id: str = "",
-    ) -> None:
+    def rejected(self, *, reason: str = "", **order: Unpack[Order]) -> None:
         """The venue, or the program's own checks, did not take the order.
 
         `reason`: one of few words, a label (`trading.order.reject_code`); no text of the venue's.
         """
-        given = (venue, symbol, strategy, account, side, type)
-        labels, _ = self._answered(given, client_id, ends=True)
+        labels, _ = self._answered(order, ends=True)
         self._rejected.labels(*labels, reason).add()
         self._end(labels, filled=False)
 
     @harmless
-    def cancelled(
-        self,
-        *,
-        venue: str = "",
-        symbol: str = "",
-        strategy: str = "",
-        account: str = "",
-        side: str = "",
-        type: str = "",  # noqa: A002 - FIX's word
-        client_id: str = "",
-    ) -> None:
+    def cancelled(self, **order: Unpack[Order]) -> None:
         """What was left of the order is gone."""
-        given = (venue, symbol, strategy, account, side, type)
-        labels, _ = self._answered(given, client_id, ends=True, timed=False)
+        labels, _ = self._answered(order, ends=True, timed=False)
         self._cancelled.labels(*labels).add()
         self._end(labels, filled=False)
 
@@ -256,9 +202,10 @@ class Orders:
         return bound
 
     def _answered(
-        self, labels: tuple[str, ...], client_id: str, *, ends: bool = False, timed: bool = True
+        self, order: Order, *, ends: bool = False, timed: bool = True
     ) -> tuple[tuple[str, ...], _Sent | None]:
         """The labels of an order whose answer came, and what was known of it."""
+        labels, client_id = _labels(order), order.get("client_id", "")
         before = self._sent.get(client_id) if client_id else None
         if before is None:
             return labels, None
@@ -301,3 +248,18 @@ class Orders:
     def _begin_anew(self) -> None:
         """In a forked child: the parent's orders are not its own."""
         self._sent, self._ended = {}, {}
+
+
+def _labels(order: Order) -> tuple[str, ...]:
+    """In the order in which the instruments have them.
+
+    Raises:
+        TypeError: It has what no order has here.
+    """
+    if not order.keys() <= _KNOWN:
+        raise TypeError(f"an order has no {', '.join(sorted(order.keys() - _KNOWN))} here")
+    get = order.get
+    return (
+        get("venue", ""), get("symbol", ""), get("strategy", ""),
+        get("account", ""), get("side", ""), get("type", ""),
+    )  # fmt: skip

@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Final, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tradespan.config.sets import KNOWN
 from tradespan.core import guard
 from tradespan.core.forks import after_fork_in_child
+from tradespan.signals.metrics.callbacks import OBSERVER
 from tradespan.signals.metrics.registry import from_declaration
 from tradespan.signals.sets.agents import Agents
 from tradespan.signals.sets.base import Maker
@@ -24,7 +26,9 @@ from tradespan.signals.sets.feed import Feed
 from tradespan.signals.sets.orders import Orders
 from tradespan.signals.sets.portfolio import Portfolio
 from tradespan.signals.sets.risk import Risk
-from tradespan.signals.sets.system import System
+
+if TYPE_CHECKING:
+    from tradespan.signals.sets.system import System
 
 INTERVAL: Final = 15.0
 """Seconds between two readings of the system's set."""
@@ -44,14 +48,17 @@ class Sets:
     """Instruments by subject. They count before `configure()` too, in memory."""
 
     def __init__(
-        self, make: Maker = from_declaration, clock: Callable[[], float] = time.monotonic
+        self,
+        make: Maker = from_declaration,
+        clock: Callable[[], float] = time.monotonic,
+        observer: Observer = OBSERVER,
     ) -> None:
-        """`clock`: seconds."""
+        """`clock`: seconds; `observer`: calls `run` once there is something to read."""
         self._make = make
         self._clock = clock
         self._lock = threading.RLock()
         self._system_due = clock()
-        self._observer: Observer | None = None
+        self._observer = observer
         self._observed = False
         after_fork_in_child(self._begin_anew)
 
@@ -117,15 +124,12 @@ class Sets:
     @cached_property
     def system(self) -> System:
         """The process and its computer."""
-        system = System(self._make, self._clock)
+        # Only who wants it loads psutil.
+        system: System = import_module("tradespan.signals.sets.system").System(
+            self._make, self._clock
+        )
         self._be_observed()
         return system
-
-    def observe_with(self, observer: Observer) -> None:
-        """Have `run` called by the process's one thread for such things, once there is a need."""
-        self._observer = observer
-        if "feed" in self.__dict__ or "system" in self.__dict__:
-            self._be_observed()
 
     label: Final = "tradespan.sets"
     """Whose time it is that the thread spends."""
@@ -160,7 +164,7 @@ class Sets:
 
     def _be_observed(self) -> None:
         with self._lock:
-            if self._observer is not None and not self._observed:
+            if not self._observed:
                 self._observed = True
                 self._observer.add(self)
 
