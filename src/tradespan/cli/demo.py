@@ -98,7 +98,8 @@ def find_examples() -> Path | None:
 
 
 def _config(namespace: argparse.Namespace, examples: Path) -> Config:
-    for name in ("include", "exclude", "service", "spool", "store", "drain", "environment", "mode"):
+    for name in ("include", "exclude", "service", "spool", "store", "drain", "environment", "mode",
+                 "metrics_port"):  # fmt: skip
         setattr(namespace, name, None)
     namespace.include = [PATTERN]
     namespace.max_overhead = "0"  # it is there to show every call

@@ -258,7 +258,7 @@ def _labels(order: Order) -> tuple[str, ...]:
     """
     if not order.keys() <= _KNOWN:
         raise TypeError(f"an order has no {', '.join(sorted(order.keys() - _KNOWN))} here")
-    get = order.get
+    get: Callable[[str, str], str] = order.get  # type: ignore[assignment]
     return (
         get("venue", ""), get("symbol", ""), get("strategy", ""),
         get("account", ""), get("side", ""), get("type", ""),
