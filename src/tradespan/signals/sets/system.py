@@ -46,7 +46,7 @@ class System:
             self._read_network, self._read_disks, self._collections.collect, self.loops.find,
         ]  # fmt: skip
         self._failed: Tally[Callable[[], None]] = Tally()
-        self._process = psutil.Process()
+        self._found: psutil.Process | None = None
         self._own: dict[Any, float] = {}
         self._states: set[tuple[str, str]] = set()
         self._read_at: float | None = None
@@ -73,6 +73,13 @@ class System:
             self._failed[reading] += 1
 
     # ── the process ─────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _process(self) -> psutil.Process:
+        """Looked for when it is needed: where `/proc` is hidden it cannot be found."""
+        if self._found is None:
+            self._found = psutil.Process()
+        return self._found
 
     def _read_cpu(self) -> None:
         now, times = self._clock(), self._process.cpu_times()
@@ -194,7 +201,7 @@ class System:
 
     def _begin_anew(self) -> None:
         """In a forked child, whose own times and bytes begin at 0."""
-        self._process = psutil.Process()
+        self._found = None
         self._own, self._states, self._read_at = {}, set(), None
         self._collections.begin_anew()
         self.loops.forget()
