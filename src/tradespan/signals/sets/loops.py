@@ -56,6 +56,10 @@ class Loops:
                 except RuntimeError:  # closed meanwhile
                     self._asked.pop(id(loop), None)
 
+    def known(self) -> list[AbstractEventLoop]:
+        """Those that were found and not seen closed."""
+        return list(self._known)
+
     def forget(self) -> None:
         """In a forked child: no loop of the parent's runs here."""
         self._known = weakref.WeakSet()

@@ -135,7 +135,7 @@ def test_a_cycle_begins_and_ends_also_one_that_raised(desk: Desk, values: Values
     assert began.data == {"trading.strategy": "momentum"}
     assert ended.data["duration"] == 0.5
     assert ended.data["error.type"] == "KeyError"
-    assert values.of("trading.cycles") == {("KeyError", "momentum"): 1}
+    assert values.of("trading.cycles") == {("momentum",): 0, ("KeyError", "momentum"): 1}
 
 
 def test_a_decision_counts_when_it_was_made(desk: Desk, values: Values) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.unit.signals.sets.conftest import Values, Watches
 from tradespan.core import guard
+from tradespan.declare import instruments as declared
+from tradespan.signals.metrics.registry import InstrumentRegistry
 from tradespan.signals.sets import orders
 from tradespan.signals.sets.switch import Sets
 
@@ -140,10 +142,20 @@ def test_what_no_order_has_is_refused_without_reaching_the_program(
     assert "trading.orders.submitted" not in values
 
 
-def test_a_forked_child_does_not_answer_for_its_parents_orders(sets: Sets) -> None:
+def test_a_forked_child_does_not_answer_for_its_parents_orders(
+    sets: Sets, registry: InstrumentRegistry
+) -> None:
     sets.orders.submitted(client_id="1")
     pid = os.fork()
     if not pid:
-        os._exit(len(sets.orders._sent))
-    assert os.waitpid(pid, 0)[1] == 0
-    assert len(sets.orders._sent) == 1
+        sets.orders.acknowledged(client_id="1")
+        os._exit(answers(registry))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    sets.orders.acknowledged(client_id="1")
+    assert answers(registry) == 1
+
+
+def answers(registry: InstrumentRegistry) -> int:
+    """How many were timed."""
+    response = registry.from_declaration(declared.TRADING_ORDER_RESPONSE_TIME)
+    return sum(child.count for _, child in response.series())

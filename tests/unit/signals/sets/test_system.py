@@ -13,6 +13,8 @@ import psutil
 import pytest
 
 from tests.unit.signals.sets.conftest import Values, Watches
+from tradespan.declare import instruments as declared
+from tradespan.signals.metrics.registry import InstrumentRegistry
 from tradespan.signals.sets.loops import Loops, running_loops
 from tradespan.signals.sets.switch import INTERVAL, Sets
 from tradespan.signals.sets.system import System
@@ -102,44 +104,57 @@ def test_its_end_lets_go_of_the_garbage_collector(sets: Sets) -> None:
 
 
 def test_it_is_read_every_15_seconds_of_calls_every_5(
-    sets: Sets, values: Values, watches: Watches
+    sets: Sets, watches: Watches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sets("system")
-    assert INTERVAL == 15
+    read: list[int] = []
+    monkeypatch.setattr(sets.system, "collect", lambda: read.append(1))
     rounds = []
     for _ in range(7):
-        before = sets.system._read_at
         sets.collect()
-        rounds.append(sets.system._read_at != before)
+        rounds.append(len(read))
         watches.seconds += 4.999
-    assert rounds == [True, False, False, True, False, False, True]
-    sets.end()
+    assert INTERVAL == 15
+    assert rounds == [1, 1, 1, 2, 2, 2, 3]
+    sets.system.end()
 
 
-def test_a_forked_child_tells_its_own_time(system: System, values: Values) -> None:
+def test_a_forked_child_tells_its_own_time(system: System, registry: InstrumentRegistry) -> None:
     deadline = time.process_time() + 0.2
     while time.process_time() < deadline:
         pass
     system.collect()
+    assert time_of(registry) >= 0.2
     pid = os.fork()
     if not pid:
-        rise = system._rise(("cpu", "user"), system._process.cpu_times().user)
-        os._exit(int(rise < 0.2 and system._process.pid == os.getpid()))
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+        system.collect()
+        os._exit(int(time_of(registry) >= 0.2))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def time_of(registry: InstrumentRegistry) -> float:
+    """Of the processor, seconds."""
+    times = registry.from_declaration(declared.PROCESS_CPU_TIME)
+    return sum(child.value for _, child in times.series())
 
 
 def test_a_loop_is_found_where_it_runs_and_answers() -> None:
     late: list[float] = []
-    loops = Loops(late.append)
+    answered = threading.Event()
+
+    def note(seconds: float) -> None:
+        late.append(seconds)
+        answered.set()
+
+    loops = Loops(note)
+
+    def look() -> bool:
+        loops.find()
+        loops.ask()
+        return answered.wait(10)
 
     async def work() -> None:
-        answered = asyncio.Event()
-        running = asyncio.get_running_loop()
-        loops._record = lambda seconds: (late.append(seconds), answered.set())
-        await asyncio.to_thread(loops.find)
-        await asyncio.to_thread(loops.ask)
-        await asyncio.wait_for(answered.wait(), 10)
-        assert running in set(loops._known)
+        assert await asyncio.to_thread(look)
+        assert loops.known() == [asyncio.get_running_loop()]
 
     asyncio.run(work())
     assert len(late) == 1
@@ -178,7 +193,7 @@ def test_loops_that_closed_are_forgotten() -> None:
 
     asyncio.run(look())
     loops.ask()
-    assert list(loops._known) == []
+    assert loops.known() == []
 
 
 def test_the_folder_of_the_process_is_not_needed(tmp_path: Path, sets: Sets) -> None:
