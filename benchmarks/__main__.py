@@ -13,6 +13,7 @@ from benchmarks import (
     governor,
     machine,
     memory,
+    metrics,
     page,
     peers,
     startup,
@@ -31,6 +32,7 @@ USUAL = (
     threads.GROUP,
     startup.GROUP,
     tail.GROUP,
+    metrics.GROUP,
     peers.GROUP,
 )
 GROUPS = (*USUAL, encode.GROUP, memory.GROUP)
@@ -67,6 +69,7 @@ def measure(groups: Collection[str], *, quick: bool) -> Report:
         threads.GROUP: lambda: threads.measure_threads(rounds, report),
         startup.GROUP: lambda: startup.measure_startup(rounds, report),
         tail.GROUP: lambda: tail.measure_tail(tail.QUICK if quick else tail.FULL, report),
+        metrics.GROUP: lambda: metrics.measure_metrics(rounds, report),
         peers.GROUP: lambda: peers.measure_peers(rounds, report),
         encode.GROUP: lambda: encode.measure_encoding(rounds, report),
         memory.GROUP: lambda: memory.measure_memory(memory.QUICK if quick else memory.FULL, report),

@@ -34,7 +34,7 @@ def measure_peers(rounds: Rounds, report: Report) -> None:
     except (ProcessFailed, OSError) as error:
         report.notes.append(f"Peers: not measured, their environment could not be made: {error}")
         return
-    with _tradespan_on_path() as environment:
+    with tradespan_on_path() as environment:
         for peer in PEERS:
             try:
                 arguments = (peer, rounds.count, rounds.calls)
@@ -96,7 +96,7 @@ def ensure_environment(pins: Path, cache: Path) -> Path:
 
 
 @contextmanager
-def _tradespan_on_path() -> Iterator[Mapping[str, str]]:
+def tradespan_on_path() -> Iterator[Mapping[str, str]]:
     """Variables that let another environment import this checkout's tradespan.
 
     Its metadata goes along, without the rest of our site-packages: OpenTelemetry finds our context

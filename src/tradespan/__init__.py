@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tradespan.signals.events.bus import events as events
     from tradespan.signals.events.types import Event as Event
     from tradespan.signals.events.types import EventType as EventType
+    from tradespan.signals.metrics.named import MetricsRegistry as MetricsRegistry
+    from tradespan.signals.metrics.named import metrics as metrics
     from tradespan.signals.metrics.registry import counter as counter
     from tradespan.signals.metrics.registry import gauge as gauge
     from tradespan.signals.metrics.registry import histogram as histogram
@@ -46,6 +48,7 @@ _HOMES = {
     "EventBus": "tradespan.signals.events.bus",
     "EventType": "tradespan.signals.events.types",
     "LatencyTracker": "tradespan.signals.timing",
+    "MetricsRegistry": "tradespan.signals.metrics.named",
     "Objective": "tradespan.instrument.options",
     "Runtime": "tradespan.bootstrap.runtime",
     "SpoolLogExporter": "tradespan.bootstrap.exporters",
@@ -61,6 +64,7 @@ _HOMES = {
     "gauge": "tradespan.signals.metrics.registry",
     "histogram": "tradespan.signals.metrics.registry",
     "instrument": "tradespan.instrument.byname",
+    "metrics": "tradespan.signals.metrics.named",
     "monitor": "tradespan.instrument.monitor",
     "sets": "tradespan.signals.sets.switch",
     "shutdown": "tradespan.bootstrap.runtime",
@@ -74,6 +78,7 @@ __all__ = [
     "EventBus",
     "EventType",
     "LatencyTracker",
+    "MetricsRegistry",
     "Objective",
     "Runtime",
     "SpoolLogExporter",
@@ -90,6 +95,7 @@ __all__ = [
     "gauge",
     "histogram",
     "instrument",
+    "metrics",
     "monitor",
     "sets",
     "shutdown",

@@ -407,10 +407,11 @@ TRADESPAN_METRICS_CALLBACK_FAILURES: Final = Instrument(
 TRADESPAN_METRICS_OVERFLOW: Final = Instrument(
     "tradespan.metrics.overflow",
     "counter",
-    "{value}",
+    "{label_set}",
     ("tradespan.instrument",),
     description=(
-        "Values that were counted in one series, because the instrument had its 2,000 label sets."
+        "How often a label set was asked for that an instrument with its 2,000 had no place for; it"
+        " counts in one series with all the others."
     ),
 )
 TRADESPAN_METRICS_REFUSED: Final = Instrument(

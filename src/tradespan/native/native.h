@@ -1,5 +1,5 @@
-/* tradespan._native: the hot path of the spool, in C. Optional: `spool/lane.py`, `pages/durations.py`
- * and `capture/failure.py` hold the same in Python, and the same tests run on both.
+/* tradespan._native: the hot path of the spool, in C. Optional: `spool/lane.py`, `pages/durations.py`,
+ * `pages/numbers.py` and `capture/failure.py` hold the same in Python, and the same tests run on both.
  *
  * What everything here rests on: between drawing a sequence number and the end of the copy into the
  * mapping no Python code runs and the GIL stays held. So neither a thread, nor a signal handler, nor

@@ -459,6 +459,14 @@ histogram_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return begin_cells(self, owner, memory);
 }
 
+PyDoc_STRVAR(reduce_doc, "__reduce__()\n\nA copy is the same child of the other process's instrument.");
+
+static PyObject *
+cells_reduce(Cells *self, PyObject *Py_UNUSED(none))
+{
+    return PyObject_CallMethod(self->owner, "reduce", "O", self);
+}
+
 static int
 cells_traverse(Cells *self, visitproc visit, void *arg)
 {
@@ -485,6 +493,7 @@ static PyMethodDef number_methods[] = {
     {"forget", (PyCFunction)number_forget, METH_NOARGS, forget_doc},
     {"move", (PyCFunction)cells_move, METH_O, move_doc},
     {"restart", (PyCFunction)cells_restart, METH_VARARGS, restart_doc},
+    {"__reduce__", (PyCFunction)cells_reduce, METH_NOARGS, reduce_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -492,6 +501,7 @@ static PyMethodDef histogram_methods[] = {
     {"record", (PyCFunction)histogram_record, METH_O, record_doc},
     {"move", (PyCFunction)cells_move, METH_O, move_doc},
     {"restart", (PyCFunction)cells_restart, METH_VARARGS, restart_doc},
+    {"__reduce__", (PyCFunction)cells_reduce, METH_NOARGS, reduce_doc},
     {NULL, NULL, 0, NULL},
 };
 

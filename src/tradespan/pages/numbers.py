@@ -12,10 +12,13 @@ import math
 from bisect import bisect_left
 from itertools import pairwise
 from time import monotonic, time_ns
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, SupportsFloat, SupportsIndex
 
 from tradespan.core import native
 from tradespan.pages.metrics import EXEMPLAR_CELLS, HISTOGRAM_EXTRA_CELLS, NUMBER_CELLS
+
+Number = SupportsFloat | SupportsIndex
+"""`float`, `int`, `Decimal`, `Fraction`, a scalar of NumPy."""
 
 COUNTER: Final = 0
 """Only rises."""
@@ -44,6 +47,10 @@ class CellOwner(Protocol):
         """Trace id (16 bytes) and span id of the current span, if it is kept."""
         ...
 
+    def reduce(self, cells: object, /) -> tuple[Any, ...]:
+        """What a copy of them is made by, as `__reduce__` returns it."""
+        ...
+
     def place(self) -> None:
         """Give the cells their place; they have `waited` for the first count since a fork."""
         ...
@@ -55,11 +62,11 @@ class NumberCell(Protocol):
     @property
     def value(self) -> float: ...
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """Add. What is no finite number, and in a counter what is negative, is refused."""
         ...
 
-    def set(self, value: float, /) -> None:
+    def set(self, value: Number, /) -> None:
         """Of a gauge: it is this now."""
         ...
 
@@ -90,7 +97,7 @@ class HistogramCells(Protocol):
     @property
     def greatest(self) -> float | None: ...
 
-    def record(self, value: float, /) -> None:
+    def record(self, value: Number, /) -> None:
         """Count a value in the first bucket whose bound is not under it; refused if not finite."""
         ...
 
@@ -106,16 +113,21 @@ class HistogramCells(Protocol):
 class _Exemplars:
     """What both kinds of cells have: an exemplar at their end, and a wait for a place."""
 
-    __slots__ = ("_due", "_exemplar", "_floats", "_owner", "_waits", "_words")
+    __slots__ = ("_due", "_exemplar", "_floats", "_memory", "_owner", "_waits", "_words")
 
     _floats: memoryview[float]
     _words: memoryview
+    _memory: memoryview
+    """What was given: moving there again, after an interruption, must not count twice."""
 
     def __init__(self, owner: CellOwner, cells: int) -> None:
         self._owner = owner
         self._exemplar = cells - EXEMPLAR_CELLS
         self._due = -math.inf
         self._waits = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._owner.reduce(self)
 
     def _tend(self, number: float) -> None:
         """After a count, when it is time to: get a place, or an exemplar."""
@@ -170,7 +182,7 @@ class PureNumberCell(_Exemplars):
     def value(self) -> float:
         return self._floats[0]
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         number = value if type(value) is float else self._owner.to_number(value)
         if number is None:
             return
@@ -187,7 +199,7 @@ class PureNumberCell(_Exemplars):
         if monotonic() >= self._due:
             self._tend(number)
 
-    def set(self, value: float, /) -> None:
+    def set(self, value: Number, /) -> None:
         number = value if type(value) is float else self._owner.to_number(value)
         if number is None:
             return
@@ -207,9 +219,11 @@ class PureNumberCell(_Exemplars):
     def move(self, memory: memoryview, /) -> None:
         floats, words = self._views(memory)
         self._waits = False
+        if memory is self._memory:
+            return
         before, times = self._floats, self._words
         # From here on no call.
-        self._floats, self._words = floats, words
+        self._floats, self._words, self._memory = floats, words, memory
         if self._kind != GAUGE:
             floats[0] += before[0]
         elif times[1]:
@@ -218,6 +232,7 @@ class PureNumberCell(_Exemplars):
 
     def restart(self, memory: memoryview, waits: bool = False, /) -> None:
         self._floats, self._words = self._views(memory)
+        self._memory = memory
         self._waits = waits
         self._due = -math.inf
 
@@ -261,7 +276,7 @@ class PureHistogramCells(_Exemplars):
     def greatest(self) -> float | None:
         return self._floats[self._buckets + 2] if self.count else None
 
-    def record(self, value: float, /) -> None:
+    def record(self, value: Number, /) -> None:
         number = value if type(value) is float else self._owner.to_number(value)
         if number is None:
             return
@@ -283,6 +298,9 @@ class PureHistogramCells(_Exemplars):
             self._tend(number)
 
     def move(self, memory: memoryview, /) -> None:
+        if memory is self._memory:
+            self._waits = False
+            return
         before, counts = self._floats, self._words
         self.restart(memory)
         # Others count there already; each line is one step for them.
@@ -302,7 +320,7 @@ class PureHistogramCells(_Exemplars):
         if not any(words[: self._buckets]):
             floats[self._buckets + 1] = math.inf
             floats[self._buckets + 2] = -math.inf
-        self._floats, self._words = floats, words
+        self._floats, self._words, self._memory = floats, words, memory
         self._waits = waits
         self._due = -math.inf
 

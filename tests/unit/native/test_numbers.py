@@ -5,73 +5,25 @@ from __future__ import annotations
 import gc
 import math
 import mmap
-import sys
-import threading
-from bisect import bisect_left
-from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.unit.native.ways import compiled
+from tests.unit.native.owners import Owner, histogram, memory, number
 from tradespan.pages.numbers import (
     COUNTER,
     GAUGE,
     UP_DOWN,
-    HistogramCells,
-    NumberCell,
     PureHistogramCells,
     PureNumberCell,
     make_histogram_cells,
     make_number_cell,
 )
-from tradespan.signals.metrics.series import SeriesOwner
-
-BOUNDS = (1.0, 2.0, 5.0)
 
 pytestmark = pytest.mark.usefixtures("way")
-
-
-class Owner(SeriesOwner):
-    """Counts what it is asked."""
-
-    def __init__(self) -> None:
-        self.refused = 0
-        self.looks = 0
-        self.placed = 0
-        self.span: tuple[bytes, int] | None = None
-        self.on_place: Callable[[], Any] = lambda: None
-        super().__init__("test", lambda _: self._refuse(), self._placed)
-
-    def _refuse(self) -> None:
-        self.refused += 1
-
-    def _placed(self) -> None:
-        self.placed += 1
-        self.on_place()
-
-    def find_span(self) -> tuple[bytes, int] | None:
-        self.looks += 1
-        return self.span
-
-
-def memory(cells: int = 8) -> memoryview:
-    return memoryview(bytearray(8 * cells))
-
-
-def number(kind: int = COUNTER) -> tuple[NumberCell, memoryview, Owner]:
-    held, owner = memory(), Owner()
-    return make_number_cell(owner, held, kind), held, owner
-
-
-def histogram() -> tuple[HistogramCells, memoryview, Owner]:
-    held, owner = memory(13), Owner()
-    return make_histogram_cells(owner, held, BOUNDS), held, owner
 
 
 def test_the_way_that_was_chosen_is_taken(way: str) -> None:
@@ -266,6 +218,18 @@ def test_counts_move_to_other_memory_and_go_on_there() -> None:
     assert (before.cast("d")[0], after.cast("d")[0], cell.value) == (3.0, 14.0, 14.0)
 
 
+def test_moving_to_where_they_are_counts_nothing_twice() -> None:
+    cell, held, _ = number()
+    cells, counts, _ = histogram()
+    cell.add(3)
+    cells.record(3)
+    cell.move(held)
+    cells.move(counts)
+    cell.add(1)
+
+    assert (cell.value, cells.count, cells.sum) == (4.0, 1, 3.0)
+
+
 def test_gauge_moves_if_it_was_set() -> None:
     for value, expected in ((3.0, 3.0), (None, 8.0)):
         cell, _, _ = number(GAUGE)
@@ -368,123 +332,3 @@ def test_without_a_span_there_is_no_exemplar_and_the_span_is_looked_for_seldom()
 
     assert exemplar_of(held) == (0, 0.0, 0, bytes(16))
     assert owner.looks < 500
-
-
-# ── threads, and both ways beside each other ────────────────────────────────────────────────────
-
-
-def test_8_threads_add_exactly(way: str) -> None:
-    cell, _, owner = number()
-    cells, _, other = histogram()
-    owner.span = other.span = bytes(16), 1
-    times = 200_000 if way == "native" else 5_000
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-
-    def work() -> None:
-        for _ in range(times):
-            cell.add(1)
-            cells.record(1.5)
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-
-    assert cell.value == 8 * times
-    assert (cells.bucket_counts, cells.sum) == ((0, 8 * times, 0, 0), 12.0 * times)
-
-
-def test_moving_while_4_threads_add_loses_nothing(way: str) -> None:
-    cell, _, _ = number()
-    cells, _, _ = histogram()
-    times = 50_000 if way == "native" else 3_000
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-
-    def work() -> None:
-        for _ in range(times):
-            cell.add(1)
-            cells.record(3)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    try:
-        for thread in threads:
-            thread.start()
-        while any(thread.is_alive() for thread in threads):
-            cell.move(memory())
-            cells.move(memory(13))
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-
-    assert (cell.value, cells.count, cells.sum) == (4 * times, 4 * times, 12.0 * times)
-
-
-VALUES = st.one_of(
-    st.floats(-1e300, 1e300),
-    st.floats(),
-    st.integers(),
-    st.booleans(),
-    st.decimals(),
-    st.text(max_size=2),
-    st.none(),
-)
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["add", "set", "record", "move", "restart"]), VALUES), max_size=60
-)
-
-
-@given(STEPS, st.sampled_from([COUNTER, UP_DOWN, GAUGE]))
-def test_both_ways_do_what_a_model_does(steps: list[tuple[str, Any]], kind: int) -> None:
-    numbers = [
-        compiled().NumberCell(Owner(), memory(), kind),
-        PureNumberCell(Owner(), memory(), kind),
-    ]
-    histograms = [
-        compiled().HistogramCells(Owner(), memory(13), BOUNDS),
-        PureHistogramCells(Owner(), memory(13), BOUNDS),
-    ]
-    value, recorded = 0.0, [*[0] * 4]
-    total = 0.0
-    for step, given_value in steps:
-        read = as_number(given_value)
-        for cell in [*numbers, *histograms]:
-            is_number = cell in numbers
-            if step in {"move", "restart"}:
-                getattr(cell, step)(memory(8 if is_number else 13))
-            elif hasattr(cell, step):
-                getattr(cell, step)(given_value)
-        if step == "restart":
-            value, recorded, total = 0.0, [0] * 4, 0.0
-        if read is None:
-            continue
-        if step == "record" and math.isfinite(total + read):
-            recorded[bisect_left(BOUNDS, read)] += 1
-            total += read
-        if step == "add" and math.isfinite(value + read) and (read >= 0 or kind != COUNTER):
-            value += read
-        if step == "set" and kind == GAUGE:
-            value = read
-
-    assert [cell.value for cell in numbers] == [value, value]
-    assert [cell.bucket_counts for cell in histograms] == [tuple(recorded)] * 2
-    assert [cell.sum for cell in histograms] == [total, total]
-    assert histograms[0].least == histograms[1].least
-    assert histograms[0].greatest == histograms[1].greatest
-
-
-def as_number(value: Any) -> float | None:
-    """What a value counts as; None: nothing."""
-    if value is None or isinstance(value, str):
-        return None
-    try:
-        number = float(value)
-    except (OverflowError, ValueError):
-        return None
-    return number if math.isfinite(number) else None

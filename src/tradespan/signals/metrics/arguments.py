@@ -30,6 +30,11 @@ class Facts(NamedTuple):
     scope: Scope
 
 
+def is_encodable(text: str) -> bool:
+    """Whether it is text for others, too: a lone surrogate is none."""
+    return text.encode("utf-8", "ignore").decode() == text
+
+
 def read_labels(labels: Iterable[str]) -> tuple[str, ...]:
     """The names of labels, as they were given.
 
@@ -77,9 +82,11 @@ def check(facts: Facts) -> None:
             f"{facts.name!r} cannot be the name of an instrument: a letter, then up to 254 letters,"
             " digits, and _ . - /"
         )
-    if len(facts.unit) > 63 or not facts.unit.isascii():
-        raise ValueError(f"{facts.name}: a unit has at most 63 characters of ASCII")
+    if len(facts.unit) > MOST_UNIT or not facts.unit.isascii():
+        raise ValueError(f"{facts.name}: a unit has at most {MOST_UNIT} characters of ASCII")
     names = facts.label_names
+    if any(not is_encodable(each) for each in (facts.description, *names)):
+        raise ValueError(f"{facts.name}: its description or a label's name is no Unicode text")
     if len(names) > MOST_LABELS:
         raise ValueError(f"{facts.name}: {len(names)} labels, {MOST_LABELS} are the most")
     if not all(names) or OVERFLOW_LABEL in names:

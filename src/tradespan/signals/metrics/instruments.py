@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
+from tradespan.core.interruptions import is_hosts
+from tradespan.pages.numbers import Number
 from tradespan.signals.metrics.arguments import Facts
 from tradespan.signals.metrics.series import (
     OVERFLOW_LABEL,
@@ -26,7 +28,7 @@ class BoundCounter(Protocol):
         """What it has counted so far."""
         ...
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """Count so many more. A negative or not finite one is refused and counted, never raised."""
         ...
 
@@ -39,7 +41,7 @@ class BoundUpDownCounter(Protocol):
         """What it stands at."""
         ...
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """Add; a negative value takes away. One that is not finite is refused, never raised."""
         ...
 
@@ -52,11 +54,11 @@ class BoundGauge(Protocol):
         """What it was set to; 0 if it never was."""
         ...
 
-    def set(self, value: float, /) -> None:
+    def set(self, value: Number, /) -> None:
         """It is this now. A value that is not finite is refused and counted, never raised."""
         ...
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """It is so much more now than it was."""
         ...
 
@@ -79,12 +81,14 @@ class BoundHistogram(Protocol):
         """Values up to each bound and above the one before; the last: above all bounds."""
         ...
 
-    def record(self, value: float, /) -> None:
+    def record(self, value: Number, /) -> None:
         """Count a value. One that is not finite is refused and counted, never raised."""
         ...
 
 
 Child = TypeVar("Child")
+Restore = Callable[..., Any]
+"""Kind, facts and, of a child, the labels' values → the one of this process; can be pickled."""
 MakeSeries = Callable[["Instrument[Any]", "tuple[str, ...] | None"], Series]
 """Makes the series of these values of the labels, in their order; None: for the rest."""
 
@@ -99,11 +103,19 @@ class Instrument(Generic[Child]):
     """`counter`, `up_down_counter`, `gauge` or `histogram`."""
     observed: ClassVar[bool] = False
     """Whether its children are only set, to what somebody else has counted."""
+    learns: ClassVar[bool] = False
+    """Whether each call brings the names of its labels."""
     _calls: ClassVar[tuple[str, ...]]
     """Methods of a child that an instrument without labels has, too."""
 
     def __init__(
-        self, facts: Facts, place: str, owner: SeriesOwner, make: MakeSeries, most: int
+        self,
+        facts: Facts,
+        place: str,
+        owner: SeriesOwner,
+        make: MakeSeries,
+        restore: Restore,
+        most: int,
     ) -> None:
         """Made by the registry. `place`: file and line; `most`: label sets."""
         self.facts: Final = facts
@@ -121,6 +133,8 @@ class Instrument(Generic[Child]):
         self.children: Final[dict[tuple[str, ...] | None, Series]] = {}
         """Values of the labels, in their order, → their series; None → the one for the rest."""
         self._make = make
+        self._restore = restore
+        owner.reduce = self._reduce_child
         self._cache: dict[tuple[Any, ...], Child] = {}
         self._keywords = {name.replace(".", "_"): at for at, name in enumerate(self.label_names)}
         self._keywords |= {name: at for at, name in enumerate(self.label_names)}
@@ -128,6 +142,11 @@ class Instrument(Generic[Child]):
             child = self.labels()
             for name in self._calls:  # one call into C
                 self.__dict__[name] = getattr(child, name)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is known by tradespan's scope and its name alone."""
+        return self.key == (self.facts.scope, self.name) and self.facts.scope[0] == "tradespan"
 
     def labels(self, *values: object, **named: object) -> Child:
         """The child of a label set; made at first, with 0, and then the same again.
@@ -142,8 +161,12 @@ class Instrument(Generic[Child]):
         key = (values, *named.items()) if named else values
         try:
             return self._cache[key]
-        except Exception:  # noqa: BLE001 - not there, or a value that cannot be hashed
+        except (KeyError, TypeError):  # not there, or a value that cannot be hashed
             return self._look_up(key, values, named)
+        except Exception as error:
+            if is_hosts(error):
+                raise
+            return self._look_up(key, values, named)  # a value of the user's whose hash fails
 
     def declare(self, *values: object, **named: object) -> Child:
         """Let a label set be there now, at 0: a first count later is seen as a rise then.
@@ -163,6 +186,14 @@ class Instrument(Generic[Child]):
         if texts is None:
             return ((OVERFLOW_LABEL, "true"),)
         return tuple(sorted(zip(self.label_names, texts, strict=True)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Objects that hold instruments are copied, and go to other processes.
+        return self._restore, (self.kind, self.facts)
+
+    def _reduce_child(self, cells: object) -> tuple[Any, ...]:
+        found = [texts for texts, each in list(self.children.items()) if each.cells is cells]
+        return self._restore, (self.kind, self.facts, *found)
 
     def __repr__(self) -> str:
         labels = f"{{{', '.join(self.label_names)}}}" if self.label_names else ""
@@ -211,7 +242,7 @@ class Counter(Instrument[BoundCounter]):
     kind = "counter"
     _calls = ("add",)
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """Count so many more: of a counter without labels. Never raises.
 
         A negative value, one that is not finite, and a call where there are labels are refused, and
@@ -226,7 +257,7 @@ class UpDownCounter(Instrument[BoundUpDownCounter]):
     kind = "up_down_counter"
     _calls = ("add",)
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """Add: to an up-down counter without labels. Never raises; see `Counter.add`."""
         self._refuse_without_labels()
 
@@ -237,11 +268,11 @@ class Gauge(Instrument[BoundGauge]):
     kind = "gauge"
     _calls = ("add", "set")
 
-    def set(self, value: float, /) -> None:
+    def set(self, value: Number, /) -> None:
         """It is this now: a gauge without labels. Never raises; see `Counter.add`."""
         self._refuse_without_labels()
 
-    def add(self, value: float = 1, /) -> None:
+    def add(self, value: Number = 1, /) -> None:
         """It is so much more: a gauge without labels. Never raises; see `Counter.add`."""
         self._refuse_without_labels()
 
@@ -267,6 +298,6 @@ class Histogram(Instrument[BoundHistogram]):
         """Upper bounds of the buckets, in `unit`."""
         return self.facts.bounds
 
-    def record(self, value: float, /) -> None:
+    def record(self, value: Number, /) -> None:
         """Count a value: in a histogram without labels. Never raises; see `Counter.add`."""
         self._refuse_without_labels()

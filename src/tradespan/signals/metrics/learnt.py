@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
+from tradespan.core import guard
+from tradespan.core.interruptions import is_hosts
+from tradespan.pages.metrics import Labels
+from tradespan.signals.metrics.arguments import Facts
 from tradespan.signals.metrics.instruments import (
     MOST_CACHED,
     BoundCounter,
@@ -13,6 +17,7 @@ from tradespan.signals.metrics.instruments import (
     BoundUpDownCounter,
     Instrument,
 )
+from tradespan.signals.metrics.registry import REGISTRY
 from tradespan.signals.metrics.series import OVERFLOW_LABEL, text_of
 
 Child = TypeVar("Child")
@@ -23,6 +28,7 @@ _EXACT = frozenset({str, int, bool})
 class Learnt(Instrument[Child]):
     """An instrument without an allow-list of labels; it has the same cap of label sets."""
 
+    learns = True
     _calls = ()
 
     def labels(self, *values: object, **named: object) -> Child:
@@ -44,14 +50,42 @@ class Learnt(Instrument[Child]):
         key = tuple(attributes.items()) if attributes else ()
         try:
             return self._cache[key]
-        except Exception:  # noqa: BLE001 - not there, or a value that cannot be hashed
+        except (KeyError, TypeError):  # not there, or a value that cannot be hashed
             return self._learn(key)
+        except Exception as error:
+            if is_hosts(error):
+                raise
+            return self._learn(key)  # a value of the user's whose hash fails
+
+    def find(self, attributes: Mapping[str, Any] | None = None) -> Child | None:
+        """The child of a set of attributes, if there is one. Never raises for what it is given."""
+        try:
+            series = self.children.get(_read(tuple(attributes.items()) if attributes else ()))
+        except Exception as error:  # noqa: BLE001 - the host comes first
+            guard.report(f"looking for labels of {self.name}", error)
+            return None
+        return None if series is None else cast("Child", series.cells)
+
+    def pairs_of(self, attributes: Mapping[str, Any] | None = None) -> Labels:
+        """Attributes as labels: text, sorted by key. Never raises for what it is given."""
+        try:
+            return self.pairs(_read(tuple(attributes.items()) if attributes else ()))
+        except Exception as error:  # noqa: BLE001 - the host comes first
+            guard.report(f"reading labels of {self.name}", error)
+            return ()
 
     def pairs(self, texts: tuple[str, ...] | None) -> tuple[tuple[str, str], ...]:
         """The labels of a series, sorted by key."""
         if texts is None:
             return ((OVERFLOW_LABEL, "true"),)
         return tuple(zip(texts[::2], texts[1::2], strict=True))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restore, (type(self), self.facts, self.key)
+
+    def _reduce_child(self, cells: object) -> tuple[Any, ...]:
+        found = [texts for texts, each in list(self.children.items()) if each.cells is cells]
+        return restore, (type(self), self.facts, self.key, *found)
 
     def _learn(self, key: tuple[Any, ...]) -> Child:
         types = [type(each) for pair in key for each in pair]
@@ -71,6 +105,20 @@ class Learnt(Instrument[Child]):
         if cached is not None and len(self._cache) < MOST_CACHED and texts in self.children:
             self._cache[cached] = child
         return child
+
+
+def restore(
+    kind: type[Learnt[Any]],
+    facts: Facts,
+    key: tuple[Any, ...],
+    *children: tuple[str, ...] | None,
+) -> Any:
+    """The instrument of this process that is the same as another's, or its child."""
+    found = REGISTRY.get(kind, facts, key)
+    if not children:
+        return found
+    (texts,) = children
+    return REGISTRY.make_series(found, texts).cells
 
 
 def _read(key: tuple[Any, ...]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from tradespan.core import guard
 from tradespan.core.errors import InstrumentConflict
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.version import __version__
+from tradespan.declare.instruments import TRADESPAN_METRICS_OVERFLOW, TRADESPAN_METRICS_REFUSED
 from tradespan.declare.instruments import Instrument as Declaration
 from tradespan.pages import numbers
 from tradespan.pages.metrics import (
@@ -31,7 +32,8 @@ from tradespan.signals.metrics.instruments import (
     Instrument,
     UpDownCounter,
 )
-from tradespan.signals.metrics.series import OVERFLOW_LABEL, Series, SeriesOwner
+from tradespan.signals.metrics.othernames import OtherName
+from tradespan.signals.metrics.series import OVERFLOW_LABEL, Series, SeriesFacts, SeriesOwner
 from tradespan.signals.slot import SIGNALS, SignalSlot
 
 DEFAULT_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -40,8 +42,8 @@ MOST_LABEL_SETS: Final = 2_000
 """Of one instrument; those that come later count in one series."""
 MOST_INSTRUMENTS: Final = 2_000
 """Of one process; those that come later count in memory, where nobody sees it."""
-REFUSED: Final = "tradespan.metrics.refused"
-OVERFLOW: Final = "tradespan.metrics.overflow"
+MOST_DESCRIPTION: Final = 1_024
+"""Characters that are told; each series has them."""
 OWN_SCOPE: Final[Scope] = ("tradespan", __version__, "")
 
 _PACKAGE = f"{Path(__file__).parents[2]}{os.sep}"
@@ -50,10 +52,10 @@ _NUMBERS = {
     "up_down_counter": numbers.UP_DOWN,
     "gauge": numbers.GAUGE,
 }
-_OWN = {
-    REFUSED: ("{value}", "Values that an instrument refused: no number, not finite, or negative."),
-    OVERFLOW: ("{label_set}", "How often an instrument was asked for a label set beyond its cap."),
+_KINDS: dict[str, type[Instrument[Any]]] = {
+    each.kind: each for each in (Counter, Gauge, Histogram, UpDownCounter)
 }
+_OWN = {TRADESPAN_METRICS_OVERFLOW.name, TRADESPAN_METRICS_REFUSED.name}
 Kind = TypeVar("Kind", bound=Instrument[Any])
 
 
@@ -65,6 +67,7 @@ class InstrumentRegistry:
         self._signals = signals
         self._lock = threading.RLock()
         self._instruments: dict[tuple[Any, ...], Instrument[Any]] = {}
+        self._names: dict[str, OtherName] = {}
         signals.follow(self.place_all)
         after_fork_in_child(self._begin_anew)
 
@@ -92,7 +95,7 @@ class InstrumentRegistry:
             TypeError: An argument is of another type.
             ValueError: A name, unit or label cannot be used.
         """
-        return self._get(Counter, name, unit, description, labels, (), scope)
+        return self.get(Counter, Facts(name, unit, description, read_labels(labels), (), scope))
 
     def up_down_counter(
         self,
@@ -104,7 +107,9 @@ class InstrumentRegistry:
         scope: Scope = OWN_SCOPE,
     ) -> UpDownCounter:
         """The up-down counter of this name, made at the first call. As `counter`."""
-        return self._get(UpDownCounter, name, unit, description, labels, (), scope)
+        return self.get(
+            UpDownCounter, Facts(name, unit, description, read_labels(labels), (), scope)
+        )
 
     def gauge(
         self,
@@ -116,7 +121,7 @@ class InstrumentRegistry:
         scope: Scope = OWN_SCOPE,
     ) -> Gauge:
         """The gauge of this name, made at the first call. As `counter`."""
-        return self._get(Gauge, name, unit, description, labels, (), scope)
+        return self.get(Gauge, Facts(name, unit, description, read_labels(labels), (), scope))
 
     def histogram(
         self,
@@ -144,7 +149,8 @@ class InstrumentRegistry:
             TypeError: An argument is of another type.
             ValueError: A name, unit, label or bound cannot be used.
         """
-        return self._get(Histogram, name, unit, description, labels, read_bounds(bounds), scope)
+        facts = Facts(name, unit, description, read_labels(labels), read_bounds(bounds), scope)
+        return self.get(Histogram, facts)
 
     def from_declaration(self, declaration: Declaration) -> Instrument[Any]:
         """The instrument of a declaration of `declare/instruments.py`, made at the first call.
@@ -153,26 +159,35 @@ class InstrumentRegistry:
             InstrumentConflict: It was made by hand, and otherwise.
             ValueError: There is no such kind.
         """
-        kinds: dict[str, type[Instrument[Any]]] = {
-            "counter": Counter,
-            "gauge": Gauge,
-            "histogram": Histogram,
-            "updowncounter": UpDownCounter,
-        }
-        kind = kinds.get(declaration.kind)
+        kind = _KINDS.get(declaration.kind.replace("updown", "up_down_"))
         if kind is None:
             raise ValueError(f"{declaration.name}: there is no kind {declaration.kind}")
-        description = getattr(declaration, "description", "")
-        bounds = read_bounds(declaration.bounds) if kind is Histogram else ()
-        return self._get(
-            kind,
+        facts = Facts(
             declaration.name,
             declaration.unit,
-            description,
+            declaration.description,
             declaration.labels,
-            bounds,
+            read_bounds(declaration.bounds or DEFAULT_BOUNDS) if kind is Histogram else (),
             OWN_SCOPE,
         )
+        return self.get(kind, facts)
+
+    def export_as(self, name: str, other: OtherName) -> None:
+        """Let one of tradespan's own instruments have another name, if it has none yet.
+
+        What is counted from now on is exported under that; what was, stays what it was.
+        """
+        with self._lock:
+            if self._names.setdefault(name, other) is not other:
+                return
+            found = self._instruments.get((OWN_SCOPE, name))
+            if found is None:
+                return
+            for texts, series in list(found.children.items()):
+                if found.kind == "gauge":
+                    series.cells.forget()  # type: ignore[union-attr]
+                series.rename(*_declare(found, texts, other), _memory(found))
+                _place(series, self._signals.page)
 
     def instruments(self) -> list[Instrument[Any]]:
         """All that there are, in the order in which they were made."""
@@ -187,27 +202,19 @@ class InstrumentRegistry:
             for instrument in self.instruments():
                 _place_all(instrument, page)
 
-    def _get(
-        self,
-        kind: type[Kind],
-        name: str,
-        unit: str,
-        description: str,
-        labels: Iterable[str],
-        bounds: tuple[float, ...],
-        scope: Scope,
-    ) -> Kind:
-        facts = Facts(name, unit, description, read_labels(labels), bounds, scope)
-        return self.get(kind, facts, (scope, name))
+    def find(self, key: tuple[Any, ...]) -> Instrument[Any] | None:
+        """The instrument of this key, if it has been made."""
+        return self._instruments.get(key)
 
-    def get(self, kind: type[Kind], facts: Facts, key: tuple[Any, ...]) -> Kind:
-        """The instrument of this key, made at the first call.
+    def get(self, kind: type[Kind], facts: Facts, key: tuple[Any, ...] | None = None) -> Kind:
+        """The instrument of this key, made at the first call. By default: scope and name.
 
         Raises:
             InstrumentConflict: Its key has another one, of another kind or other facts.
-            TypeError: One of the facts is of another type.
-            ValueError: One of the facts cannot be used.
+            TypeError: A fact is of another type.
+            ValueError: It cannot be used.
         """
+        key = key or (facts.scope, facts.name)
         found = self._instruments.get(key)
         if found is None:
             check(facts)
@@ -223,7 +230,7 @@ class InstrumentRegistry:
     def _make(self, kind: type[Kind], facts: Facts, key: tuple[Any, ...]) -> Kind:
         """Under the lock."""
         owner = SeriesOwner(facts.name, self._count_refused, self.place_all)
-        made = kind(facts, find_caller(), owner, self._make_series, MOST_LABEL_SETS)
+        made = kind(facts, find_caller(), owner, self.make_series, restore, MOST_LABEL_SETS)
         made.key = key
         if len(self._instruments) >= MOST_INSTRUMENTS and facts.name not in _OWN:
             self._count_overflow(facts.name)
@@ -235,8 +242,8 @@ class InstrumentRegistry:
         _place_all(made, self._signals.page)
         return made
 
-    def _make_series(self, instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
-        """The series of a label set, or the one for the rest."""
+    def make_series(self, instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
+        """The series of the labels' values, or the one for the rest; it has its place then."""
         overflows = False
         with self._lock:
             children = instrument.children
@@ -244,11 +251,12 @@ class InstrumentRegistry:
                 texts, overflows = None, True
             if texts not in children:
                 # A signal handler may have made it meanwhile: what it counts in is the series.
-                children.setdefault(texts, _build(instrument, texts))
+                other = self._names.get(instrument.name) if instrument.is_own else None
+                children.setdefault(texts, _build(instrument, texts, other))
             series = children[texts]
             if self._knows(instrument):
                 _place(series, self._signals.page)
-        if overflows and instrument.name != OVERFLOW:
+        if overflows and instrument.name != TRADESPAN_METRICS_OVERFLOW.name:
             self._count_overflow(instrument.name)
         return series
 
@@ -256,16 +264,10 @@ class InstrumentRegistry:
         return self._instruments.get(instrument.key) is instrument
 
     def _count_refused(self, name: str) -> None:
-        self._own(REFUSED).labels(name).add(1.0)
+        self.from_declaration(TRADESPAN_METRICS_REFUSED).labels(name).add(1.0)
 
     def _count_overflow(self, name: str) -> None:
-        self._own(OVERFLOW).labels(name).add(1.0)
-
-    def _own(self, name: str) -> Counter:
-        unit, description = _OWN[name]
-        return self.counter(
-            name, unit=unit, description=description, labels=("tradespan.instrument",)
-        )
+        self.from_declaration(TRADESPAN_METRICS_OVERFLOW).labels(name).add(1.0)
 
     def _begin_anew(self) -> None:
         """In a forked child. Its page has no series before something is counted."""
@@ -289,24 +291,48 @@ def _place_all(instrument: Instrument[Any], page: MetricPage | None) -> None:
         _place(series, page)
 
 
-def _build(instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
+def _build(
+    instrument: Instrument[Any], texts: tuple[str, ...] | None, other: OtherName | None
+) -> Series:
     """With cells in memory, all zero."""
-    facts = instrument.facts
-    labels, rest = instrument.pairs(texts), ((OVERFLOW_LABEL, "true"),)
-    said = (facts.name, instrument.kind, facts.unit, facts.description)
-    memory = _memory(instrument)
+    memory, owner = _memory(instrument), instrument.owner
+    cells: numbers.NumberCell | numbers.HistogramCells
     if instrument.kind == "histogram":
-        cells = numbers.make_histogram_cells(instrument.owner, memory, facts.bounds)
-        return Series(
-            cells,
+        cells = numbers.make_histogram_cells(owner, memory, instrument.facts.bounds)
+    else:
+        kind = numbers.GAUGE if instrument.observed else _NUMBERS[instrument.kind]
+        cells = numbers.make_number_cell(owner, memory, kind)
+    return Series(cells, instrument.pairs(texts), *_declare(instrument, texts, other))
+
+
+def _declare(
+    instrument: Instrument[Any], texts: tuple[str, ...] | None, other: OtherName | None
+) -> tuple[SeriesFacts, SeriesFacts]:
+    """How a series is declared, and the one for the rest."""
+    facts = instrument.facts
+    name, labels = facts.name, instrument.pairs(texts)
+    renamed = None if other is None else other.rename(() if texts is None else labels)
+    if other is not None and texts is None:
+        name = other.name
+    elif other is not None and renamed is not None:
+        name, labels = other.name, renamed
+    said = (name, instrument.kind, facts.unit, facts.description[:MOST_DESCRIPTION])
+    rest = ((OVERFLOW_LABEL, "true"),)
+    if instrument.kind == "histogram":
+        return (
             HistogramSeries(*said, labels, facts.scope, facts.bounds),
             HistogramSeries(*said, rest, facts.scope, facts.bounds),
         )
-    kind = numbers.GAUGE if instrument.observed else _NUMBERS[instrument.kind]
-    cell = numbers.make_number_cell(instrument.owner, memory, kind)
-    return Series(
-        cell, NumberSeries(*said, labels, facts.scope), NumberSeries(*said, rest, facts.scope)
-    )
+    return NumberSeries(*said, labels, facts.scope), NumberSeries(*said, rest, facts.scope)
+
+
+def restore(kind: str, facts: Facts, *children: tuple[str, ...] | None) -> Any:
+    """The instrument of this process that is the same as another's, or its child."""
+    found = REGISTRY.get(_KINDS[kind], facts)
+    if not children:
+        return found
+    (texts,) = children
+    return REGISTRY.make_series(found, texts).cells
 
 
 def _memory(instrument: Instrument[Any]) -> memoryview:
@@ -328,6 +354,10 @@ def _differ(
     ]
     if found.kind != kind.kind:
         return compared[:1]
+    if found.learns != kind.learns:
+        learnt = "learnt from each call"
+        said = (repr(found.label_names), learnt)
+        return [("its labels", *(said[::-1] if found.learns else said))]
     return [each for each in compared if each[1] != each[2]]
 
 

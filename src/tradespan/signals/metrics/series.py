@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.trace import get_current_span
 
 from tradespan.core import guard
 from tradespan.core.interruptions import is_hosts
+from tradespan.declare.names import TRADESPAN_EXEMPLAR
 from tradespan.pages.metrics import HistogramSeries, Labels, MetricPage, NumberSeries
 from tradespan.pages.numbers import HistogramCells, NumberCell
 
@@ -19,8 +20,9 @@ MOST_VALUE: Final = 256
 """Characters of a label's value; a longer one is cut."""
 OVERFLOW_LABEL: Final = "otel.metric.overflow"
 """Of the one series in which the label sets beyond an instrument's cap count."""
-EXEMPLAR_ATTRIBUTE: Final = "tradespan.exemplar"
-"""Of a span to which an exemplar points: it is kept by what samples later."""
+
+SeriesFacts = NumberSeries | HistogramSeries
+"""What a page is told of a series."""
 
 _logger = logging.getLogger("tradespan")
 
@@ -68,12 +70,13 @@ class Series:
     def __init__(
         self,
         cells: NumberCell | HistogramCells,
-        declaration: NumberSeries | HistogramSeries,
-        other: NumberSeries | HistogramSeries,
+        labels: Labels,
+        declaration: SeriesFacts,
+        other: SeriesFacts,
     ) -> None:
         """`other`: declares the series that counts where the page has no place for this one."""
         self.cells = cells
-        self.labels: Labels = declaration.labels
+        self.labels = labels
         self.page: MetricPage | None = None
         """Where the cells are; None: in memory, where nobody sees them."""
         self._declaration = declaration
@@ -99,6 +102,16 @@ class Series:
             self.cells.restart(memory)
         self.page = page
 
+    def rename(self, declaration: SeriesFacts, other: SeriesFacts, memory: memoryview) -> None:
+        """Be declared otherwise. `memory`: where to count until the next place, if there was one.
+
+        What was counted in a page stays there.
+        """
+        self._declaration, self._other = declaration, other
+        if self.page is not None:
+            self.page = None
+            self.cells.restart(memory)
+
     def begin_anew(self, memory: memoryview, waits: bool) -> None:
         """In a forked child: count from zero, in memory at first."""
         self.page = None
@@ -108,7 +121,10 @@ class Series:
 class SeriesOwner:
     """What the cells of one instrument ask for."""
 
-    __slots__ = ("_count_refused", "_name", "_place", "_told")
+    __slots__ = ("_count_refused", "_name", "_place", "_told", "reduce")
+
+    reduce: Callable[[object], tuple[Any, ...]]
+    """Set by the instrument: what a copy of its cells is made by."""
 
     def __init__(
         self, name: str, count_refused: Callable[[str], object], place: Callable[[], None]
@@ -158,7 +174,7 @@ class SeriesOwner:
             context = span.get_span_context()
             if not (context.is_valid and context.trace_flags.sampled and span.is_recording()):
                 return None
-            span.set_attribute(EXEMPLAR_ATTRIBUTE, True)
+            span.set_attribute(TRADESPAN_EXEMPLAR, True)
             return context.trace_id.to_bytes(16, "big"), context.span_id
         except Exception as error:  # noqa: BLE001 - the host comes first
             guard.report("an exemplar's span", error)
