@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
+import urllib.request
 from functools import partial
 from itertools import pairwise
 
@@ -180,7 +182,7 @@ def test_outage_of_the_whole_run_keeps_every_point(desk: Desk) -> None:
         points = read_points(receiver)
     assert counted(points) == (36, 12)
     times = [point.time for point in points if point.name == "bot.latency"]
-    assert len(times) > 6, "every reading of the outage"
+    assert len(times) >= 5, "a zero, one after each round at least, and the last"
     assert times == sorted(times), "oldest first"
     seen = [point.value for point in points if point.name == "bot.latency"]
     assert {0, 4, 8, 12} <= set(seen)
@@ -292,3 +294,27 @@ def test_nothing_is_written_where_nobody_takes_metrics(desk: Desk) -> None:
     entries = desk.folder_of_run.entries()
     assert [entry for entry in entries if entry.endswith(".metrics")]
     assert not [entry for entry in entries if re.search(f"{READINGS}|{AGENTS}", entry)]
+
+
+def test_scraper_reads_what_lives_and_a_taken_port_is_one_sentence(desk: Desk) -> None:
+    bot = desk.write("bot.py", BOT)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        run = desk.start_run("--metrics-port", port, bot)
+        run.line()
+        run.wait_for_err("is not served")
+        ended = run.end()
+    assert ended.status == 0
+    assert ended.err.count("\n") == 1, ended.err
+
+    run = desk.start_run("--metrics-port", str(free_port()), bot)
+    run.line()
+    run.say("4")
+    run.line()
+    url = run.wait_for_err("metrics at (http://.*)")[1]
+    with urllib.request.urlopen(url) as answer:  # an address of ours
+        text = answer.read().decode()
+    assert re.search(
+        r'^bot_trades_total\{job="bot",instance="[^"]+",side="sell"\} 8.0$', text, re.MULTILINE
+    )
+    run.end()

@@ -45,6 +45,7 @@ BOT = f"""
     print("done", flush=True)
     """
 SETTINGS = {
+    "TRADESPAN_METRICS": "false",  # their readings are records too
     "TRADESPAN_SEGMENT_FIRST": "64KiB",
     "TRADESPAN_SEGMENT_LAST": "256KiB",
     "TRADESPAN_MEMORY_RECORDS": "3000",

@@ -39,7 +39,7 @@ class Block:
     @property
     def file(self) -> str:
         """The file that it is to be saved as, if its first line names one: `# bot.py`."""
-        match = re.match(r"# ([\w./-]+\.(?:py|toml))\n", self.text)
+        match = re.match(r"# ([\w./-]+\.(?:py|toml|yaml))\n", self.text)
         return match[1] if match else ""
 
 

@@ -15,7 +15,7 @@ from tradespan.bootstrap.receivers import otlp_receivers
 from tradespan.bootstrap.resource import build_resource
 from tradespan.config import Config, override_config
 from tradespan.core.process import process_start
-from tradespan.spool.folder import RUNS, RunFolder, private_folder, run_folders
+from tradespan.spool.folder import LOG_FILE, RUNS, RunFolder, private_folder, run_folders
 
 _INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
 """Folders of Python's own and of what is installed, by sysconfig's names."""
@@ -46,6 +46,8 @@ def open_run_folder(config: Config) -> RunFolder:
 def destinations(config: Config) -> list[tuple[str, str]]:
     """Where the records shall go, as `run.json` keeps it: no secrets in it."""
     found = [] if config.store_path is None else [("store", str(config.store_path))]
+    if config.logs.file is not None:
+        found.append((LOG_FILE, str(config.logs.file)))
     return found + otlp_receivers(config)
 
 

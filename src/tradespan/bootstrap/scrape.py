@@ -162,7 +162,8 @@ class ScrapeOnDemand:
         self._status = status
         self._is_live = is_live
         self._server: ScrapeServer | None = None
-        self._looked = self._tried = float("-inf")
+        self._looked = float("-inf")
+        self._tried: dict[int, float] = {}
         self._lock = threading.Lock()
         self._last: dict[bool, tuple[float, str]] = {}
 
@@ -173,9 +174,9 @@ class ScrapeOnDemand:
             return
         self._looked = now
         port = self._wanted(folders)
-        if port is None or now - self._tried < _TRY_AGAIN:
+        if port is None or now - self._tried.get(port, float("-inf")) < _TRY_AGAIN:
             return
-        self._tried = now
+        self._tried = {port: now}
         try:
             self._server = ScrapeServer(port, self.expose)
         except OSError as error:

@@ -303,7 +303,7 @@ def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
         # What could not be opened has no line in the books: all of it waits.
         if sink_name(kind, address) not in waiting:
             waiting[f"{kind} {address}"] = books["recorded"]
-    for name, count in waiting.items():
+    for name, count in _to_be_told(waiting).items():
         if count:
             print(
                 f"tradespan: {_count(count)} wait{'s' if count == 1 else ''} for {name} in"
@@ -324,6 +324,17 @@ def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
                 f" to send them again: tradespan spool resend {shlex.quote(str(config.root))}",
                 file=sys.stderr,
             )
+
+
+def _to_be_told(waiting: dict[str, int]) -> dict[str, int]:
+    """Sinks whose waiting records are worth a line: the agent's readings of metrics wait along with
+    what the program recorded, and one command sends both.
+    """
+    others = {name: n for name, n in waiting.items() if not name.startswith(_OF_METRICS)}
+    return others if any(others.values()) else waiting
+
+
+_OF_METRICS = ("otlp-metrics-", "otlp.metrics")
 
 
 def _count(records: int) -> str:

@@ -28,6 +28,7 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "double": (float, int),
     "boolean": (bool,),
     "any": (str, int, float, bool),
+    "string[]": (str,),
 }
 _GROUPS = ("attribute_group", "span", "entity", "metric", "event")
 _STABILITIES = ("stable", "development", "alpha", "beta", "release_candidate")
@@ -119,6 +120,7 @@ def _read_metric(table: Table, type_: str) -> Group:
         bounds=_read_bounds(annotations),
         aliases=tuple(map(_read_metric_alias, annotations.tables("aliases", needed=False))),
         place=table.place(),
+        lines=table.lines,
     )
     annotations.finish()
     if group.name and group.id != f"metric.{group.name}":
@@ -145,6 +147,7 @@ def _read_event(table: Table, type_: str) -> Group:
         fields=_read_fields(annotations),
         aliases=tuple(map(_read_event_alias, annotations.tables("aliases", needed=False))),
         place=table.place(),
+        lines=table.lines,
     )
     annotations.finish()
     if name and group.id != f"event.{name}":

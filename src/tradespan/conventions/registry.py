@@ -16,6 +16,17 @@ OURS = ("tradespan", "trading")
 """Namespaces that are declared here; a reference to any other is to OpenTelemetry's registry."""
 OPENTELEMETRY = ("process", "system", "cpython")
 """Namespaces of instruments that are declared here under OpenTelemetry's names."""
+STANDARD = frozenset({
+    "android", "app", "artifact", "aws", "azure", "browser", "cassandra", "cicd", "client",
+    "cloud", "cloudevents", "code", "container", "cpu", "cpython", "db", "deployment",
+    "device", "disk", "dns", "elasticsearch", "enduser", "error", "event", "exception",
+    "faas", "feature_flag", "file", "gcp", "gen_ai", "geo", "graphql", "host", "http", "hw",
+    "jvm", "k8s", "linux", "log", "mcp", "messaging", "network", "nodejs", "oci",
+    "opentracing", "os", "otel", "peer", "pool", "process", "profile", "python", "rpc",
+    "server", "service", "session", "source", "system", "telemetry", "test", "thread", "tls",
+    "url", "user", "user_agent", "vcs", "webengine",
+})  # fmt: skip
+"""Namespaces of OpenTelemetry's own: what stands in them is not a user's to declare."""
 INSTRUMENTS = ("counter", "updowncounter", "gauge", "histogram")
 SEVERITIES = ("debug", "info", "warning", "error", "critical", "emergency")
 """Of an event, rising; the values of `tradespan.severity`."""
@@ -53,7 +64,7 @@ class Attribute:
 
     name: str
     type: str
-    """`string`, `int`, `double`, `boolean`, `any`; `template[…]`: a name with one part more."""
+    """`string`, `int`, `double`, `boolean`, `any`, `string[]`; `template[…]`: a name goes on."""
     brief: str
     stability: str
     note: str = ""
@@ -72,7 +83,7 @@ class Attribute:
     @property
     def value_type(self) -> str:
         """The type without `template[…]`."""
-        return self.type.removeprefix("template[").removesuffix("]")
+        return self.type.removeprefix("template[")[:-1] if self.is_template else self.type
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +123,11 @@ class Alias:
     fields: tuple[Field, ...] = ()
     """Of an event's."""
 
+    @property
+    def whole(self) -> str:
+        """The name with the prefix that it has by default."""
+        return f"{self.prefix}_{self.name}" if self.prefix else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -142,6 +158,12 @@ class Group:
     fields: tuple[Field, ...] = ()
     """Short names in the event's data."""
     place: Place = field(default=Place(""), compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Of its keys, where they are known."""
+
+    def at(self, key: str) -> Place:
+        """Where one of its keys stands; without it, where the group does."""
+        return Place(self.place.file, self.lines.get(key, self.place.line))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from tradespan.conventions.registry import OPENTELEMETRY, OURS, Group, Place, Registry
+from tradespan.conventions.registry import OPENTELEMETRY, OURS, STANDARD, Group, Place, Registry
 from tradespan.conventions.tables import Problem, hint
 
 _PART = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
@@ -83,7 +83,8 @@ def _check_names(registry: Registry, namespaces: Sequence[str]) -> Iterator[Prob
         if group.type in ("metric", "event"):
             foreign = OPENTELEMETRY if group.type == "metric" and namespaces else ()
             pattern = _INSTRUMENT if group.type == "metric" else _NAME
-            yield from _check_name(group.name, pattern, group.place, (*namespaces, *foreign))
+            place = group.at("metric_name" if group.type == "metric" else "name")
+            yield from _check_name(group.name, pattern, place, (*namespaces, *foreign))
 
 
 def _check_name(
@@ -97,6 +98,9 @@ def _check_name(
         yield Problem(place, name, f"a name begins with a namespace of ours, {ours}")
     if not namespaces and first == OURS[0]:
         yield Problem(place, name, "the namespace tradespan is tradespan's own; take one of yours")
+    if not namespaces and first in STANDARD:
+        reason = f"the namespace {first} is OpenTelemetry's; take one of yours"
+        yield Problem(place, name, reason)
     for word in re.split(r"[._]", name):
         if full := ABBREVIATIONS.get(word):
             yield Problem(place, name, f"names are unabbreviated: {full} for {word}")
@@ -144,12 +148,12 @@ def _check_references(registry: Registry, known: Registry) -> Iterator[Problem]:
     roots = {name.partition(".")[0] for name in declared} | set(OURS)
     for group in registry.groups:
         names = [reference.name for reference in group.references]
-        for reference in group.references:
+        for number, reference in enumerate(group.references):
             name = reference.name
             if name.partition(".")[0] in roots and name not in declared:
                 near = hint(name, declared)
                 yield Problem(reference.place, group.id, f"there is no attribute {name}{near}")
-            if names.count(name) > 1 and names.index(name) == group.references.index(reference):
+            if name in names[:number]:
                 yield Problem(reference.place, group.id, f"{name} stands here twice")
         yield from _check_fields(group, names)
 
@@ -160,23 +164,24 @@ def _check_fields(group: Group, names: Sequence[str]) -> Iterator[Problem]:
         if field.name not in names:
             near = hint(field.name, names)
             reason = f"the field {field.short} is {field.name}, which the event has not{near}"
-            yield Problem(group.place, group.id, reason)
+            yield Problem(group.at("annotations"), group.id, reason)
 
 
 def _check_metric(group: Group) -> Iterator[Problem]:
     name = group.name
+    unit, named = group.at("unit"), group.at("metric_name")
     if not is_unit(group.unit):
         word = UNIT_WORDS.get(group.unit)
         near = f"; did you mean {word}?" if word else ""
-        yield Problem(group.place, name, f"unit is {group.unit!r}, none by UCUM{near}")
+        yield Problem(unit, name, f"unit is {group.unit!r}, none by UCUM{near}")
     elif re.fullmatch(r"\{(?:[A-Z]{3,4}|usd|eur)\}", group.unit):
         reason = f"unit is {group.unit!r}: money has the unit {CURRENCY}, its currency is a label"
-        yield Problem(group.place, name, reason)
+        yield Problem(unit, name, reason)
     if group.instrument == "counter" and re.search(r"[._]total$", name):
         reason = "a counter's name does not end with total: Prometheus adds that"
-        yield Problem(group.place, name, reason)
+        yield Problem(named, name, reason)
     if re.search(r"[._](seconds|milliseconds|ms|usd|cents)$", name):
-        yield Problem(group.place, name, "the unit stands in `unit`, not in the name")
+        yield Problem(named, name, "the unit stands in `unit`, not in the name")
     yield from _check_labels(group)
 
 
@@ -188,13 +193,15 @@ def _check_labels(group: Group) -> Iterator[Problem]:
             reason = f"{reference.name} is an id, and ids never become labels"
             yield Problem(reference.place, name, reason)
     if group.unit == CURRENCY and CURRENCY_LABEL not in labels:
-        yield Problem(group.place, name, f"an instrument of money has the label {CURRENCY_LABEL}")
+        yield Problem(
+            group.at("unit"), name, f"an instrument of money has the label {CURRENCY_LABEL}"
+        )
     for alias in group.aliases:
         for label in (*alias.labels.values(), *alias.fixed):
             if label not in labels:
                 near = hint(label, labels)
                 reason = f"the alias {alias.name} has the label {label}, the instrument not{near}"
-                yield Problem(group.place, name, reason)
+                yield Problem(group.at("annotations"), name, reason)
 
 
 def _check_aliases(registry: Registry, known: Registry) -> Iterator[Problem]:
@@ -206,5 +213,5 @@ def _check_aliases(registry: Registry, known: Registry) -> Iterator[Problem]:
             key = (group.type, prefix, name)
             if key in taken and id(group) in mine:
                 reason = f"the alias {name} is one of {taken[key]} already"
-                yield Problem(group.place, group.name, reason)
+                yield Problem(group.at("annotations"), group.name, reason)
             taken.setdefault(key, group.name)

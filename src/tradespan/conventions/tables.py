@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from tradespan.conventions.registry import Place
 
+_LONGEST = 100
+"""Characters of a name that is compared to others: beyond, nobody has misspelt it."""
+
 
 class Problem(NamedTuple):
     """One mistake in a file."""
@@ -52,9 +55,9 @@ def parse_yaml(text: str) -> object:
         NotYaml: It is no YAML.
     """
     try:
-        yaml: Any = importlib.import_module("yaml")  # optional extra
+        yaml: Any = importlib.import_module("yaml")  # optional extra: conventions
     except ImportError:
-        raise NoYaml("declarations are YAML: install PyYAML (pip install pyyaml)") from None
+        raise NoYaml("declarations are YAML: pip install 'tradespan[conventions]'") from None
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # PyYAML comes without types
         """Knows the lines."""
@@ -62,11 +65,13 @@ def parse_yaml(text: str) -> object:
     def construct(loader: Any, node: Any) -> Iterator[Marked]:
         table = Marked()
         yield table
+        own = [key.value for key, _ in node.value if not key.tag.endswith(":merge")]
+        loader.flatten_mapping(node)
         keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
         table.line = node.start_mark.line + 1
         lines = [key.start_mark.line + 1 for key, _ in node.value]
         table.lines = dict(zip(keys, lines, strict=True))
-        table.repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
+        table.repeated = sorted({str(key) for key in own if own.count(key) > 1})
         table.update(loader.construct_mapping(node, deep=True))
 
     Loader.add_constructor("tag:yaml.org,2002:map", construct)
@@ -105,8 +110,12 @@ class Table:
 
     def place(self, key: str = "") -> Place:
         """Where the table, or one of its keys, stands."""
-        lines: Mapping[Any, int] = getattr(self.content, "lines", {})
-        return Place(self.file, lines.get(key, self.line))
+        return Place(self.file, self.lines.get(key, self.line))
+
+    @property
+    def lines(self) -> Mapping[Any, int]:
+        """Of its keys, where they are known."""
+        return getattr(self.content, "lines", {})
 
     def refuse(self, reason: str, key: str = "") -> None:
         """Note a mistake."""
@@ -186,6 +195,19 @@ def hint(word: object, words: Iterable[str]) -> str:
 
 
 def nearest(word: object, words: Iterable[str]) -> str:
-    """The word that looks most like another; empty: none does."""
-    found = difflib.get_close_matches(str(word), list(words), n=1, cutoff=0.7)
+    """The word that looks most like another; empty: none does.
+
+    Of dotted names, those with the same first part are compared by the rest: all of `trading.*`
+    look alike.
+    """
+    text, known = str(word), list(words)
+    if len(text) > _LONGEST:
+        return ""
+    first, dot, rest = text.partition(".")
+    if dot:
+        rests = {each.partition(".")[2]: each for each in known if each.startswith(f"{first}.")}
+        if found := difflib.get_close_matches(rest, rests, n=1, cutoff=0.7):
+            return rests[found[0]]
+        known = [each for each in known if not each.startswith(f"{first}.")]
+    found = difflib.get_close_matches(text, known, n=1, cutoff=0.7)
     return found[0] if found else ""

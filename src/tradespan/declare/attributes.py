@@ -11,13 +11,26 @@ class Attribute(NamedTuple):
     """One attribute as it is declared."""
 
     type: str
-    """`string`, `int`, `double`, `boolean`, `any`; `template[...]`: a name with one part more."""
+    """`string`, `int`, `double`, `boolean`, `any`, `string[]`; `template[…]`: the name goes on."""
     members: tuple[str, ...] = ()
     """Values that have a meaning; others may occur."""
 
 
+class Signal(NamedTuple):
+    """What a span carries that has a certain `tradespan.signal`."""
+
+    attributes: tuple[str, ...]
+    required: tuple[str, ...] = ()
+
+
 ATTRIBUTES: Final = {
     "tradespan.args": Attribute("template[any]"),
+    "tradespan.audit.action": Attribute("string"),
+    "tradespan.audit.actor": Attribute("string"),
+    "tradespan.audit.after": Attribute("string"),
+    "tradespan.audit.before": Attribute("string"),
+    "tradespan.audit.category": Attribute("string"),
+    "tradespan.audit.reason": Attribute("string"),
     "tradespan.content": Attribute("string", ("ordinary", "error", "set_aside")),
     "tradespan.death.cause": Attribute("string"),
     "tradespan.elapsed": Attribute("double"),
@@ -32,8 +45,11 @@ ATTRIBUTES: Final = {
     "tradespan.lane": Attribute("string", ("ordinary", "error")),
     "tradespan.late": Attribute("boolean"),
     "tradespan.level": Attribute("string", ("full", "counted", "restored")),
+    "tradespan.log.category": Attribute("string"),
+    "tradespan.log.tags": Attribute("string[]"),
     "tradespan.map.field": Attribute("string"),
     "tradespan.map.problem": Attribute("string"),
+    "tradespan.more": Attribute("int"),
     "tradespan.operation": Attribute("string"),
     "tradespan.process_group": Attribute("string"),
     "tradespan.reason": Attribute(
@@ -80,6 +96,7 @@ ATTRIBUTES: Final = {
     "tradespan.sink": Attribute("string"),
     "tradespan.state": Attribute("string", ("recorded", "in_memory", "recovered", "interrupted")),
     "tradespan.subscriber": Attribute("string"),
+    "tradespan.trace_id": Attribute("string"),
     "trading.account": Attribute("string"),
     "trading.agent.confidence": Attribute("double"),
     "trading.agent.name": Attribute("string"),
@@ -287,3 +304,138 @@ ATTRIBUTES: Final = {
     "trading.venue": Attribute("string"),
 }
 """All of them, by name."""
+
+SIGNALS: Final = {
+    "feed.update": Signal(
+        ("trading.venue", "trading.symbol", "trading.event_time", "trading.feed.sequence"),
+        ("trading.venue",),
+    ),
+    "feed.gap": Signal(
+        ("trading.venue", "trading.symbol", "trading.feed.gap", "trading.reason"),
+        ("trading.venue",),
+    ),
+    "feed.stale": Signal(("trading.venue", "trading.symbol", "trading.feed.staleness")),
+    "exchange.request": Signal(
+        ("trading.venue", "trading.api.section", "trading.api.limit.remaining"),
+        ("trading.venue",),
+    ),
+    "connection.opened": Signal(("trading.venue", "trading.broker.channel"), ("trading.venue",)),
+    "connection.lost": Signal(
+        ("trading.venue", "trading.broker.channel", "trading.reason", "error.type"),
+        ("trading.venue",),
+    ),
+    "agent.prediction": Signal(
+        (
+            "trading.agent.name",
+            "trading.agent.prediction.outcome",
+            "trading.agent.confidence",
+            "trading.symbol",
+        ),
+        ("trading.agent.name",),
+    ),
+    "kill_switch.triggered": Signal(
+        (
+            "trading.reason",
+            "trading.trigger.name",
+            "trading.trigger.value",
+            "trading.trigger.limit",
+        ),
+    ),
+    "cycle": Signal(("trading.strategy", "trading.symbol", "trading.event_time")),
+    "decision": Signal(
+        (
+            "trading.decision.outcome",
+            "trading.decision.confidence",
+            "trading.strategy",
+            "trading.symbol",
+            "trading.event_time",
+        ),
+        ("trading.decision.outcome",),
+    ),
+    "portfolio": Signal(
+        (
+            "trading.currency",
+            "trading.portfolio.equity",
+            "trading.portfolio.cash",
+            "trading.portfolio.realised_pnl",
+            "trading.portfolio.unrealised_pnl",
+            "trading.portfolio.commission",
+        ),
+        ("trading.currency", "trading.portfolio.equity"),
+    ),
+    "order.submitted": Signal(
+        (
+            "trading.order.client_id",
+            "trading.symbol",
+            "trading.order.side",
+            "trading.order.type",
+            "trading.order.quantity",
+            "trading.order.price",
+            "trading.order.expected_price",
+            "trading.currency",
+            "trading.venue",
+            "trading.strategy",
+        ),
+        (
+            "trading.order.client_id",
+            "trading.symbol",
+            "trading.order.side",
+            "trading.order.quantity",
+        ),
+    ),
+    "order.acknowledged": Signal(
+        (
+            "trading.order.client_id",
+            "trading.order.status",
+            "trading.execution.type",
+            "trading.symbol",
+            "trading.venue",
+            "trading.event_time",
+        ),
+        ("trading.order.client_id",),
+    ),
+    "order.filled": Signal(
+        (
+            "trading.order.client_id",
+            "trading.execution.quantity",
+            "trading.execution.price",
+            "trading.execution.commission",
+            "trading.execution.type",
+            "trading.order.status",
+            "trading.order.side",
+            "trading.order.cumulative_quantity",
+            "trading.order.leaves_quantity",
+            "trading.symbol",
+            "trading.currency",
+            "trading.venue",
+            "trading.event_time",
+        ),
+        ("trading.order.client_id", "trading.execution.quantity", "trading.execution.price"),
+    ),
+    "order.rejected": Signal(
+        (
+            "trading.order.client_id",
+            "trading.order.reject_reason",
+            "trading.order.status",
+            "trading.execution.type",
+            "trading.symbol",
+            "trading.venue",
+            "trading.event_time",
+        ),
+        ("trading.order.client_id",),
+    ),
+    "order.cancelled": Signal(
+        (
+            "trading.order.client_id",
+            "trading.order.cumulative_quantity",
+            "trading.order.status",
+            "trading.execution.type",
+            "trading.symbol",
+            "trading.venue",
+            "trading.event_time",
+        ),
+        ("trading.order.client_id",),
+    ),
+    "error": Signal(("error.type", "error.message", "trading.symbol"), ("error.type",)),
+}
+"""By the value of `tradespan.signal`."""

@@ -55,13 +55,30 @@ SEVERITIES: Final = {
 }
 """Severity → OpenTelemetry's SeverityNumber, rising."""
 
+TRADESPAN_AUDIT_ENTRY: Final = Event(
+    "tradespan.audit.entry",
+    "AUDIT_ENTRY",
+    "info",
+    "audit",
+    False,
+    (
+        "tradespan.audit.action",
+        "tradespan.audit.category",
+        "tradespan.audit.actor",
+        "tradespan.audit.reason",
+        "tradespan.audit.before",
+        "tradespan.audit.after",
+    ),
+    required=("tradespan.audit.action", "tradespan.audit.category"),
+    description="Somebody did something that is put on record.",
+)
 TRADESPAN_OPERATION_SLOW: Final = Event(
     "tradespan.operation.slow",
     "OPERATION_SLOW",
     "warning",
     "system",
     False,
-    ("tradespan.operation", "tradespan.elapsed"),
+    ("tradespan.operation", "tradespan.elapsed", "tradespan.trace_id"),
     required=("tradespan.operation", "tradespan.elapsed"),
     fields=(Field("operation", "tradespan.operation"), Field("seconds", "tradespan.elapsed")),
     description="A timed operation took longer than it should.",
@@ -896,6 +913,7 @@ TRADING_RESUMED: Final = Event(
 EVENTS: Final = {
     each.name: each
     for each in (
+        TRADESPAN_AUDIT_ENTRY,
         TRADESPAN_OPERATION_SLOW,
         TRADING_BOOK_NORMALIZED,
         TRADING_BOOK_UPDATED,

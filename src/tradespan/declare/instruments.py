@@ -708,7 +708,7 @@ TRADING_ERRORS: Final = Instrument(
 TRADING_EXCHANGE_CONNECTED: Final = Instrument(
     "trading.exchange.connected",
     "gauge",
-    "1",
+    "{connection}",
     ("trading.venue", "trading.broker.channel"),
     description="1 while the venue can be reached, 0 while it cannot.",
 )

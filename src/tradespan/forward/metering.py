@@ -45,6 +45,12 @@ class Metering:
             )
         return True
 
+    def read_now(self, folder: RunFolder) -> None:
+        """Record what a run counts at this moment, due or not."""
+        with guarded("metrics"):
+            if self.reader is not None and self._takers(folder):
+                self.reader.read_now(folder)
+
     def fold(self, folder: RunFolder) -> None:
         """Add up the metric pages of workers that are gone, if many; remove what they left."""
         with guarded(f"leftovers: {folder.path.name}"):

@@ -90,8 +90,10 @@ class PageReader:
                 self._passes[key] = self._pass(each.folder)
         end = self._now() + STEP
         for key in list(self._passes):
-            if _advance(self._passes[key], end, self._now):
-                del self._passes[key]
+            # One after the other: the end of an earlier run is told before the next one's values.
+            if not _advance(self._passes[key], end, self._now):
+                break
+            del self._passes[key]
         if served and now >= self._own_due:
             self._own_due = now + self._interval
             self._record_own(served)
@@ -108,6 +110,7 @@ class PageReader:
         if not _advance(self._last[key], self._now() + LAST_STEP, self._now):
             return False
         del self._last[key]
+        self._due[key] = self._now() + self._interval
         with guarded("the agent's last metrics"):
             self._append(folder, self._own.resource, self._own.end(folder, self._wall()))
         self._close(key)
@@ -164,7 +167,7 @@ class PageReader:
         alive = _lives(readings)
         now = self._wall()
         if not alive:
-            now = when_ended(folder, facts.process_id, now)
+            now = when_ended(folder, facts, now)
         now = max(now, memory.read_at + ENDS_AFTER, facts.created)
         if writer not in state.resources:
             state.resources[writer] = find_resource(folder, facts)

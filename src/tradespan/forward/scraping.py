@@ -9,6 +9,7 @@ process lives, gauges and up-down counters, is told of each living one, by its
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -21,7 +22,7 @@ from tradespan.forward.whose import find_resource
 from tradespan.pages.measured import PageFacts
 from tradespan.pages.readings import MetricReading, read_metric_pages
 from tradespan.spool.folder import RunFolder
-from tradespan.wire.measured import Labels, Metric, Point
+from tradespan.wire.measured import Distribution, Labels, Metric, Point
 from tradespan.wire.prometheus_text import Exposition, Target, render
 
 _LATE = ("gauge", "up_down_counter")
@@ -44,12 +45,17 @@ class Scraping:
         self._own = own
         self._functions = functions
         self._wall = wall
+        self._told: dict[str, dict[tuple[Metric, Labels], float]] = {}
+        """Run → what its sums were at the last scrape."""
 
     def expose(self, *, openmetrics: bool) -> Exposition:
         """All that a scraper gets now."""
         now = self._wall()
         targets = []
-        for folder in self._live():
+        folders = list(self._live())
+        for path in self._told.keys() - {str(folder.path) for folder in folders}:
+            del self._told[path]
+        for folder in folders:
             # What is wrong with one run hides no other.
             with guarded(f"metrics of {folder.path.name}"):
                 targets.append(self._run(folder, now))
@@ -64,7 +70,9 @@ class Scraping:
         page = next((each for each in pages if each.process_id == main), _NOBODY)
         facts = dict(find_resource(folder, page).attributes)
         start = min((each.created for each in pages), default=0)
-        points = list(_shared(gather(readings, functions=self._functions(folder)), start, now))
+        shared = _shared(gather(readings, functions=self._functions(folder)), start, now)
+        told = self._told.setdefault(str(folder.path), {})
+        points = [(metric, _steady(told, metric, point)) for metric, point in shared]
         points += _of_processes(readings, now)
         facts.pop("process.pid", None)
         job = _job(facts)
@@ -109,6 +117,21 @@ def _of_processes(readings: list[MetricReading], now: int) -> Iterator[tuple[Met
                 for labels, series in known.items():
                     named = ((_INSTANCE, instance), *labels)
                     yield metric, Point(named, 0, now, series.value)
+
+
+def _steady(told: dict[tuple[Metric, Labels], float], metric: Metric, point: Point) -> Point:
+    """The same, not less than it was by what floating point makes of another order of addition: a
+    scraper would take that for a restart from zero.
+    """
+    value = point.value
+    assert value is not None
+    now = value.sum if isinstance(value, Distribution) else value
+    before = told.get((metric, point.labels), now)
+    steady = before if now < before and math.isclose(now, before, rel_tol=1e-9) else now
+    told[metric, point.labels] = steady
+    if isinstance(value, Distribution):
+        return point._replace(value=value._replace(sum=steady))
+    return point._replace(value=steady)
 
 
 def _without_scopes(gathered: Gathered) -> Gathered:

@@ -36,8 +36,18 @@ def find_resource(folder: RunFolder, page: PageFacts) -> Resource:
     return Resource(facts | own)
 
 
-def when_ended(folder: RunFolder, process: int, now: int) -> int:
-    """When a process ended that is gone, nanoseconds, UTC: as its supervisor said, else now."""
+def when_ended(folder: RunFolder, page: PageFacts, now: int) -> int:
+    """When a process ended that is gone, nanoseconds, UTC: as its supervisor said, else when it
+    touched its pages last, as far as the file system tells (with half a minute's grain); not later
+    than now. So what it had does not reach into the life of the one that came after it.
+    """
     ended = folder.ended or {}
-    told = int(as_number(ended.get("time")) * 1e9) if ended.get("pid") == process else 0
-    return told if 0 < told < now else now
+    if ended.get("pid") == page.process_id:
+        told = int(as_number(ended.get("time")) * 1e9)
+        return told if 0 < told < now else now
+    signs = []
+    for path in folder.metric_pages():
+        if path.name.startswith(page.writer):
+            with suppress(OSError):
+                signs.append(path.stat().st_mtime_ns)
+    return min(max(signs, default=now), now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradespan.conventions.registry import Attribute, Registry
+from tradespan.conventions.registry import Attribute, Group, Registry
 from tradespan.generate.python_text import Call, literal, spell
 
 _HEAD = '''\
@@ -19,9 +19,16 @@ class Attribute(NamedTuple):
     """One attribute as it is declared."""
 
     type: str
-    """`string`, `int`, `double`, `boolean`, `any`; `template[...]`: a name with one part more."""
+    """`string`, `int`, `double`, `boolean`, `any`, `string[]`; `template[…]`: the name goes on."""
     members: tuple[str, ...] = ()
     """Values that have a meaning; others may occur."""
+
+
+class Signal(NamedTuple):
+    """What a span carries that has a certain `tradespan.signal`."""
+
+    attributes: tuple[str, ...]
+    required: tuple[str, ...] = ()
 
 
 '''
@@ -33,9 +40,23 @@ def render_attributes(registry: Registry) -> str:
     lines = [_HEAD.rstrip("\n"), "", "", "ATTRIBUTES: Final = {"]
     for each in attributes:
         lines += literal(_render(each), "    ", f"{spell(each.name)}: ")
-    return "\n".join([*lines, "}", '"""All of them, by name."""']) + "\n"
+    lines += ["}", '"""All of them, by name."""', "", "SIGNALS: Final = {"]
+    for group in registry.of_type("span"):
+        lines += literal(_render_signal(group), "    ", f"{spell(name_signal(group))}: ")
+    return "\n".join([*lines, "}", '"""By the value of `tradespan.signal`."""']) + "\n"
 
 
 def _render(attribute: Attribute) -> Call:
     members = tuple(member.value for member in attribute.members)
     return Call("Attribute", (attribute.type, *((members,) if members else ())))
+
+
+def name_signal(group: Group) -> str:
+    """The value of `tradespan.signal` that a span group is about."""
+    return group.id.removeprefix("span.").removeprefix("trading.")
+
+
+def _render_signal(group: Group) -> Call:
+    attributes = tuple(each.name for each in group.references)
+    required = tuple(each.name for each in group.references if each.requirement == "required")
+    return Call("Signal", (attributes, *((required,) if required else ())))

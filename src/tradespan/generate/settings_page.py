@@ -29,6 +29,7 @@ OPTIONS: Mapping[str, str] = {
     "exclude": "-x, --exclude",
     "max_overhead": "--max-overhead",
     "endpoint": "--endpoint",
+    "metrics_port": "--metrics-port",
 }
 """Argument → its options of `tradespan run`. The command line's own room stands above this one, so
 that they are named here again; tests/docs compares."""
@@ -43,6 +44,7 @@ TITLES: Mapping[str, str] = {
     "spool": "Spool",
     "ui": "UI",
     "capture": "Capture",
+    "logs": "Logs",
     "redact": "Redaction",
     "traces": "Traces",
     "metrics": "Metrics",

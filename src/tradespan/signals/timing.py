@@ -38,7 +38,7 @@ class timer:  # noqa: N801 - reads as a statement: `with timer("load"):`
         slow: Seconds from which on one warning "slow operation" is written; None: never.
 
     `elapsed` is how long the latest block took, in seconds. A timer may be used again and inside
-    itself; blocks that run at the same time in several threads or tasks have one each.
+    itself, not by several threads or tasks at the same time: make one for each.
     """
 
     __slots__ = ("_began", "elapsed", "operation", "slow")

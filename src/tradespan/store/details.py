@@ -111,6 +111,17 @@ def read_spans(
     return order_spans(details)
 
 
+def sweep_spans(
+    connection: sqlite3.Connection, after: int, limit: int
+) -> tuple[list[SpanDetail], int]:
+    """Spans in the order they were stored, and the number to go on from; see `Store.sweep`."""
+    rows = connection.execute(QUERIES["sweep-spans"], (after, limit)).fetchall()
+    sites = _read_sites(connection, {row[7] for row in rows})
+    resources = _read_resources(connection, {row[8] for row in rows})
+    details = [_to_detail(row[1].hex(), row[2:], sites, resources) for row in rows]
+    return details, rows[-1][0] if rows else after
+
+
 def order_spans(spans: Sequence[SpanDetail]) -> list[SpanDetail]:
     """By start, but a parent always before its children, also where clocks disagree.
 

@@ -145,6 +145,16 @@ WHERE span.trace = ?
 ORDER BY span.start, span.span_id
 LIMIT ?;
 
+-- name: sweep-spans
+SELECT
+    span.id, trace.trace_id, span.span_id, span.parent_id, span.start, span.duration, span.flags,
+    span.site, span.resource, span.arguments, span.result, span.attributes, span.events, span.links,
+    span.status_message, span.running
+FROM span CROSS JOIN trace ON trace.id = span.trace
+WHERE span.id > ?
+ORDER BY span.id
+LIMIT ?;
+
 -- name: read-sites
 SELECT
     site.id, site.name, site.process, site.process_group, site.attributes, site.parameters,

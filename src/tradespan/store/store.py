@@ -22,7 +22,7 @@ from tradespan.store.connections import (
     identify,
     read_header,
 )
-from tradespan.store.details import read_spans, to_trace_row
+from tradespan.store.details import read_spans, sweep_spans, to_trace_row
 from tradespan.store.dimensions import Dimensions
 from tradespan.store.filters import list_terms
 from tradespan.store.ingest import read_cursor, read_total, store_batch, write_cursor
@@ -229,6 +229,20 @@ class Store:
                 return []
             number, whole = found[0]
             return read_spans(connection, number, whole, limit)
+
+    def sweep(self, limit: int = 1_000) -> Iterator[list[SpanDetail]]:
+        """All spans, in the order they were stored, so many at a time; each lot is of one moment.
+
+        Raises:
+            StoreUnreadable: The file is damaged, or gone.
+        """
+        after = 0
+        while True:
+            with self._readers.borrow() as connection:
+                spans, after = sweep_spans(connection, after, limit)
+            if not spans:
+                return
+            yield spans
 
     def matching_ids(self, prefix: str, limit: int = 10) -> list[str]:
         """Ids of the newest traces that begin with `prefix` (1 to 32 hex digits)."""

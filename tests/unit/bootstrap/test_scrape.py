@@ -175,8 +175,8 @@ def test_port_that_is_taken_is_one_sentence(caplog: pytest.LogCaptureFixture) ->
             chore.work([])
         chore.close()
     assert status["scrape_error"] == (
-        f"/metrics is not served: port {port} of 127.0.0.1 cannot be taken (Address already in use);"
-        " give another one as TRADESPAN_METRICS_PORT"
+        f"/metrics is not served: port {port} of 127.0.0.1 cannot be taken"
+        " (Address already in use); give another one as TRADESPAN_METRICS_PORT"
     )
     assert caplog.messages == [status["scrape_error"]]
 
@@ -216,7 +216,10 @@ def test_sums_stay_when_pages_are_folded(tmp_path: Path) -> None:
     scraping = make_scraping(folder)
     before = samples(scraping)
     assert fold_dead_pages(folder.path, folder.metric_pages, most=1) == 4
-    assert samples(scraping) == before
+    after = samples(scraping)
+    assert after == pytest.approx(before)
+    # To the last digit: a sum that falls by one is a restart to a scraper.
+    assert all(after[name] >= value for name, value in before.items())
     assert before["trading_trades_total venue=X"] == 11
 
 

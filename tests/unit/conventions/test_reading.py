@@ -151,7 +151,8 @@ def drop_examples(content: dict[str, Any]) -> None:
 REFUSED: dict[str, tuple[Edit, str]] = {
     "an unknown key": (
         lambda content: attribute(content).update(breif="x"),
-        r"trading\.yaml: registry\.trading\.order: trading\.order\.price: unknown key 'breif'; did you mean brief\?",
+        r"trading\.yaml: registry\.trading\.order: trading\.order\.price: "
+        r"unknown key 'breif'; did you mean brief\?",
     ),
     "a missing text": (
         lambda content: attribute(content).update(brief=" "),

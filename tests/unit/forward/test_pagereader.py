@@ -4,107 +4,27 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 
-from tests.support.fakes import SteppingClock
-from tests.support.metrics import ReceivedPoint, points_of
+from tests.unit.forward.metered import METRICS, SECOND, World, told
 from tests.unit.pages.builders import CHECK, MILLISECOND, Writer, count
 from tests.unit.pages.measured import LATENCY, OPEN, TRADES, VALUE, Page, put_exemplar
-from tests.unit.spool.builders import read_segment
-from tradespan.core.records import Kind, Resource
+from tradespan.core.records import Resource
 from tradespan.declare.instruments import TRADESPAN_FORWARD_ACCEPTED
-from tradespan.forward.exemplars import Buckets, Exemplar, FunctionKey, key_of
+from tradespan.forward.exemplars import Exemplar, key_of
 from tradespan.forward.measures import Reading
-from tradespan.forward.ownpoints import OwnPoints
-from tradespan.forward.pagereader import PageReader, Served
-from tradespan.forward.post import Destination
-from tradespan.spool.folder import READINGS, RunFolder
+from tradespan.forward.pagereader import Served
+from tradespan.spool.folder import READINGS
 from tradespan.spool.names import is_agents
-from tradespan.spool.writer import SpoolWriter, draw_agents_identity
-from tradespan.wire.codec import decode_reading, encode_record
-
-SECOND = 1_000_000_000
-METRICS = Destination("otlp.metrics", "http://there")
-AGENT = Resource({"service.name": "tradespan-agent", "service.instance.id": "a"})
-
-
-class World:
-    """One run's folder, an agent that reads it, and a clock for both."""
-
-    def __init__(self, path: Path) -> None:
-        self.folder = RunFolder(path)
-        path.mkdir()
-        self.folder.describe(service="bot", mode="paper", pid=os.getpid(), resource={"zone": "eu"})
-        self.clock = SteppingClock()
-        self.own: list[Reading] = []
-        self.exemplars: dict[FunctionKey, Buckets] = {}
-        self.live = True
-        self.reader = self.make_reader()
-        self._seen: set[tuple[str, int]] = set()
-
-    def make_reader(
-        self,
-        now: Callable[[], float] | None = None,
-        wall: Callable[[], int] | None = None,
-    ) -> PageReader:
-        return PageReader(
-            5.0,
-            lambda destination: True,
-            lambda folder: SpoolWriter(
-                folder,
-                describe=lambda writer: encode_record(AGENT),
-                site_payload=lambda number: b"",
-                clock=self.clock,
-                draw_identity=draw_agents_identity,
-            ),
-            OwnPoints(AGENT, lambda: self.own),
-            functions=lambda folder: self.exemplars,
-            now=now or self.clock.seconds,
-            wall=wall or self.clock.wall,
-        )
-
-    def process(self) -> Page:
-        return Page(self.folder.path, Writer(self.folder.path, clock=self.clock))
-
-    def step(self, seconds: float = 5.0) -> list[ReceivedPoint]:
-        """Let time pass and the agent read; the points that it recorded of the bot."""
-        self.clock.step(seconds)
-        served = Served(self.folder, frozenset([METRICS]), lambda: self.live)
-        # A step does a part of what is due.
-        for _ in range(20):
-            self.reader.work([served])
-        return [point for point in self.recorded() if point.service != "tradespan-agent"]
-
-    def finish(self, leaving: int = 0) -> list[ReceivedPoint]:
-        self.clock.step(1.0)
-        while not self.reader.finish(self.folder, leaving):
-            continue
-        return self.recorded()
-
-    def recorded(self) -> list[ReceivedPoint]:
-        """What was recorded since the last look."""
-        found: list[ReceivedPoint] = []
-        for name in self.folder.segments():
-            for record in read_segment(self.folder.path / str(name)):
-                key = str(name), record.sequence
-                if key not in self._seen and record.kind == Kind.METRIC:
-                    self._seen.add(key)
-                    reading = decode_reading(record.payload)
-                    found += points_of(ResourceMetrics.FromString(reading.resource_metrics))
-        return found
+from tradespan.spool.writer import SpoolWriter
+from tradespan.wire.codec import encode_record
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "run")
-
-
-def told(points: list[ReceivedPoint], name: str) -> list[float | None]:
-    return [point.value if point.has_value else None for point in points if point.name == name]
 
 
 def test_new_counter_is_told_as_zero_at_its_start_first(world: World) -> None:
@@ -202,6 +122,18 @@ def test_process_that_lived_and_died_while_no_agent_was_there(world: World) -> N
     assert told(points, VALUE.name) == [5.0, None]
 
 
+def test_process_ended_when_it_touched_its_page_last(world: World) -> None:
+    page = world.process()
+    page.number(VALUE, 5.0, 1)
+    page.die()
+    died = world.clock.wall() + 60 * SECOND
+    os.utime(page.writer.path, ns=(died, died))
+    world.clock.step(3_600.0)
+    value, end = (point for point in world.step() if point.name == VALUE.name)
+
+    assert (value.time, end.time) == (died, died + 1_000_000)
+
+
 def test_dead_are_told_of_before_the_living(world: World) -> None:
     old = world.process()
     old.number(VALUE, 1.0, 1)
@@ -226,6 +158,20 @@ def test_end_of_a_run_reads_all_and_closes_the_segment(world: World) -> None:
     assert told(points, TRADES.name) == [2]
     assert [each.alive for each in world.folder.pages() if is_agents(each.writer)] == [False]
     assert world.reader.may_fold(world.folder, page.name)
+
+
+def test_reading_at_once_ends_nothing(world: World) -> None:
+    page = world.process()
+    page.add(TRADES, 1)
+    page.number(VALUE, 5.0, 1)
+    world.step()
+    page.add(TRADES, 1)
+    world.clock.step(0.1)
+    world.reader.read_now(world.folder)
+    points = world.recorded()
+
+    assert told(points, TRADES.name) == [2]
+    assert all(point.has_value for point in points)
 
 
 def test_heartbeat_ends_with_the_run(world: World) -> None:

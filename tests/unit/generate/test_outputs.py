@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tradespan.config.settings import SETTINGS
+from tradespan.conventions.reading import load_registry
 from tradespan.conventions.registry import Attribute, Group, Member, Registry
 from tradespan.generate.__main__ import REPOSITORY, main
 from tradespan.generate.markdown import render_table
@@ -102,6 +103,27 @@ def test_a_module_of_names_is_python_that_says_what_is_declared() -> None:
     assert scope["TRADESPAN_ARGS_TEMPLATE"] == "tradespan.args"
     assert getattr(values, "SELL_SHORT") == "sell_short"  # noqa: B009 - `values` is an object
     assert getattr(values, "__doc__") == "Values of `trading.order.side`."  # noqa: B009
+
+
+def test_every_attribute_instrument_event_and_other_name_has_a_row() -> None:
+    registry = load_registry()
+    (page,) = (each.text for each in build_outputs() if each.path.name == "conventions.md")
+    names = [each.name for each in registry.attributes]
+    for type_ in ("metric", "event"):
+        for group in registry.of_type(type_):
+            names += [group.name, *(alias.whole for alias in group.aliases)]
+
+    assert [name for name in names if f"\n| `{name}` |" not in page] == []
+
+
+def test_every_label_stands_in_its_instruments_row() -> None:
+    (page,) = (each.text for each in build_outputs() if each.path.name == "conventions.md")
+    for group in load_registry().of_type("metric"):
+        row = (
+            page.split("## Instruments")[1].split(f"\n| `{group.name}` | `", 1)[1].split("\n", 1)[0]
+        )
+
+        assert all(f"`{each.name}`" in row for each in group.references)
 
 
 def test_every_setting_has_one_row() -> None:

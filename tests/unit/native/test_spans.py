@@ -290,7 +290,7 @@ def test_a_failed_call_is_counted_as_one(tmp_path: Path) -> None:
             with pytest.raises(ValueError):  # noqa: PT011 - any
                 work()
         readings = read_metric_pages(RunFolder(captured.folder).metric_pages)
-        ((function,),) = [reading.functions for reading in readings]
+        (function,) = [each for reading in readings for each in reading.functions]
         assert (function.counts.calls, function.counts.errors) == (3, 3)
 
 

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +41,8 @@ FOLDER: Final = "audit"
 FILE: Final = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
 MOST_WAITING: Final = 1_000
 """Entries kept in memory while the disk takes none."""
+_LONGEST_WRITE: Final = 1.0
+"""Seconds; a file that hangs for longer stays open."""
 _SCOPE: Final = "tradespan.audit"
 _EVENT: Final = "tradespan.audit.entry"
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -55,7 +58,8 @@ class AuditLog:
         self._age = 0.0
         self._service = ""
         self._without_orders = False
-        self._pending: deque[dict[str, Any]] = deque()
+        self._pending: deque[tuple[int, dict[str, Any]]] = deque()
+        """How many were lost before it, and the entry."""
         self._lost = 0
         self._lock = threading.Lock()
         self._day, self._file, self._is_torn = "", -1, False
@@ -83,7 +87,12 @@ class AuditLog:
     def end(self) -> None:
         """Append no more."""
         self._spool = None
-        self._close()
+        # Never under the hands of who writes: the number would be another file's by then.
+        if self._lock.acquire(timeout=_LONGEST_WRITE):
+            try:
+                self._close()
+            finally:
+                self._lock.release()
 
     def append(
         self,
@@ -114,16 +123,22 @@ class AuditLog:
                 "reason": clean_attribute("", reason, None),
                 "before": clean("before", before),
                 "after": clean("after", after),
-                "details": clean("details", dict(details or {})),
+                "details": {
+                    key: clean_attribute(key, value, None)
+                    for key, value in summarise_data(dict(details or {})).items()
+                },
                 "service": self._service,
                 "pid": os.getpid(),
                 "trace_id": f"{context.trace_id:032x}" if context.trace_id else "",
                 "span_id": f"{context.span_id:016x}" if context.span_id else "",
             }
             if len(self._pending) >= MOST_WAITING:
+                self._write_pending(spool)
+            if len(self._pending) >= MOST_WAITING:
                 self._lost += 1  # the gap in the numbers will tell
                 return False
-            self._pending.append(entry)
+            lost, self._lost = self._lost, 0
+            self._pending.append((lost, entry))
             self._write_pending(spool)
         except Exception as error:  # noqa: BLE001 - the host comes first
             guard.report("audit log", error)
@@ -166,8 +181,8 @@ class AuditLog:
             return True
         if spool.identity != self._writer:
             self._writer, self._sequence, self._previous = spool.identity, 0, ""
-        entry = self._pending[0]
-        sequence = self._sequence + self._lost + 1
+        lost, entry = self._pending[0]
+        sequence = self._sequence + lost + 1
         chained = {
             **entry,
             "writer": self._writer.hex(),
@@ -187,7 +202,7 @@ class AuditLog:
         if self._is_torn:
             return False
         self._pending.popleft()
-        self._sequence, self._previous, self._lost = sequence, digest, 0
+        self._sequence, self._previous = sequence, digest
         return True
 
     def _open(self, day: str) -> None:
@@ -201,7 +216,10 @@ class AuditLog:
     def _remove_old(self, today: date) -> None:
         if not self._age:
             return
-        oldest = (today - timedelta(seconds=self._age)).isoformat()
+        try:
+            oldest = (today - timedelta(seconds=self._age)).isoformat()
+        except OverflowError:  # before the year 1
+            return
         for path in self._folder.iterdir():
             found = FILE.fullmatch(path.name)
             if found and found[1] < oldest:
@@ -289,10 +307,12 @@ def _say(value: Any) -> str:
 
 def _say_time(wall: int) -> str:
     seconds, rest = divmod(wall, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:09d}Z"
 
 
+@cache
 def _user() -> str:
+    """Asked once, in `configure()`: the answer may come over a network."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except (KeyError, OSError):  # a container's user may have no name

@@ -25,14 +25,14 @@ from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from enum import Enum
 from typing import Final, NamedTuple
-from weakref import ref
+from weakref import finalize, ref
 
 from tradespan.core import guard
 from tradespan.core.forks import after_fork_in_child
 from tradespan.signals.events.emitting import Emitting
 from tradespan.signals.events.recording import record
 from tradespan.signals.events.subscriptions import Callback, Subscriber, Subscription
-from tradespan.signals.events.threads import Caller
+from tradespan.signals.events.threads import Caller, forget_threads
 from tradespan.signals.events.types import Event, EventType, key_of_type
 from tradespan.signals.summaries import holds_little, keep_small
 
@@ -71,6 +71,16 @@ class EventBus(Emitting):
         self._caller = Caller(patience)
         self._lock = threading.RLock()
         after_fork_in_child(self._begin_afresh)
+        finalize(self, self._caller.end).atexit = False
+
+    @property
+    def patience(self) -> float:
+        """Seconds that `publish` waits for subscribers, at most."""
+        return self._caller.patience
+
+    @patience.setter
+    def patience(self, seconds: float) -> None:
+        self._caller.patience = seconds
 
     def subscribe(
         self, event_type: EventType | Enum | str | None, callback: Callback, *, inline: bool = False
@@ -187,6 +197,7 @@ class EventBus(Emitting):
 
     def _begin_afresh(self) -> None:
         self._lock = threading.RLock()
+        forget_threads()
         self._caller.begin_afresh()
         for each in self._subscriptions:
             each.begin_afresh()

@@ -8,6 +8,12 @@ from typing import Any, Final, NamedTuple
 from tradespan.declare.events import EVENTS, Event, Field
 from tradespan.signals.events.types import key_of_type, name_of_type
 
+_COMMON: Final = {
+    name: (f"trading.{name}", 1.0)
+    for name in ("symbol", "venue", "strategy", "account", "currency", "event_time")
+}
+"""Short names that mean the same in every event."""
+
 
 class Declaration(NamedTuple):
     """One type of event."""
@@ -22,7 +28,8 @@ class Declaration(NamedTuple):
 
 
 def _read(event: Event, fields: tuple[Field, ...]) -> Declaration:
-    named = {each.short: (each.name, each.factor) for each in fields}
+    named = {short: each for short, each in _COMMON.items() if each[0] in event.attributes}
+    named |= {each.short: (each.name, each.factor) for each in fields}
     return Declaration(event.name, event.severity, event.category, event.audited, named)
 
 
@@ -43,4 +50,6 @@ def declaration_of(event_type: Any) -> Declaration:
     the wire, or one that log lines have for it.
     """
     found = _DECLARED.get(key_of_type(event_type))
-    return found if found is not None else Declaration(name_of_type(event_type))
+    if found is not None:
+        return found
+    return Declaration(name_of_type(event_type), fields=_COMMON)

@@ -83,9 +83,9 @@ class Emitting:
         """TRADE_SUBMITTED; `price`: the order's limit, None without one."""
         self.emit(EventType.TRADE_SUBMITTED, _order(symbol, side, qty, price, data))
 
-    def emit_trade_acknowledged(self, symbol: str, side: str, qty: float, **data: Any) -> None:
-        """TRADE_ACKNOWLEDGED."""
-        self.emit(EventType.TRADE_ACKNOWLEDGED, _order(symbol, side, qty, None, data))
+    def emit_trade_acknowledged(self, symbol: str, side: str, **data: Any) -> None:
+        """TRADE_ACKNOWLEDGED: the venue took the order."""
+        self.emit(EventType.TRADE_ACKNOWLEDGED, {"symbol": symbol, "side": side, **data})
 
     def emit_trade(self, symbol: str, side: str, qty: float, price: float, **data: Any) -> None:
         """TRADE_FILLED; quantity and price of this execution."""
@@ -98,11 +98,9 @@ class Emitting:
         held = _order(symbol, side, qty, None, {"reason": reason, **data})
         self.emit(EventType.TRADE_REJECTED, held)
 
-    def emit_trade_cancelled(
-        self, symbol: str, side: str, qty: float, reason: str = "", **data: Any
-    ) -> None:
-        """TRADE_CANCELLED."""
-        held = _order(symbol, side, qty, None, {"reason": reason, **data})
+    def emit_trade_cancelled(self, symbol: str, side: str, reason: str = "", **data: Any) -> None:
+        """TRADE_CANCELLED: what was left of the order is gone."""
+        held = {"symbol": symbol, "side": side, "reason": reason, **data}
         self.emit(EventType.TRADE_CANCELLED, held)
 
     # ── safety and risk ─────────────────────────────────────────────────────────────────────────

@@ -6,10 +6,12 @@ Its data are attributes: those that the conventions know by their names there, o
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
 
+from tradespan.core import guard
 from tradespan.core.records import Lane
 from tradespan.declare.attributes import ATTRIBUTES
 from tradespan.signals.audit.log import AUDIT
@@ -32,7 +34,17 @@ _site = 0
 
 
 def record(event: Event) -> None:
-    """Count an event and write it to the spool: it is in the page cache when this returns."""
+    """Count an event and write it to the spool: it is in the page cache when this returns.
+
+    Never raises: who subscribed is told all the same.
+    """
+    try:
+        _record(event)
+    except Exception as error:  # noqa: BLE001 - the host comes first
+        guard.report("recording an event", error)
+
+
+def _record(event: Event) -> None:
     declaration = declaration_of(event.event_type)
     count_published(declaration.name)
     spool = SIGNALS.spool
@@ -68,7 +80,9 @@ def attributes_of(event: Event, declaration: Declaration) -> dict[str, Any]:
         if known is None:
             attributes[key] = value
             continue
-        attributes[known[0]] = _fit(value, *known)
+        fitted = _fit(value, *known)
+        if fitted is not None:
+            attributes[known[0]] = fitted
     data: Any = event.data
     error = data.get("error") if isinstance(data, dict) else None
     if isinstance(error, BaseException):
@@ -78,16 +92,20 @@ def attributes_of(event: Event, declaration: Declaration) -> dict[str, Any]:
 
 
 def _fit(value: Any, name: str, factor: float) -> Any:
-    """A value as the conventions want it: of their type, in their unit and spelling."""
+    """A value as the conventions want it: of their type, in their unit and spelling; None: absent.
+
+    What is no finite number is absent where one is wanted.
+    """
     declared = ATTRIBUTES.get(name)
     wanted = "any" if declared is None else declared.type
     if value is None or wanted == "any":
         return value
     if wanted == "double":
         try:
-            return float(value) * factor  # a Decimal is a text by now
+            number = float(value) * factor  # a Decimal is a text by now
         except (TypeError, ValueError):
             return value
+        return number if isfinite(number) else None
     if wanted != "string":
         return value
     text = value if type(value) is str else msgspec.json.encode(value).decode()

@@ -24,6 +24,8 @@ Callback = Callable[[Event], Any]
 
 MOST_WAITING: Final = 1_000
 """Events that wait for one subscriber; those that come when so many wait are dropped, counted."""
+SLOW: Final = 0.02
+"""Seconds that one call should not take."""
 _SAID_EVERY: Final = 60.0
 
 
@@ -86,7 +88,15 @@ class Subscription:
         except Exception as error:  # noqa: BLE001 - a subscriber may do anything
             self._fail(error)
         finally:
-            self._count(time.perf_counter() - began)
+            took = time.perf_counter() - began
+            self._count(took)
+            if took > SLOW and self.inline:
+                self.strike()
+                self.say(
+                    "event subscriber %s is slow, and whoever publishes waits for it: subscribe it"
+                    " without inline=True",
+                    self.name,
+                )
 
     def begin_afresh(self) -> None:
         """As in a forked child, where neither its thread nor its loop runs."""

@@ -7,22 +7,22 @@ nobody waits for it again, neither publisher nor other subscribers. Each sees ev
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from queue import SimpleQueue
 from typing import Final
 
-from tradespan.signals.events.subscriptions import MOST_WAITING, Subscription
+from tradespan.core import guard
+from tradespan.signals.events.subscriptions import MOST_WAITING, SLOW, Subscription
 from tradespan.signals.events.types import Event
 
-SLOW: Final = 0.02
-"""Seconds; who takes longer again and again gets a thread of its own, too."""
 MOST_STRIKES: Final = 3
-_IS_SERVING: Final = threading.local()
-"""In threads of a bus, `here` is set: what a subscriber publishes there is not waited for."""
+"""Slow calls, after which a subscriber gets a thread of its own, too."""
+_serving: Final[set[int]] = set()
+"""Threads of buses: what a subscriber publishes there is not waited for."""
 
 
 class _Job:
@@ -37,6 +37,9 @@ class _Job:
         self.done = threading.Lock()
         self.done.acquire()
         self.raised: BaseException | None = None
+
+
+_Queue = queue.SimpleQueue[_Job | None]
 
 
 class _Shift:
@@ -55,7 +58,7 @@ class OwnThread:
     """What waits for a subscriber that was slow, told in a thread of its own."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[_Job] = SimpleQueue()
+        self._queue: _Queue = queue.SimpleQueue()
 
     def put(self, subscription: Subscription, job: _Job) -> None:
         """Have it told after all that waits."""
@@ -70,16 +73,22 @@ class OwnThread:
 
     def wake(self) -> None:
         """Have the thread see that its subscriber is gone, and end."""
-        self._queue.put(_Job(None, Context(), ()))
+        self._queue.put(None)
 
     def serve(self, subscription: Subscription) -> None:
         """Tell it, until it unsubscribes."""
-        _IS_SERVING.here = True
         while subscription.active:
             job = self._queue.get()
+            if job is None:
+                return
             if job.event is not None:
                 _call(subscription, job)
             job.done.release()
+
+
+def forget_threads() -> None:
+    """In a forked child: those of the parent are not here, and others may get their numbers."""
+    _serving.clear()
 
 
 class Caller:
@@ -93,8 +102,19 @@ class Caller:
     def begin_afresh(self) -> None:
         """As in a forked child, where no thread of the parent's runs."""
         self._lock = threading.RLock()
-        self._queue: SimpleQueue[_Job] = SimpleQueue()
+        # Made with the thread: gevent may have patched both by then.
+        self._queue: _Queue | None = None
         self._shift: _Shift | None = None
+        self._slow: list[Subscription] = []
+
+    def end(self) -> None:
+        """Let the threads go; nobody publishes any more."""
+        if self._queue is not None:
+            self._queue.put(None)
+        for each in self._slow:
+            each.active = False
+            if each.own is not None:
+                each.own.wake()
 
     def call(self, event: Event, context: Context, told: Sequence[Subscription]) -> None:
         """Have them told, and wait until they are, for as long as patience lasts.
@@ -102,15 +122,16 @@ class Caller:
         Raises:
             BaseException: What none of them may keep, such as SystemExit, while it is waited for.
         """
-        if self._queue.qsize() >= MOST_WAITING:
+        waiting = self._begin()
+        if waiting is None or waiting.qsize() >= MOST_WAITING:
+            none = "there is no thread to tell it in"
             for each in told:
-                each.drop(f"{MOST_WAITING:,} wait for the bus's thread")
+                each.drop(f"{MOST_WAITING:,} wait for the bus's thread" if waiting else none)
             return
         job = _Job(event, context, told)
-        self._begin()
         self._leave_alone(self.patience)
-        self._queue.put(job)
-        if getattr(_IS_SERVING, "here", False) or all(each.own is not None for each in told):
+        waiting.put(job)
+        if threading.get_ident() in _serving or all(each.own is not None for each in told):
             return
         if not job.done.acquire(timeout=self.patience):
             # The call began a little later than the wait.
@@ -120,19 +141,23 @@ class Caller:
 
     def flush(self, slow: Sequence[Subscription], deadline: float) -> bool:
         """Wait until all is told that was published; `deadline`: by the monotonic clock."""
-        if getattr(_IS_SERVING, "here", False):
+        if threading.get_ident() in _serving:
             return False
-        if self._shift is not None and not _wait_behind(self._queue, deadline):
+        if self._queue is not None and not _wait_behind(self._queue, deadline):
             return False
         return all(each.own.wait(deadline) for each in slow if each.own is not None)
 
-    def _begin(self) -> None:
-        if self._shift is None:
+    def _begin(self) -> _Queue | None:
+        found = self._queue
+        if found is None:
             with self._lock:
-                if self._shift is None:
-                    shift = _Shift()
-                    _start(self._serve, shift, self._queue)
-                    self._shift = shift
+                found = self._queue
+                if found is None:
+                    found, shift = queue.SimpleQueue(), _Shift()
+                    if not _start(self._serve, shift, found):
+                        return None
+                    self._queue, self._shift = found, shift
+        return found
 
     def _leave_alone(self, longest: float) -> None:
         """Leave the thread to the subscriber that has it for longer than that."""
@@ -140,28 +165,31 @@ class Caller:
         if shift is None or shift.calling is None or time.monotonic() - shift.since < longest:
             return
         with self._lock:
-            slow = shift.calling
+            slow = shift.calling  # stays that one while we have the lock
             if shift is not self._shift or slow is None:
                 return
+            if time.monotonic() - shift.since < longest:  # another one than a moment ago
+                return
+            assert self._queue is not None
             following = _Shift(shift.job)
             slow.own, shift.is_over = OwnThread(), True
-            slow.strike()
-            try:
-                _start(self._serve, following, self._queue)
-            except BaseException:  # this process may have no more threads: all stays as it was
+            if not _start(self._serve, following, self._queue):
                 slow.own, shift.is_over = None, False
-                raise
+                return
             self._shift = following
+            self._slow.append(slow)
+        slow.strike()
         _say_slow(slow)
 
-    def _serve(self, shift: _Shift, queue: SimpleQueue[_Job]) -> None:
-        _IS_SERVING.here = True
+    def _serve(self, shift: _Shift, waiting: _Queue) -> None:
         if shift.job is not None:
             shift.job.context = shift.job.context.copy()  # the slow one is still inside the other
         while True:
             if shift.job is None:
-                shift.job = queue.get()
+                shift.job = waiting.get()
             job = shift.job
+            if job is None:
+                return
             while job.left:
                 subscription = job.left.popleft()
                 own = subscription.own
@@ -187,10 +215,10 @@ class Caller:
                 return subscription.own
         if took > SLOW:
             subscription.strike()
-            if subscription.strikes == MOST_STRIKES:
-                own = OwnThread()
-                _start(own.serve, subscription)
+            own = OwnThread()
+            if subscription.strikes >= MOST_STRIKES and _start(own.serve, subscription):
                 subscription.own = own
+                self._slow.append(subscription)
                 _say_slow(subscription)
         return None
 
@@ -203,13 +231,31 @@ def _call(subscription: Subscription, job: _Job) -> None:
         job.raised = error
 
 
-def _start(target: Callable[..., None], *values: object) -> None:
-    threading.Thread(target=target, args=values, name="tradespan events", daemon=True).start()
+def _start(target: Callable[..., None], *values: object) -> bool:
+    """False: this process may have no more threads."""
+    thread = threading.Thread(
+        target=_serve_in_thread, args=(target, values), name="tradespan events", daemon=True
+    )
+    try:
+        thread.start()
+    except RuntimeError as error:
+        guard.report("a thread for subscribers of events", error)
+        return False
+    return True
 
 
-def _wait_behind(queue: SimpleQueue[_Job], deadline: float) -> bool:
+def _serve_in_thread(target: Callable[..., None], values: tuple[object, ...]) -> None:
+    here = threading.get_ident()
+    _serving.add(here)
+    try:
+        target(*values)
+    finally:
+        _serving.discard(here)
+
+
+def _wait_behind(waiting: _Queue, deadline: float) -> bool:
     last = _Job(None, Context(), ())
-    queue.put(last)
+    waiting.put(last)
     return last.done.acquire(timeout=max(0.0, deadline - time.monotonic()))
 
 

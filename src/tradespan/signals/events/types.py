@@ -54,6 +54,7 @@ class EventType(Enum):
     QUOTE_STALE = "trading.feed.stale"
     DATA_ERROR = "trading.feed.failed"
     OPERATION_SLOW = "tradespan.operation.slow"
+    AUDIT_ENTRY = "tradespan.audit.entry"
 
 
 def _now() -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,9 +65,7 @@ def test_the_ring_keeps_no_object_of_the_programs_alive() -> None:
 
 
 @given(st.integers(0, 20), st.lists(st.sampled_from(["a", "b", "c"])), st.integers(-2, 25))
-def test_the_ring_is_the_end_of_what_was_published(
-    size: int, names: list[str], count: int
-) -> None:
+def test_the_ring_is_the_end_of_what_was_published(size: int, names: list[str], count: int) -> None:
     bus = EventBus(buffer_size=size)
     for name in names:
         bus.publish(Event(name))
@@ -87,7 +86,7 @@ class Subscribing(RuleBasedStateMachine):
         self.callbacks = [self.callback(number) for number in range(3)]
         self.subscribed: list[tuple[str | None, int]] = []
 
-    def callback(self, number: int):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    def callback(self, number: int) -> Callable[[Event], None]:
         return lambda event: self.told.append((number, event.name))
 
     @rule(key=st.sampled_from([None, "a", "b"]), number=st.integers(0, 2))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span, use_span
@@ -73,7 +76,7 @@ def test_one_that_is_stuck_is_not_waited_for_again() -> None:
     bus.subscribe(FILLED, stuck.on_event)
     bus.publish(numbered(0))
     assert bus.subscribers()[0].way == "own thread"
-    bus._caller.patience = LONG  # whoever waits now, waits until the test is killed
+    bus.patience = LONG  # whoever waits now, waits until the test is killed
     for number in range(1, 100):
         bus.publish(numbered(number))
     assert stuck.numbers == []
@@ -142,7 +145,31 @@ def test_where_no_thread_can_be_started_the_publisher_goes_on(
         bus.publish(numbered(0))
     bus.publish(numbered(1))
     assert [each.data["number"] for each in received] == [1]
+    assert bus.subscribers()[0].dropped == 1
     assert [each.data["number"] for each in bus.get_recent()] == [0, 1]
+
+
+def test_where_no_second_thread_can_be_started_the_others_wait_and_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    bus, stuck = EventBus(patience=SHORT), Stuck()
+    received: list[int] = []
+    bus.subscribe(FILLED, lambda event: received.append(event.data["number"]))
+    bus.subscribe(FILLED, stuck.on_event)
+    bus.subscribe(FILLED, lambda event: received.append(-event.data["number"]))
+    stuck.go_on.set()
+    bus.publish(numbered(1))
+    stuck.go_on.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        bus.publish(numbered(2))
+        bus.publish(numbered(3))
+        stuck.go_on.set()
+        assert bus.flush(LONG)
+    assert received == [1, -1, 2, -2, 3, -3]
 
 
 def test_subscribers_see_the_publishers_span() -> None:
@@ -180,6 +207,35 @@ def test_many_threads_publish_and_each_event_is_told_once() -> None:
     assert len(bus.get_recent(10_000)) == 2_000
 
 
+def test_the_threads_of_a_bus_that_is_gone_end() -> None:
+    before = set(threading.enumerate())
+    bus, stuck = EventBus(patience=SHORT), Stuck()
+    bus.subscribe(FILLED, stuck.on_event)
+    bus.publish(numbered(0))
+    bus.publish(numbered(1))
+    mine = set(threading.enumerate()) - before
+    stuck.go_on.set()
+    assert bus.flush(LONG)
+    del bus
+    gc.collect()
+    for thread in mine:
+        thread.join(LONG)
+    assert len(mine) == 2
+    assert not any(thread.is_alive() for thread in mine)
+
+
+def test_a_slow_inline_subscriber_is_counted_and_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(subscriptions, "SLOW", -1.0)
+    bus = EventBus()
+    bus.subscribe(FILLED, lambda event: None, inline=True)
+    for number in range(5):
+        bus.publish(numbered(number))
+    assert bus.subscribers()[0].way == "inline"
+    assert [each for each in caplog.messages if "inline=True" in each] == caplog.messages[:1]
+
+
 def test_a_warning_names_a_slow_subscriber_once(caplog: pytest.LogCaptureFixture) -> None:
     bus, stuck = EventBus(patience=SHORT), Stuck()
     bus.subscribe(FILLED, stuck.on_event)
@@ -199,3 +255,50 @@ def test_names_of_odd_callables_are_found() -> None:
             raise RuntimeError("no attributes")
 
     assert subscriptions.name_callback(Handler()).endswith("Handler")
+
+
+class SometimesSlow:
+    """Holds some events for longer than a publisher's patience."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.told: list[tuple[int, int]] = []
+        self._held = threading.Event()
+
+    def on_event(self, event: Event) -> None:
+        publisher, count = event.data["from"], event.data["number"]
+        if (publisher + count * 7 + self.number) % 31 == 0:
+            self._held.wait(0.002)
+        self.told.append((publisher, count))
+
+
+@pytest.fixture
+def many_switches() -> Iterator[None]:
+    """Threads take turns all the time."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("many_switches")
+def test_however_threads_come_in_turn_each_is_told_of_each_event_once_and_in_order() -> None:
+    bus = EventBus(patience=0.001)
+    subscribers = [SometimesSlow(number) for number in range(4)]
+    for each in subscribers:
+        bus.subscribe(FILLED, each.on_event)
+
+    def publish(publisher: int) -> None:
+        for number in range(100):
+            bus.publish(Event(FILLED, data={"from": publisher, "number": number}))
+
+    threads = [threading.Thread(target=publish, args=(each,)) for each in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert bus.flush(LONG)
+    for each in subscribers:
+        assert sorted(each.told) == [(p, number) for p in range(4) for number in range(100)]
+        for publisher in range(4):
+            assert [n for p, n in each.told if p == publisher] == list(range(100))
