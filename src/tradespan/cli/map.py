@@ -147,7 +147,8 @@ def look(config: Config, folder: RunFolder) -> list[FoundTable]:
     fed = {each.series.name for reading in readings for each in reading.numbers if each.has_value}
     fed |= {each.series.name for reading in readings for each in reading.histograms}
     known = {each.series.name for reading in readings for each in reading.functions}
-    examples = _Examples(config.store_path)
+    began = min((each.page.created for each in readings if each.page is not None), default=0)
+    examples = _Examples(config.store_path, began)
     tables = []
     for rule in config.map:
         table = FoundTable(rule)
@@ -187,7 +188,7 @@ def _fill(
                 problems[problem] += number
         found = max(table.calls - sum(problems.values()), 0)
         told = FoundField(attribute, describe(source), found, dict(problems.most_common()))
-        told.example = example.get(attribute)
+        told.example = example.get(attribute) if found else None
         table.fields.append(told)
     feeds = feeds_of(table.rule.signal)
     if feeds is not None and len(table.others) < len(table.functions):
@@ -197,9 +198,11 @@ def _fill(
 
 
 class _Examples:
-    """Attributes of a latest call, out of the store."""
+    """Attributes of the run's latest calls, out of the store."""
 
-    def __init__(self, store: Path | None) -> None:
+    def __init__(self, store: Path | None, since: int) -> None:
+        """`since`: nanoseconds, UTC."""
+        self._since = since
         self._store = store if store is not None and store.exists() else None
 
     def of(self, functions: Iterable[str]) -> dict[str, Any]:
@@ -209,7 +212,7 @@ class _Examples:
             return found
         with Store.open(self._store, readonly=True) as store:
             for name in functions:
-                wanted = TraceFilter(name=f"^{re.escape(name)}$", limit=_LOOKED_AT)
+                wanted = TraceFilter(self._since, name=f"^{re.escape(name)}$", limit=_LOOKED_AT)
                 for row in store.traces(wanted).rows:
                     for span in store.trace(row.trace_id):
                         if span.process == name:
