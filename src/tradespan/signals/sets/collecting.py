@@ -15,7 +15,7 @@ from tradespan.signals.metrics.instruments import Counter, Histogram
 from tradespan.signals.sets.base import Maker
 
 GENERATIONS: Final = ("0", "1", "2")
-MOST_PAUSES: Final = 100_000
+MOST_PAUSES: Final = 20_000
 """That are kept until they are counted; later ones are missing."""
 
 

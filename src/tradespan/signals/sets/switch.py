@@ -9,9 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from tradespan.config.sets import KNOWN
 from tradespan.core import guard
@@ -36,6 +35,30 @@ INTERVAL: Final = 15.0
 _TOLERANCE: Final = 0.5
 
 
+T = TypeVar("T")
+
+
+class _once(Generic[T]):  # noqa: N801 - reads as a decorator
+    """A set, made at its first use, by one thread.
+
+    `functools.cached_property` makes it twice (3.12), or has a lock that a forked child inherits.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    def __get__(self, owner: Sets, kind: type[Sets]) -> T:
+        with owner.lock:
+            found = owner.__dict__.get(self._name)
+            if found is None:
+                # A signal handler may have made it meanwhile.
+                found = owner.__dict__.setdefault(self._name, self._make(owner))
+        made: T = found
+        return made
+
+
 class Observer(Protocol):
     """The thread in which what nobody reports is read."""
 
@@ -56,7 +79,8 @@ class Sets:
         """`clock`: seconds; `observer`: calls `run` once there is something to read."""
         self._make = make
         self._clock = clock
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        """Held while a set is made."""
         self._system_due = clock()
         self._observer = observer
         self._observed = False
@@ -74,7 +98,7 @@ class Sets:
         unknown = [name for name in chosen if name not in KNOWN]
         if unknown:
             raise ValueError(f"there is no set {unknown[0]!r}: {', '.join(KNOWN)}, or all")
-        with self._lock:
+        with self.lock:
             for name in chosen:
                 getattr(self, name)
         return self
@@ -84,44 +108,44 @@ class Sets:
         """Those that are switched on."""
         return tuple(name for name in KNOWN if name in self.__dict__)
 
-    @cached_property
+    @_once
     def engine(self) -> Engine:
         """Cycles, decisions, trades, errors."""
         return Engine(self._make)
 
-    @cached_property
+    @_once
     def orders(self) -> Orders:
         """What became of orders, how fast, and at which price."""
         return Orders(self._make, self._clock)
 
-    @cached_property
+    @_once
     def exchange(self) -> Exchange:
         """Each venue as the program reaches it."""
         return Exchange(self._make)
 
-    @cached_property
+    @_once
     def feed(self) -> Feed:
         """Market data as it arrives."""
         feed = Feed(self._make, self._clock)
         self._be_observed()
         return feed
 
-    @cached_property
+    @_once
     def portfolio(self) -> Portfolio:
         """The account as it stands."""
         return Portfolio(self._make)
 
-    @cached_property
+    @_once
     def risk(self) -> Risk:
         """What may be lost, and what was."""
         return Risk(self._make)
 
-    @cached_property
+    @_once
     def agents(self) -> Agents:
         """Models that predict."""
         return Agents(self._make)
 
-    @cached_property
+    @_once
     def system(self) -> System:
         """The process and its computer."""
         # Only who wants it loads psutil.
@@ -163,14 +187,14 @@ class Sets:
                 del self.__dict__["system"]
 
     def _be_observed(self) -> None:
-        with self._lock:
+        with self.lock:
             if not self._observed:
                 self._observed = True
                 self._observer.add(self)
 
     def _begin_anew(self) -> None:
         """In a forked child."""
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._system_due = self._clock()
 
 

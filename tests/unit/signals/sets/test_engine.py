@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import pytest
 
 from tests.unit.signals.sets.conftest import Values
@@ -59,3 +62,39 @@ def test_sets_are_on_from_their_first_use_or_when_asked_for(sets: Sets) -> None:
         "engine", "orders", "exchange", "feed", "portfolio", "risk", "agents", "system",
     )  # fmt: skip
     sets.end()
+
+
+def test_a_set_is_made_once_however_many_threads_ask_for_it_at_once(sets: Sets) -> None:
+    gate = threading.Barrier(8)
+    found: list[object] = []
+
+    def ask() -> None:
+        gate.wait(10)
+        found.append(sets.orders)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(found) == 8
+    assert len(set(map(id, found))) == 1
+
+
+def test_a_forked_child_makes_sets_though_a_thread_was_making_one(sets: Sets) -> None:
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with sets.lock:
+            held.set()
+            done.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(10)
+    pid = os.fork()
+    if not pid:
+        os._exit(int(sets.orders is None))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    done.set()
+    thread.join(10)

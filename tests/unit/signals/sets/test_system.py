@@ -134,7 +134,7 @@ def test_a_forked_child_tells_its_own_time(system: System, registry: InstrumentR
 def time_of(registry: InstrumentRegistry) -> float:
     """Of the processor, seconds."""
     times = registry.from_declaration(declared.PROCESS_CPU_TIME)
-    return sum(child.value for _, child in times.series())
+    return float(sum(child.value for _, child in times.series()))
 
 
 def test_a_loop_is_found_where_it_runs_and_answers() -> None:
