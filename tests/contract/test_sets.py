@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.contract.desk import Desk, Ended
+from tests.contract.test_receiver_down import free_port
 from tests.support.metrics import ReceivedPoint, read_points
 from tests.support.receiver import Receiver
 from tradespan.cli.demo import find_examples
@@ -156,3 +158,13 @@ def test_map_check_names_a_table_that_found_nothing_and_what_it_may_mean(demo: D
     told = " ".join(checked.out.split())
     assert "no call of a watched function; called were:" in told
     assert "MomentumStrategy.decide" in told
+
+
+def test_spans_events_and_points_are_as_the_conventions_have_them(desk: Desk) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"  # so that the events stay in the spool
+    words = ("--for", "3", "--no-ui", "--root", desk.root, "--endpoint", nobody)
+    desk.tradespan("demo", *words)
+    checked = desk.tradespan("conventions", "live", "--root", desk.root)
+    assert checked.status == 0, checked.out
+    assert re.search(r"[1-9]\d* log lines", checked.out)
+    assert "nothing deviates" in checked.out
