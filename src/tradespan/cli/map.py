@@ -194,7 +194,8 @@ def _fill(
     if feeds is not None and len(table.others) < len(table.functions):
         table.instruments = [each.name for each in feeds.instruments if each.name in fed]
         types = (feeds.started, feeds.event)
-        table.events = [each.name for each in types if each is not None]
+        if table.rule.events:
+            table.events = [each.name for each in types if each is not None]
 
 
 class _Examples:

@@ -41,8 +41,11 @@ class Meaning(Protocol):
 class Listener(Protocol):
     """Who wants to know of mapped calls."""
 
-    def __call__(self, signal: str, function: str, *, late: bool) -> Meaning | None:
-        """What a function's calls mean; None: nothing. `late`: fields come from its result."""
+    def __call__(self, signal: str, function: str, *, late: bool, events: bool) -> Meaning | None:
+        """What a function's calls mean; None: nothing.
+
+        `late`: fields come from its result. `events`: whether the calls are events.
+        """
         ...
 
 
@@ -120,7 +123,7 @@ def tell_of(function: FunctionType, plan: Plan, slot: RecorderSlot) -> FunctionT
     if flags & inspect.CO_ASYNC_GENERATOR:
         return None
     late = plan.fields is not None and plan.fields.reads_result
-    meaning = listener(plan.signal, plan.function, late=late)
+    meaning = listener(plan.signal, plan.function, late=late, events=plan.events)
     if meaning is None:
         return None
     make: Callable[..., Any] = _tell_plain

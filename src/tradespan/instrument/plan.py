@@ -88,6 +88,7 @@ class Plan:
         self.signal = str(watch.attributes.get(TRADESPAN_SIGNAL, ""))
         self.mapped = bool(self.signal)
         """Whether a `[[map]]` table says what a call means."""
+        self.events = watch.events
         self.capture_failure = _failure_capture(watch)
 
     def counting(self) -> Plan:

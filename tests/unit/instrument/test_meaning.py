@@ -31,12 +31,14 @@ class Listening:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, bool]] = []
+        self.events: list[bool] = []
         self.begun: list[dict[str, Any]] = []
         self.over: list[tuple[dict[str, Any], Exception | None]] = []
         self.missing: list[tuple[str, str]] = []
         self.seconds: list[float] = []
 
-    def __call__(self, signal: str, function: str, *, late: bool) -> Listening:
+    def __call__(self, signal: str, function: str, *, late: bool, events: bool) -> Listening:
+        self.events.append(events)
         self.asked.append((signal, function.rpartition(".")[2], late))
         return self
 

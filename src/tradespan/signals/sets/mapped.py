@@ -36,9 +36,17 @@ class Meanings:
         self._calls: Counter = registry.from_declaration(declared.TRADESPAN_MAP_CALLS)  # type: ignore[assignment]
         self._missing: Counter = registry.from_declaration(declared.TRADESPAN_MAP_MISSING)  # type: ignore[assignment]
 
-    def __call__(self, signal: str, function: str, *, late: bool) -> Meaning:
-        """What the calls of a function mean. `late`: some of its facts come from the result."""
-        return Meaning(self, signal, function, late, self._calls.declare(function, signal))
+    def __call__(
+        self, signal: str, function: str, *, late: bool = False, events: bool = True
+    ) -> Meaning:
+        """What the calls of a function mean.
+
+        `late`: some of its facts come from the result. `events`: whether they are events.
+        """
+        feeds = feeds_of(signal)
+        if feeds is not None and not events:
+            feeds = feeds._replace(event=None, started=None)
+        return Meaning(self, feeds, function, late, self._calls.declare(function, signal))
 
     def note_missing(self, function: str, attribute: str, problem: str) -> None:
         """A call did not give a field."""
@@ -49,12 +57,16 @@ class Meaning:
     """What one function's calls mean."""
 
     def __init__(
-        self, meanings: Meanings, signal: str, function: str, late: bool, calls: BoundCounter
+        self,
+        meanings: Meanings,
+        feeds: Feeds | None,
+        function: str,
+        late: bool,
+        calls: BoundCounter,
     ) -> None:
         self._meanings = meanings
         self._function = function
         self._calls = calls
-        feeds = feeds_of(signal)
         self._feeds = feeds
         self._early = feeds is not None and feeds.early and not late
         self._started = _Publisher(feeds.started) if feeds is not None and feeds.started else None
@@ -97,7 +109,7 @@ class Meaning:
         if feeds.counts is not None:
             with guard.guarded(f"map: {self._function}"):
                 chosen = feeds.counts(meanings.sets, call)
-                if chosen is not None:
+                if chosen is not None and event is not None:
                     event = self._others.setdefault(chosen, _Publisher(chosen))
         if event is not None and (error is None or feeds.failed_event):
             event.publish(meanings.bus, call.facts, self._function)

@@ -39,12 +39,13 @@ class Desk:
         facts: dict[str, Any],
         *,
         late: bool = False,
+        events: bool = True,
         error: Exception | None = None,
     ) -> list[Event]:
         """Begin and end a call; the events that came of it."""
         before = len(self.bus.get_recent())
         meaning = Meanings(self.sets, self.bus, self.mode, self.registry)(
-            signal, f"desk.{signal}", late=late
+            signal, f"desk.{signal}", late=late, events=events
         )
         held = {} if late else dict(facts)
         meaning.begins(held)
@@ -221,3 +222,11 @@ def test_each_signal_publishes_declared_events_and_feeds_declared_instruments(si
     for each in (feeds.event, feeds.started):
         assert each is None or each.value in EVENTS
     assert feeds.instruments
+
+
+def test_calls_that_are_no_events_count_all_the_same(desk: Desk, values: Values) -> None:
+    for signal in ("cycle", "order.submitted", "connection.lost", "connection.opened"):
+        assert desk.call(signal, ORDER, events=False) == []
+    assert sum(values.of("trading.cycles").values()) == 1
+    assert values.of("trading.orders.submitted") == {LABELS: 1}
+    assert values.of("trading.exchange.reconnects") == {("XNAS",): 1}
