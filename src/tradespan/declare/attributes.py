@@ -316,7 +316,12 @@ SIGNALS: Final = {
     ),
     "feed.stale": Signal(("trading.venue", "trading.symbol", "trading.feed.staleness")),
     "exchange.request": Signal(
-        ("trading.venue", "trading.api.section", "trading.api.limit.remaining"),
+        (
+            "trading.venue",
+            "trading.api.section",
+            "trading.api.limit.remaining",
+            "trading.order.client_id",
+        ),
         ("trading.venue",),
     ),
     "connection.opened": Signal(("trading.venue", "trading.broker.channel"), ("trading.venue",)),
