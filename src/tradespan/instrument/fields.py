@@ -19,6 +19,7 @@ from tradespan.capture.redact import MARK, is_sensitive, redact_and_cut
 from tradespan.capture.serialize import smart
 from tradespan.config import FromArguments, FromResult, FromSelf, MapRule
 from tradespan.core import guard
+from tradespan.core.interruptions import is_hosts
 from tradespan.instrument.options import Field
 from tradespan.instrument.span import Span
 
@@ -85,6 +86,10 @@ def explain(value: Any, path: Sequence[str]) -> str:
     return "it is None" if value is None else f"{value} is no number to record"
 
 
+def _say_raised(error: BaseException) -> str:
+    return f"{type(error).__name__} was raised on the way"
+
+
 class FieldCapture:
     """The fields of one function, split by when they can be read."""
 
@@ -137,10 +142,10 @@ class FieldCapture:
                 if miss is not None:
                     miss(attribute, "the call does not bring the parameter")
             except BaseException as error:  # noqa: BLE001 - a property of the user's may do anything
-                if miss is not None:
-                    miss(attribute, f"{type(error).__name__} was raised on the way")
-                else:
+                if miss is None or is_hosts(error):
                     guard.report(f"mapped field {attribute}", error)
+                else:
+                    miss(attribute, _say_raised(error))
         if miss is not None:
             for field in self.unknown:
                 miss(field.attribute, f"there is no parameter {field.path[0]!r}")
@@ -155,8 +160,10 @@ class FieldCapture:
                     held[attribute] = shown
                 else:
                     miss(attribute, explain(result, path))
-            except Exception as error:  # noqa: BLE001 - a property of the user's may do anything
-                miss(attribute, f"{type(error).__name__} was raised on the way")
+            except BaseException as error:
+                if is_hosts(error):
+                    raise
+                miss(attribute, _say_raised(error))
 
     def after(self, span: Span, result: Any) -> None:
         """Set what comes from the result."""

@@ -79,7 +79,7 @@ class _Told:
             facts = {} if fields is None else fields.take(args, kwargs, meaning.missed)
             meaning.begins(facts)
             return facts, perf_counter_ns()
-        except Exception as error:  # noqa: BLE001 - the host comes first
+        except BaseException as error:  # noqa: BLE001 - the host comes first
             _report(error)
             return None
 
@@ -91,7 +91,7 @@ class _Told:
             if self._fields is not None and self._fields.reads_result:
                 self._fields.take_after(call[0], result, self._meaning.missed)
             self._meaning.ended(call[0], took / 1e9, None)
-        except Exception as error:  # noqa: BLE001 - the host comes first
+        except BaseException as error:  # noqa: BLE001 - the host comes first
             _report(error)
 
     def raised(self, call: _Call | None, error: BaseException) -> None:
@@ -102,11 +102,12 @@ class _Told:
             # Ends that are no errors (cancellation, exit, a generator closed) are none here.
             failed = error if isinstance(error, Exception) else None
             self._meaning.ended(call[0], took / 1e9, failed)
-        except Exception as broken:  # noqa: BLE001 - the host comes first
+        except BaseException as broken:  # noqa: BLE001 - the host comes first
             _report(broken)
 
 
-def _report(error: Exception) -> None:
+def _report(error: BaseException) -> None:
+    """It raises what is the host's, such as Ctrl-C."""
     if not isinstance(error, RecursionError):  # no depth left for a report
         guard.report("telling of a mapped call", error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from types import FunctionType
@@ -225,6 +226,14 @@ class Order:
     def broken(self) -> int:
         raise OSError
 
+    @property
+    def ends(self) -> int:
+        sys.exit(3)
+
+    @property
+    def interrupted(self) -> int:
+        raise KeyboardInterrupt
+
 
 @pytest.mark.parametrize(
     ("path", "problem"),
@@ -233,6 +242,7 @@ class Order:
         (("order", "px"), "it is None"),
         (("order", "px", "value"), "it is None before 'value'"),
         (("order", "broken"), "OSError was raised on the way"),
+        (("order", "ends"), "SystemExit was raised on the way"),
         (("orders",), "there is no parameter 'orders'"),
         (("limit",), "nan is no number to record"),
     ],
@@ -254,3 +264,21 @@ def test_a_field_that_is_not_there_is_told_with_the_reason(
 def test_a_result_without_the_field_is_told(captured: Captured, listening: Listening) -> None:
     watch(submit, Field("trading.order.id", "result", ("id",)))("AAPL")
     assert listening.missing == [("trading.order.id", "dict has no 'id'")]
+
+
+def test_what_ends_the_program_while_a_field_is_read_is_the_programs(
+    captured: Captured, listening: Listening
+) -> None:
+    def make(symbol: str) -> Order:
+        return Order()
+
+    watched = watch(make, Field("trading.order.price", "result", ("interrupted",)))
+    with pytest.raises(KeyboardInterrupt):
+        watched("AAPL")
+    strict = guard.raise_errors(strict=False)  # the span's own reading
+    try:
+        watched = watch(make, Field("trading.order.price", "result", ("ends",)))
+        assert isinstance(watched("AAPL"), Order)
+    finally:
+        guard.raise_errors(strict)
+    assert listening.missing == [("trading.order.price", "SystemExit was raised on the way")]
