@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from tests.contract.test_receiver_down import free_port
 from tests.support.metrics import ReceivedPoint, read_points
 from tests.support.receiver import Receiver
 from tradespan.cli.demo import find_examples
+from tradespan.pages.readings import read_metric_pages
 
 EXAMPLES = find_examples()
 assert EXAMPLES is not None
@@ -168,3 +170,51 @@ def test_spans_events_and_points_are_as_the_conventions_have_them(desk: Desk) ->
     assert checked.status == 0, checked.out
     assert re.search(r"[1-9]\d* log lines", checked.out)
     assert "nothing deviates" in checked.out
+
+
+def test_calls_that_sampling_passes_over_count_and_a_kill_takes_none(desk: Desk) -> None:
+    bot = desk.write(
+        "bot.py",
+        """
+        import os
+        import signal
+
+
+        def place(symbol):
+            return symbol
+
+
+        for number in range(1_000):
+            place("AAPL")
+        os.kill(os.getpid(), signal.SIGKILL)
+        """,
+    )
+    desk.write(
+        "tradespan.toml",
+        r"""
+        [[instrument]]
+        pattern = 'bot\.place'
+        sample_rate = 0.0
+
+        [[map]]
+        function = 'bot\.place'
+        signal = "order.submitted"
+        events = false
+        [map.fields]
+        "trading.symbol" = "args.symbol"
+        """,
+    )
+    ended = desk.run(bot)
+    assert ended.status == 128 + signal.SIGKILL, ended.err
+    assert desk.stored_names() == []
+    checked = desk.tradespan("map", "check", "--root", desk.root, "--json")
+    (table,) = map(json.loads, checked.out.splitlines())
+    assert checked.status == 0, checked.err
+    assert (table["calls"], table["fields"][0]["found"], table["events"]) == (1_000, 1_000, [])
+    (reading,) = [
+        each
+        for page in read_metric_pages(desk.folder_of_run.metric_pages)
+        for each in page.numbers
+        if each.series.name == "trading.orders.submitted"
+    ]
+    assert reading.value == 1_000
