@@ -89,6 +89,8 @@ class Runtime:
         self._spool: SpoolWriter | None = None
         self._page: MetricPage | None = None
         self._table: FlightTable | None = None
+        self._sets: Any = None
+        """The module that listens to mapped calls; None: nobody does."""
 
     @property
     def enabled(self) -> bool:
@@ -117,6 +119,9 @@ class Runtime:
             trace.set_tracer_provider(self.provider)
         if self._page is not None:
             self.meter_provider = start_metrics(self.config.metrics_interval)
+        if self.config.sets or self.config.map:
+            self._sets = import_module("tradespan.bootstrap.mapping")
+            self._sets.begin(self.config)
         GOVERNOR.start(self.config.max_overhead)
         follow_patching(GOVERNOR)
         self.watcher.apply(self.config)
@@ -166,6 +171,8 @@ class Runtime:
                 _runtime = None
         SLOT.recorder = None
         OBSERVER.end()
+        if self._sets is not None:
+            self._sets.end()
         LOGS.stop()
         SIGNALS.clear()
         AUDIT.end()

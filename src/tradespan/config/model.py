@@ -228,6 +228,8 @@ class Config(NamedTuple):
     """Share of one core that functions watched by pattern may cost; 0: no limit."""
     libraries: tuple[str, ...]
     """Those whose instrumentors are switched on when the program imports them."""
+    sets: tuple[str, ...]
+    """Sets of instruments that are there from the start."""
     instrument: tuple[InstrumentRule, ...]
     map: tuple[MapRule, ...]
     capture: CaptureConfig

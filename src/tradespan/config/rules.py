@@ -93,6 +93,8 @@ class MapRule(NamedTuple):
     """Dotted lower-case name, such as `order` or `order.fill`."""
     fields: Mapping[str, FieldSource]
     """Attribute → where its value is found."""
+    events: bool
+    """Whether its calls are events, beside what they count."""
     origin: str
 
 
@@ -252,7 +254,7 @@ _PATH = re.compile(r"(args\.[^\W\d]\w*|result|self)((?:\.\w+)*)")
 def read_map_rule(table: Entry, layers: Layers) -> MapRule:
     """One `[[map]]` table; arguments and errors as of `read_instrument_rule`."""
     fields = _Fields(table, layers)
-    fields.refuse_unknown(("function", "signal", "fields"))
+    fields.refuse_unknown(("function", "signal", "fields", "events"))
     signal = fields.raw("signal")
     if not isinstance(signal, str) or not _SIGNAL.fullmatch(signal):
         raise fields.invalid("signal", signal, "a lower-case name such as order or order.fill")
@@ -263,7 +265,8 @@ def read_map_rule(table: Entry, layers: Layers) -> MapRule:
             accepts = "args.NAME, result or self, each with .attribute parts, or =text"
             raise fields.invalid(f"fields.{name}", raw, accepts)
         sources[name] = source
-    return MapRule(fields.pattern("function"), signal, sources, table.origin)
+    events = fields.read("events", BOOLEAN)
+    return MapRule(fields.pattern("function"), signal, sources, events is not False, table.origin)
 
 
 def parse_field_source(raw: object) -> FieldSource | None:

@@ -37,6 +37,7 @@ from tradespan.config.kinds import (
 )
 from tradespan.config.libraries import KNOWN, LIBRARIES
 from tradespan.config.redaction import HIDDEN_PATTERNS, NAMES
+from tradespan.config.sets import SETS
 
 SIGNALS = ("traces", "logs", "metrics")
 """Signals that have OTLP settings of their own."""
@@ -206,6 +207,10 @@ _CAPTURE: tuple[Setting, ...] = (
     Setting("libraries", LIBRARIES, KNOWN,
             "Libraries whose calls and connections are recorded, once the program imports them.",
             ("TRADESPAN_LIBRARIES",)),
+    Setting("sets", SETS, (),
+            "Sets of instruments that are there from the start; the first use of one, by code or "
+            "by a `[[map]]` table, switches it on as well.",
+            ("TRADESPAN_SETS",)),
     Setting("capture.args", BOOLEAN, True,
             "Whether arguments are recorded.", ("TRADESPAN_CAPTURE_ARGS",)),
     Setting("capture.result", BOOLEAN, True,

@@ -47,6 +47,8 @@ ATTRIBUTES: Final = {
     "tradespan.level": Attribute("string", ("full", "counted", "restored")),
     "tradespan.log.category": Attribute("string"),
     "tradespan.log.tags": Attribute("string[]"),
+    "tradespan.map.field": Attribute("string"),
+    "tradespan.map.problem": Attribute("string"),
     "tradespan.more": Attribute("int"),
     "tradespan.operation": Attribute("string"),
     "tradespan.process_group": Attribute("string"),
@@ -81,6 +83,14 @@ ATTRIBUTES: Final = {
             "order.rejected",
             "order.cancelled",
             "error",
+            "feed.update",
+            "feed.gap",
+            "feed.stale",
+            "exchange.request",
+            "connection.opened",
+            "connection.lost",
+            "agent.prediction",
+            "kill_switch.triggered",
         ),
     ),
     "tradespan.sink": Attribute("string"),
@@ -155,6 +165,7 @@ ATTRIBUTES: Final = {
     "trading.feed.gap": Attribute("int"),
     "trading.feed.latency.p50": Attribute("double"),
     "trading.feed.latency.p95": Attribute("double"),
+    "trading.feed.sequence": Attribute("int"),
     "trading.feed.staleness": Attribute("double"),
     "trading.limit.maximum": Attribute("double"),
     "trading.limit.name": Attribute("string"),
@@ -167,6 +178,7 @@ ATTRIBUTES: Final = {
     "trading.order.client_id": Attribute("string"),
     "trading.order.cumulative_quantity": Attribute("double"),
     "trading.order.destination": Attribute("string"),
+    "trading.order.expected_price": Attribute("double"),
     "trading.order.id": Attribute("string"),
     "trading.order.leaves_quantity": Attribute("double"),
     "trading.order.notional": Attribute("double"),
@@ -294,6 +306,46 @@ ATTRIBUTES: Final = {
 """All of them, by name."""
 
 SIGNALS: Final = {
+    "feed.update": Signal(
+        ("trading.venue", "trading.symbol", "trading.event_time", "trading.feed.sequence"),
+        ("trading.venue",),
+    ),
+    "feed.gap": Signal(
+        ("trading.venue", "trading.symbol", "trading.feed.gap", "trading.reason"),
+        ("trading.venue",),
+    ),
+    "feed.stale": Signal(("trading.venue", "trading.symbol", "trading.feed.staleness")),
+    "exchange.request": Signal(
+        (
+            "trading.venue",
+            "trading.api.section",
+            "trading.api.limit.remaining",
+            "trading.order.client_id",
+        ),
+        ("trading.venue",),
+    ),
+    "connection.opened": Signal(("trading.venue", "trading.broker.channel"), ("trading.venue",)),
+    "connection.lost": Signal(
+        ("trading.venue", "trading.broker.channel", "trading.reason", "error.type"),
+        ("trading.venue",),
+    ),
+    "agent.prediction": Signal(
+        (
+            "trading.agent.name",
+            "trading.agent.prediction.outcome",
+            "trading.agent.confidence",
+            "trading.symbol",
+        ),
+        ("trading.agent.name",),
+    ),
+    "kill_switch.triggered": Signal(
+        (
+            "trading.reason",
+            "trading.trigger.name",
+            "trading.trigger.value",
+            "trading.trigger.limit",
+        ),
+    ),
     "cycle": Signal(("trading.strategy", "trading.symbol", "trading.event_time")),
     "decision": Signal(
         (
@@ -324,6 +376,7 @@ SIGNALS: Final = {
             "trading.order.type",
             "trading.order.quantity",
             "trading.order.price",
+            "trading.order.expected_price",
             "trading.currency",
             "trading.venue",
             "trading.strategy",

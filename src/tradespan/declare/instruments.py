@@ -375,6 +375,20 @@ TRADESPAN_GOVERNOR_OVERHEAD: Final = Instrument(
         "processes that run."
     ),
 )
+TRADESPAN_MAP_CALLS: Final = Instrument(
+    "tradespan.map.calls",
+    "counter",
+    "{call}",
+    ("code.function.name", "tradespan.signal"),
+    description="Calls of functions that a `[[map]]` table names, their spans kept or not.",
+)
+TRADESPAN_MAP_MISSING: Final = Instrument(
+    "tradespan.map.missing",
+    "counter",
+    "{field}",
+    ("code.function.name", "tradespan.map.field", "tradespan.map.problem"),
+    description="Fields of `[[map]]` tables that a call did not give, by the reason.",
+)
 TRADESPAN_METRICS_CALLBACK_DURATION: Final = Instrument(
     "tradespan.metrics.callback.duration",
     "histogram",
@@ -1147,6 +1161,8 @@ INSTRUMENTS: Final = {
         TRADESPAN_GC_DURATION,
         TRADESPAN_GOVERNOR_FUNCTIONS,
         TRADESPAN_GOVERNOR_OVERHEAD,
+        TRADESPAN_MAP_CALLS,
+        TRADESPAN_MAP_MISSING,
         TRADESPAN_METRICS_CALLBACK_DURATION,
         TRADESPAN_METRICS_CALLBACK_FAILURES,
         TRADESPAN_METRICS_OVERFLOW,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ from tradespan.capture.redact import MARK, is_sensitive, redact_and_cut
 from tradespan.capture.serialize import smart
 from tradespan.config import FromArguments, FromResult, FromSelf, MapRule
 from tradespan.core import guard
+from tradespan.core.interruptions import is_hosts
 from tradespan.instrument.options import Field
 from tradespan.instrument.span import Span
 
@@ -69,6 +70,26 @@ def as_attribute(value: Any) -> Any:
     return str(smart(value))
 
 
+Miss = Callable[[str, str], object]
+"""Told of an attribute that a call did not give, and why."""
+
+
+def explain(value: Any, path: Sequence[str]) -> str:
+    """Why there is nothing to record at the end of a path."""
+    for step in path:
+        if value is None:
+            return f"it is None before {step!r}"
+        found = _step(value, step)
+        if found is _ABSENT:
+            return f"{type(value).__name__} has no {step!r}"
+        value = found
+    return "it is None" if value is None else f"{value} is no number to record"
+
+
+def _say_raised(error: BaseException) -> str:
+    return f"{type(error).__name__} was raised on the way"
+
+
 class FieldCapture:
     """The fields of one function, split by when they can be read."""
 
@@ -102,17 +123,47 @@ class FieldCapture:
 
     def before(self, span: Span, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Set what comes from literals, arguments and the receiver."""
+        span.held = self.take(args, kwargs)
+
+    def take(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], miss: Miss | None = None
+    ) -> dict[str, Any]:
+        """The same by attribute. `miss`: told of each that is not there, and why."""
         held: dict[str, Any] = dict(self.literals)
         for attribute, pick, path in self._before:
             try:
-                value = follow(pick(args, kwargs), path)
+                start = pick(args, kwargs)
+                value = follow(start, path)
                 if value is not _ABSENT and (shown := as_attribute(value)) is not None:
                     held[attribute] = shown
-            except (KeyError, IndexError):  # the call does not bring the parameter
-                continue
+                elif miss is not None:
+                    miss(attribute, explain(start, path))
+            except (KeyError, IndexError):
+                if miss is not None:
+                    miss(attribute, "the call does not bring the parameter")
             except BaseException as error:  # noqa: BLE001 - a property of the user's may do anything
-                guard.report(f"mapped field {attribute}", error)
-        span.held = held
+                if miss is None or is_hosts(error):
+                    guard.report(f"mapped field {attribute}", error)
+                else:
+                    miss(attribute, _say_raised(error))
+        if miss is not None:
+            for field in self.unknown:
+                miss(field.attribute, f"there is no parameter {field.path[0]!r}")
+        return held
+
+    def take_after(self, held: dict[str, Any], result: Any, miss: Miss) -> None:
+        """Add what comes from the result."""
+        for attribute, path in self._after:
+            try:
+                value = follow(result, path)
+                if value is not _ABSENT and (shown := as_attribute(value)) is not None:
+                    held[attribute] = shown
+                else:
+                    miss(attribute, explain(result, path))
+            except BaseException as error:
+                if is_hosts(error):
+                    raise
+                miss(attribute, _say_raised(error))
 
     def after(self, span: Span, result: Any) -> None:
         """Set what comes from the result."""

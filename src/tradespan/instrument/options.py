@@ -110,6 +110,8 @@ class Watch:
     serializer: SerializerOption = "smart"
     sensitive_fields: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
+    events: bool = True
+    """Whether the calls of a mapped function are events."""
     sample_rate: float = 1.0
     """Share of calls whose span is kept, by the trace id; errors and slow calls always are."""
     min_duration: float | None = None

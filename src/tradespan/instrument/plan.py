@@ -85,8 +85,10 @@ class Plan:
         self.series = (self.site, self.latency, target)
         """What tells its counts from another function's."""
         self.durable = watch.durable
-        self.mapped = TRADESPAN_SIGNAL in watch.attributes
+        self.signal = str(watch.attributes.get(TRADESPAN_SIGNAL, ""))
+        self.mapped = bool(self.signal)
         """Whether a `[[map]]` table says what a call means."""
+        self.events = watch.events
         self.capture_failure = _failure_capture(watch)
 
     def counting(self) -> Plan:

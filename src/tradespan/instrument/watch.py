@@ -13,6 +13,8 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from tradespan.capture.frames import own_code
+from tradespan.core import guard
+from tradespan.instrument.meaning import tell_of
 from tradespan.instrument.options import Watch
 from tradespan.instrument.plan import Plan
 from tradespan.instrument.recorder import RecorderSlot
@@ -50,7 +52,18 @@ def watch_function(
     """
     plan = Plan(function, watch, alias)
     shape = plainest(shape_of(function.__code__), plan.coin is not None)
-    return _like(shape(function, plan, slot), function)
+    return _like(shape(telling(function, plan, slot), plan, slot), function)
+
+
+def telling(function: FunctionType, plan: Plan, slot: RecorderSlot) -> FunctionType:
+    """The function itself; if it is mapped and somebody listens, one that tells of its calls."""
+    if not plan.mapped:
+        return function
+    with guard.guarded("listening to a mapped function"):
+        teller = tell_of(function, plan, slot)
+        if teller is not None:
+            return _like(teller, function)
+    return function
 
 
 def plainest(shape: Shape, samples: bool) -> Shape:

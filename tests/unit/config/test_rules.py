@@ -90,6 +90,13 @@ live = true
         "live": Literal(True),
     }
     assert rule.origin == "tradespan.toml:2 map[0]"
+    assert rule.events
+
+
+def test_calls_may_be_no_events(resolve: Resolve, write_file: WriteFile) -> None:
+    write_file("[[map]]\nfunction = 'f'\nsignal = 'feed.update'\nevents = false\n")
+    (rule,) = resolve().map
+    assert not rule.events
 
 
 @pytest.mark.parametrize(
@@ -114,6 +121,7 @@ live = true
         ("[instrument]\npattern='a'\n", InvalidSetting, r"headed \[\[instrument\]\]"),
         ("[[map]]\nfunction='f'\n", InvalidSetting, r"\(none\) for map\[0\]\.signal"),
         ("[[map]]\nfunction='f'\nsignal='An Order'\n", InvalidSetting, ":3 .*lower-case name"),
+        ("[[map]]\nfunction='f'\nsignal='a'\nevents='x'\n", InvalidSetting, ":4 .*events"),
         ("[[map]]\nsignal='order'\n", InvalidSetting, r"map\[0\]\.function"),
         ("[[map]]\nfunction='f'\nsignal='a'\nfields=1\n", InvalidSetting, ":4 .*a table"),
         (

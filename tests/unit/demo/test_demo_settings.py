@@ -47,9 +47,12 @@ def test_mapped_field_exists(pattern: str, path: str) -> None:
 
 def test_all_signals_of_the_demo_are_mapped() -> None:
     assert {rule["signal"] for rule in SETTINGS["map"]} == {
+        "connection.opened",
         "cycle",
         "decision",
         "error",
+        "exchange.request",
+        "feed.update",
         "order.acknowledged",
         "order.cancelled",
         "order.filled",

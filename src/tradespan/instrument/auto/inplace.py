@@ -24,7 +24,7 @@ from tradespan.instrument.shapes.counted import count_sync
 from tradespan.instrument.shapes.generator import without_this_frame
 from tradespan.instrument.shapes.iteration import unwatched
 from tradespan.instrument.shapes.sync import watch_sync
-from tradespan.instrument.watch import Shape, plainest, shape_of
+from tradespan.instrument.watch import Shape, plainest, shape_of, telling
 
 WatchOf = Callable[[str], Watch]
 """A function's options, by its name."""
@@ -135,7 +135,9 @@ class Body:
     def wrapper(self, level: int) -> FunctionType:
         """What would watch it as a function of its own."""
         plan = self.plan if level == Level.FULL else self.plan.counting()
-        made = self.shape(level)(self.function, plan, self._slot)
+        function: Any = self.function
+        function = telling(function, plan, self._slot)
+        made = self.shape(level)(function, plan, self._slot)
         assert isinstance(made, FunctionType)
         return made
 

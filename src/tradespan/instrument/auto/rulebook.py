@@ -54,6 +54,7 @@ def _by_settings(config: Config, names: Sequence[str], group: str) -> Watch:
         capture=_capture(config, rule),
         objective=Objective.parse(rule.objective) if rule else None,
         fields=tuple(fields),
+        events=maps[0].events if maps else True,
         **options,
     )
 

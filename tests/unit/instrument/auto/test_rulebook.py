@@ -89,3 +89,18 @@ def test_without_settings_there_is_what_code_says() -> None:
 )
 def test_a_function_that_nobody_groups_goes_by_its_module(name: str, group: str) -> None:
     assert group_of(name) == group
+
+
+def test_the_first_map_table_says_whether_calls_are_events(config: Configure) -> None:
+    tables = """
+        [[map]]
+        function = 'bot\\.tick'
+        signal = "cycle"
+        events = false
+        [[map]]
+        function = 'bot\\..*'
+        signal = "order"
+        """
+    settings = config(tables)
+    assert not watch_by(settings, ["bot.tick"], []).events
+    assert watch_by(settings, ["bot.place"], []).events

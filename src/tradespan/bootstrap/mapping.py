@@ -1,0 +1,24 @@
+"""What mapped calls mean, and the sets of instruments: switched on and off with the process."""
+
+from __future__ import annotations
+
+from tradespan.config import Config
+from tradespan.core import guard
+from tradespan.instrument.meaning import LISTENER
+from tradespan.signals.events.bus import events
+from tradespan.signals.sets.mapped import Meanings
+from tradespan.signals.sets.switch import sets
+
+
+def begin(config: Config) -> None:
+    """Switch on the sets that the settings name, and listen to mapped calls."""
+    with guard.guarded("sets"):
+        sets(*config.sets)
+    with guard.guarded("mapped calls"):
+        LISTENER.listener = Meanings(sets, events, config.mode) if config.map else None
+
+
+def end() -> None:
+    """Listen no more."""
+    LISTENER.listener = None
+    sets.end()
