@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from opentelemetry import metrics, trace
+from opentelemetry import trace
 
 from tradespan.bootstrap.brought import Brought, build_parts
 from tradespan.bootstrap.folders import (
@@ -25,6 +25,7 @@ from tradespan.bootstrap.lastwords import LAST_WORDS
 from tradespan.bootstrap.libraries import Libraries
 from tradespan.bootstrap.receivers import lacks_grpc
 from tradespan.bootstrap.resource import build_resource
+from tradespan.bootstrap.signals import Signals
 from tradespan.capture.redact import configure_redaction
 from tradespan.config import Config, load_config
 from tradespan.core import guard
@@ -37,12 +38,6 @@ from tradespan.instrument.recorder import SLOT, Recorder
 from tradespan.instrument.tracer import TracerProvider
 from tradespan.pages.inflight import FlightTable
 from tradespan.pages.metrics import MetricPage
-from tradespan.signals.audit.log import AUDIT
-from tradespan.signals.logs.capture import LOGS
-from tradespan.signals.metrics.callbacks import OBSERVER
-from tradespan.signals.metrics.provider import MeterProvider
-from tradespan.signals.metrics.registry import REGISTRY
-from tradespan.signals.slot import SIGNALS
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
 from tradespan.wire.codec import encode_record
@@ -54,6 +49,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.sampling import Sampler
 
     from tradespan.bootstrap.forwarder import InProcessForwarder
+    from tradespan.signals.metrics.provider import MeterProvider
 
 _LEAST_TO_END = 1.0
 """Seconds that span processors have to shut down, however long the delivery took."""
@@ -81,16 +77,18 @@ class Runtime:
         self.injected = injected
         """Whether `tradespan run` configured this process."""
         self.provider: TracerProvider | None = None
-        self.meter_provider: MeterProvider | None = None
-        """None where metrics are switched off, too."""
         self.watcher = WATCHER
         self.libraries = Libraries(config.libraries)
         self._forwarder: InProcessForwarder | None = None
         self._spool: SpoolWriter | None = None
         self._page: MetricPage | None = None
         self._table: FlightTable | None = None
-        self._sets: Any = None
-        """The module that listens to mapped calls; None: nobody does."""
+        self._signals = Signals()
+
+    @property
+    def meter_provider(self) -> MeterProvider | None:
+        """None while tradespan is disabled, and where metrics are switched off."""
+        return self._signals.meter_provider
 
     @property
     def enabled(self) -> bool:
@@ -112,16 +110,9 @@ class Runtime:
         resource = build_resource(self.config, self._spool.identity)
         self.provider = TracerProvider(SLOT, resource, parts=parts)
         SLOT.recorder = recorder
-        SIGNALS.fill(self._spool, self._page)
-        begin_audit(self.config, self._spool)
-        LOGS.start(self.config.logs)
+        self._signals.start(self.config, self._spool, self._page)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
-        if self._page is not None:
-            self.meter_provider = start_metrics(self.config.metrics_interval)
-        if self.config.sets or self.config.map:
-            self._sets = import_module("tradespan.bootstrap.mapping")
-            self._sets.begin(self.config)
         GOVERNOR.start(self.config.max_overhead)
         follow_patching(GOVERNOR)
         self.watcher.apply(self.config)
@@ -170,12 +161,7 @@ class Runtime:
             if _runtime is self:
                 _runtime = None
         SLOT.recorder = None
-        OBSERVER.end()
-        if self._sets is not None:
-            self._sets.end()
-        LOGS.stop()
-        SIGNALS.clear()
-        AUDIT.end()
+        self._signals.end()
         GOVERNOR.stop()
         self.libraries.remove()
         self.watcher.remove()
@@ -186,7 +172,7 @@ class Runtime:
 
     def _end(self, timeout: float) -> bool:
         GOVERNOR.stop()
-        OBSERVER.end()
+        self._signals.look_last()
         if self._spool is not None:
             self._spool.close()
         if self._page is not None:
@@ -219,36 +205,6 @@ def build_spool(config: Config, folder: RunFolder) -> SpoolWriter:
         describe=lambda writer: encode_record(build_resource(config, writer)),
         site_payload=SITES.payload,
         limits=limits,
-    )
-
-
-def start_metrics(interval: float) -> MeterProvider:
-    """Count by OpenTelemetry's API, too, if nobody else does. `interval`: seconds."""
-    provider = MeterProvider(REGISTRY, OBSERVER)
-    if is_no_meter_provider(metrics.get_meter_provider()):
-        metrics.set_meter_provider(provider)
-    OBSERVER.begin(interval)
-    follow_patching(OBSERVER)
-    return provider
-
-
-def is_no_meter_provider(provider: object) -> bool:
-    """Whether it is what the API has until one is set, whose class has no public name."""
-    is_the_apis = type(provider).__module__.startswith("opentelemetry.metrics.")
-    return is_the_apis and not isinstance(provider, metrics.NoOpMeterProvider)
-
-
-def begin_audit(config: Config, spool: SpoolWriter) -> None:
-    """Open the audit log of the root; how this process is configured is its first entry."""
-    AUDIT.begin(
-        config.root,
-        spool,
-        service=config.service_name,
-        age=config.audit_age,
-        without_orders=config.mode == "backtest",
-    )
-    AUDIT.note_settings(
-        (row.key, row.value, row.origin) for row in config.explain() if row.origin != "default"
     )
 
 
