@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.ids import shown
 from tests.unit.native.owners import Owner, histogram, memory, number
 from tradespan.pages.numbers import (
     COUNTER,
@@ -90,7 +91,7 @@ NO_NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: repr(value)[:24])
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=shown)
 def test_what_is_no_finite_number_is_refused_and_touches_nothing(value: Any) -> None:
     cell, held, owner = number(GAUGE)
     cell.set(1.0)
