@@ -237,6 +237,12 @@ class MetricPage:
                 with suppress(OSError):
                     file.cut()
 
+    def leave(self) -> None:
+        """Count here no more, though the process goes on: readers take it for one that is gone."""
+        with self._lock:
+            for file in self._files:
+                self._writer.locks.let_go(file.lock)
+
     # ── under the lock ──────────────────────────────────────────────────────────────────────────
 
     def _find(self, kind: int, payload: bytes, cells: int, other: bytes) -> memoryview:
@@ -326,7 +332,7 @@ class _MetricFile:
             self._bytes = memoryview(self._map)
             self.words = self._bytes[CHECKED:HEADER_SIZE].cast("Q")
             self.used = self.words[END] = HEADER_SIZE
-        self._lock = lock
+        self.lock = lock
         self._size = size
 
     def add(self, head: bytes, cells: int) -> memoryview | None:
@@ -353,7 +359,7 @@ class _MetricFile:
             OSError: It could not be cut.
         """
         self._size = self.used
-        os.ftruncate(self._lock, (self.used + _PAGE - 1) // _PAGE * _PAGE)
+        os.ftruncate(self.lock, (self.used + _PAGE - 1) // _PAGE * _PAGE)
 
 
 def metric_file_name(writer: bytes, ordinal: int) -> str:

@@ -175,13 +175,14 @@ class InstrumentRegistry:
         return list(self._instruments.values())
 
     def place_all(self) -> None:
-        """Give all series their place in the page that is in force, if there is one."""
+        """Give all series their place in the page that is in force; in memory if there is none."""
         page = self._signals.page
-        if page is None:
-            return
         with self._lock:
             for instrument in self.instruments():
-                _place_all(instrument, page)
+                if page is None:
+                    _leave_all(instrument)
+                else:
+                    _place_all(instrument, page)
 
     def get(self, kind: type[Kind], facts: Facts) -> Kind:
         """The instrument of these facts, made at the first call.
@@ -264,6 +265,11 @@ def _place(series: Series, page: MetricPage | None) -> None:
 def _place_all(instrument: Instrument[Any], page: MetricPage | None) -> None:
     for series in list(instrument.children.values()):
         _place(series, page)
+
+
+def _leave_all(instrument: Instrument[Any]) -> None:
+    for series in list(instrument.children.values()):
+        series.leave(_memory(instrument))
 
 
 def _build(instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:

@@ -98,6 +98,11 @@ class Series:
             self.cells.restart(memory)
         self.page = page
 
+    def leave(self, memory: memoryview) -> None:
+        """The run is over: count on in memory. What it told stays as it is."""
+        if self.page is not None:
+            self.cells.move(memory)
+
     def begin_anew(self, memory: memoryview, waits: bool) -> None:
         """In a forked child: count from zero, in memory at first."""
         self.page = None
