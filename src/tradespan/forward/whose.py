@@ -20,9 +20,7 @@ from tradespan.spool.reader import SegmentReader
 _INSTANCE, _PROCESS = "service.instance.id", "process.pid"
 
 
-def find_resource(
-    folder: RunFolder, page: PageFacts, segments: Iterable[SegmentName]
-) -> Resource:
+def find_resource(folder: RunFolder, page: PageFacts, segments: Iterable[SegmentName]) -> Resource:
     """What a process says of itself in its segments; the run's own facts where it has none."""
     for name in segments:
         if name.writer == page.writer:

@@ -17,6 +17,7 @@ from tradespan.forward.exemplars import Exemplar, key_of
 from tradespan.forward.measures import Reading
 from tradespan.forward.pagereader import Served
 from tradespan.spool.folder import READINGS, RunFolder
+from tradespan.spool.listing import Listing
 from tradespan.spool.names import is_agents
 from tradespan.spool.writer import SpoolWriter
 from tradespan.wire.codec import encode_record
@@ -137,22 +138,26 @@ def test_process_ended_when_it_touched_its_page_last(world: World) -> None:
 def test_folder_is_not_listed_anew_for_each_process(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = []
-    monkeypatch.setattr(
-        RunFolder,
-        "_listing",
-        lambda folder, real=RunFolder._listing: looks.append(folder) or real(folder),  # noqa: SLF001
-    )
+    looks = 0
+    listing = RunFolder._listing  # noqa: SLF001
+
+    def look(folder: RunFolder) -> Listing:
+        nonlocal looks
+        looks += 1
+        return listing(folder)
+
+    monkeypatch.setattr(RunFolder, "_listing", look)
 
     def read(processes: int) -> int:
+        nonlocal looks
         for _ in range(processes):
             page = world.process()
             page.add(TRADES)
             page.die()
-        looks.clear()
+        looks = 0
         world.clock.step(5.0)
         world.reader.read_now(world.folder)
-        return len(looks)
+        return looks
 
     assert read(2) == read(20), "a server's thousand workers took ten seconds"
 

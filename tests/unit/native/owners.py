@@ -26,7 +26,7 @@ class Owner(SeriesOwner):
         self.placed = 0
         self.span: tuple[bytes, int] | None = None
         self.on_place: Callable[[], Any] = lambda: None
-        super().__init__("test", lambda _: self._refuse(), self._placed)
+        super().__init__("test", lambda _: self._refuse(), self._placed, lambda: None)
 
     def _refuse(self) -> None:
         self.refused += 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,7 +21,6 @@ from tradespan.pages.metrics import (
     HISTOGRAM_EXTRA_CELLS,
     NUMBER_CELLS,
     HistogramSeries,
-    MetricPage,
     NumberSeries,
     Scope,
 )
@@ -43,6 +43,8 @@ MOST_INSTRUMENTS: Final = 2_000
 """Of one process; those that come later count in memory, where nobody sees it."""
 MOST_DESCRIPTION: Final = 1_024
 """Characters that are told; each series has them."""
+TRY_AGAIN: Final = 1.0
+"""Seconds until a place is asked for again where there was no space on the disk."""
 OWN_SCOPE: Final[Scope] = ("tradespan", __version__, "")
 
 _PACKAGE = f"{Path(__file__).parents[2]}{os.sep}"
@@ -61,10 +63,16 @@ Kind = TypeVar("Kind", bound=Instrument[Any])
 class InstrumentRegistry:
     """Instruments by scope and name."""
 
-    def __init__(self, signals: SignalSlot) -> None:
-        """`signals`: says which metric page is in force."""
+    def __init__(
+        self, signals: SignalSlot, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`signals`: says which metric page is in force. `monotonic`: seconds."""
         self._signals = signals
+        self._monotonic = monotonic
         self._lock = threading.RLock()
+        self._homeless: dict[Series, None] = {}
+        """Those that found no space."""
+        self._full_until = float("-inf")
         self._instruments: dict[tuple[Scope, str], Instrument[Any]] = {}
         signals.follow(self.place_all)
         after_fork_in_child(self._begin_anew)
@@ -178,11 +186,28 @@ class InstrumentRegistry:
         """Give all series their place in the page that is in force; in memory if there is none."""
         page = self._signals.page
         with self._lock:
+            self._homeless.clear()
+            self._full_until = float("-inf")
             for instrument in self.instruments():
                 if page is None:
                     _leave_all(instrument)
                 else:
-                    _place_all(instrument, page)
+                    self._place_all(instrument)
+
+    def place_homeless(self) -> None:
+        """Give series a place that found no space a while ago. Waits for nobody."""
+        if not self._homeless or self._monotonic() < self._full_until:
+            return
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            for series in list(self._homeless):
+                self._place(series)
+                if series.page is not self._signals.page:
+                    return
+                self._homeless.pop(series, None)
+        finally:
+            self._lock.release()
 
     def get(self, kind: type[Kind], facts: Facts) -> Kind:
         """The instrument of these facts, made at the first call.
@@ -206,7 +231,7 @@ class InstrumentRegistry:
 
     def _make(self, kind: type[Kind], facts: Facts) -> Kind:
         """Under the lock."""
-        owner = SeriesOwner(facts.name, self._count_refused, self.place_all)
+        owner = SeriesOwner(facts.name, self._count_refused, self.place_all, self.place_homeless)
         made = kind(facts, find_caller(), owner, self.make_series, restore, MOST_LABEL_SETS)
         if len(self._instruments) >= MOST_INSTRUMENTS and facts.name not in _OWN:
             self._count_overflow(facts.name)
@@ -215,7 +240,8 @@ class InstrumentRegistry:
         kept = self._instruments.setdefault((facts.scope, facts.name), made)
         if kept is not made:
             return self.get(kind, facts)
-        _place_all(made, self._signals.page)
+        self._full_until = float("-inf")  # a new one tries at once
+        self._place_all(made)
         return made
 
     def make_series(self, instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
@@ -230,10 +256,32 @@ class InstrumentRegistry:
                 children.setdefault(texts, _build(instrument, texts))
             series = children[texts]
             if self._knows(instrument):
-                _place(series, self._signals.page)
+                self._full_until = float("-inf")
+                self._place(series)
         if overflows and instrument.name != TRADESPAN_METRICS_OVERFLOW.name:
             self._count_overflow(instrument.name)
         return series
+
+    def _place_all(self, instrument: Instrument[Any]) -> None:
+        for series in list(instrument.children.values()):
+            self._place(series)
+
+    def _place(self, series: Series) -> None:
+        """Under the lock. What finds no space is tried again; what fails otherwise stays in memory
+        until there is another page.
+        """
+        page = self._signals.page
+        if page is None:
+            return
+        if self._monotonic() < self._full_until:
+            self._homeless[series] = None
+            return
+        with guard.guarded("a place for a metric"):
+            try:
+                series.place(page)
+            except OSError:  # the page has told of it
+                self._homeless[series] = None
+                self._full_until = self._monotonic() + TRY_AGAIN
 
     def _knows(self, instrument: Instrument[Any]) -> bool:
         facts = instrument.facts
@@ -248,28 +296,18 @@ class InstrumentRegistry:
     def _begin_anew(self) -> None:
         """In a forked child. Its page has no series before something is counted."""
         self._lock = threading.RLock()
+        self._homeless = {}
+        self._full_until = float("-inf")
         waits = self._signals.page is not None
         for instrument in self.instruments():
             waiting = waits and self._knows(instrument)
             for series in list(instrument.children.values()):
-                series.begin_anew(_memory(instrument), waiting)
-
-
-def _place(series: Series, page: MetricPage | None) -> None:
-    """Under the lock. What fails leaves it in memory, and is tried again with the next page."""
-    if page is not None:
-        with guard.guarded("a place for a metric"):
-            series.place(page)
-
-
-def _place_all(instrument: Instrument[Any], page: MetricPage | None) -> None:
-    for series in list(instrument.children.values()):
-        _place(series, page)
+                series.begin_anew(waiting)
 
 
 def _leave_all(instrument: Instrument[Any]) -> None:
     for series in list(instrument.children.values()):
-        series.leave(_memory(instrument))
+        series.leave()
 
 
 def _build(instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:

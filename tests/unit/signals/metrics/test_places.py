@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import threading
@@ -122,29 +121,6 @@ def test_without_a_page_all_counts_in_memory(
 
     assert counter.labels().value == 3.0
     assert not list(tmp_path.iterdir())
-
-
-def test_series_without_space_on_disk_count_in_memory(
-    registry: InstrumentRegistry,
-    signals: SignalSlot,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    counter = registry.counter("c")
-    counter.add(1)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "posix_fallocate", refuse)
-        Run(tmp_path, signals)
-        counter.add(2)
-        registry.histogram("h").record(1)
-    registry.counter("later").add(5)
-
-    assert counter.labels().value == 3.0
-    assert one(tmp_path, "later").value == 5.0
-    assert len(read_run(tmp_path)) == 1
 
 
 def test_page_that_fails_otherwise_reaches_nobody(
