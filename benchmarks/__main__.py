@@ -11,6 +11,7 @@ from benchmarks import (
     disabled,
     encode,
     governor,
+    logs,
     machine,
     memory,
     metrics,
@@ -29,6 +30,7 @@ USUAL = (
     *calls.GROUPS,
     disabled.GROUP,
     governor.GROUP,
+    logs.GROUP,
     threads.GROUP,
     startup.GROUP,
     tail.GROUP,
@@ -66,6 +68,7 @@ def measure(groups: Collection[str], *, quick: bool) -> Report:
     sections: dict[str, Callable[[], None]] = {
         disabled.GROUP: lambda: disabled.measure_disabled(rounds, report),
         governor.GROUP: lambda: governor.measure_governor(rounds, report, quick=quick),
+        logs.GROUP: lambda: logs.measure_logs(rounds, report),
         threads.GROUP: lambda: threads.measure_threads(rounds, report),
         startup.GROUP: lambda: startup.measure_startup(rounds, report),
         tail.GROUP: lambda: tail.measure_tail(tail.QUICK if quick else tail.FULL, report),

@@ -95,6 +95,7 @@ def told(desk: Desk) -> dict[str, object]:
 
 
 def sink_of(desk: Desk) -> dict[str, object]:
-    """What the agent says of the only destination."""
+    """What the agent says of the only receiver."""
     sinks = told(desk).get("sinks")
-    return next(iter(sinks.values()), {}) if isinstance(sinks, dict) else {}
+    named = sinks.items() if isinstance(sinks, dict) else ()
+    return next((sink for name, sink in named if name.startswith("otlp")), {})

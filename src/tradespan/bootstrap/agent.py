@@ -22,7 +22,7 @@ from tradespan.core.guard import guarded
 from tradespan.forward.agent import Agent
 from tradespan.forward.directions import Directions
 from tradespan.forward.post import Destination
-from tradespan.spool.folder import RootLock, private_folder
+from tradespan.spool.folder import LOG_FILE, RootLock, private_folder
 
 NICE = 10
 OOM_SCORE = 500
@@ -155,7 +155,9 @@ def read_directions(config: Config) -> Directions | None:
     )
     if not endpoint and not store:
         return None
-    added = [Destination(*each) for each in destinations(config)]
+    # The log file's name is the service's, which the agent's own settings do not know.
+    given = (Destination(*each) for each in destinations(config))
+    added = [each for each in given if each.kind != LOG_FILE]
     added = [each for each in added if (store if each.kind == STORE else endpoint)]
     return Directions(added, frozenset([STORE] if store else []))
 

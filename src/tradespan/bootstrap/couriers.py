@@ -27,12 +27,14 @@ from tradespan.forward.post import Destination
 from tradespan.forward.ration import Ration
 from tradespan.forward.sampling import SamplingPolicy
 from tradespan.forward.source import BatchLimits
+from tradespan.sinks.log_file import LogFileSink
 from tradespan.sinks.otlp import OtlpSink, TlsFiles
 from tradespan.sinks.otlp_http import OtlpHttpSink
+from tradespan.sinks.rotation import Rotation
 from tradespan.sinks.store import StoreSink
-from tradespan.spool.folder import RunFolder
+from tradespan.spool.folder import LOG_FILE, RunFolder
 from tradespan.store.store import Store
-from tradespan.wire.codec import decode_span
+from tradespan.wire.codec import decode_log, decode_span
 from tradespan.wire.signals import SIGNALS, Signal
 
 BY_NAME: dict[str, Signal[Any]] = {signal.name: signal for signal in SIGNALS.values()}
@@ -59,6 +61,15 @@ def build_courier(config: Config, destination: Destination) -> Courier[Any] | No
         store = StoreSink(Store.open(Path(destination.address)))
         restraint = Restraint(sampling, ration)
         return Courier(store, store, Kind.SPAN, decode_span, retry=retry, restraint=restraint)
+    if destination.kind == LOG_FILE:
+        file = build_log_file(config, destination.address)
+        # All of it: neither sampled, nor left to a receiver.
+        restraint = Restraint(None, ration)
+        # A batch stands in one file as a whole: small files need small batches.
+        limits = BatchLimits(bytes=min(config.logs.file_bytes // 8, LIMITS[""].bytes))
+        return Courier(
+            file, file, Kind.LOG, decode_log, retry=retry, restraint=restraint, limits=limits
+        )
     told = read_kind(destination.kind)
     if told is None:
         return None
@@ -74,6 +85,19 @@ def build_courier(config: Config, destination: Destination) -> Courier[Any] | No
         restraint=Restraint(None if signal.kind == Kind.METRIC else sampling, ration),
         limits=LIMITS[told.protocol],
     )
+
+
+def build_log_file(config: Config, address: str) -> LogFileSink:
+    """The writer of one JSON-lines file."""
+    logs = config.logs
+    rotation = Rotation(
+        logs.file_bytes,
+        keep_bytes=logs.keep_bytes or None,
+        keep_files=None if logs.keep_bytes else logs.backups,
+        keep_age=logs.keep_age,
+    )
+    name = sink_name(LOG_FILE, address)
+    return LogFileSink(name, Path(address), FileCursors(name), rotation)
 
 
 def build_otlp_sink(config: Config, kind: str, address: str, **given: Any) -> OtlpSink:
@@ -167,6 +191,10 @@ def read_cursors(folder: RunFolder) -> dict[str, Cursor]:
             name = sink_name(kind, address)
             cursor = FileCursors(name).load(str(folder.path))
             cursors[name] = replace(cursor, kind=BY_NAME[told.signal].kind)
+        elif kind == LOG_FILE:
+            name = sink_name(kind, address)
+            cursor = FileCursors(name).load(str(folder.path))
+            cursors[name] = replace(cursor, kind=Kind.LOG)
         elif kind == STORE and _is_made(Path(address)):
             with closing(Store.open(address, readonly=True)) as store:
                 cursors[kind] = store.load(str(folder.path))

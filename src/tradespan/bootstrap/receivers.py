@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from tradespan.config import Config
 from tradespan.config.model import OtlpDestination, OtlpGrpc
 from tradespan.config.settings import SIGNALS
+from tradespan.spool.folder import LOG_FILE
 
 OTLP = "otlp"
 STORE = "store"
@@ -88,8 +89,8 @@ def sink_name(kind: str, address: str) -> str:
     """A stable, short name for a destination's sink: of its cursor's file, and in the books."""
     if kind == STORE:
         return STORE
-    if kind == OTLP:
-        return f"{OTLP}-{_digest(address)}"
+    if kind in (OTLP, LOG_FILE):
+        return f"{kind}-{_digest(address)}"
     signal = kind.partition("+")[0].partition(".")[2]
     return f"{OTLP}-{signal + '-' if signal else ''}{_digest(f'{kind} {address}')}"
 

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -38,6 +38,7 @@ from tradespan.instrument.tracer import TracerProvider
 from tradespan.pages.inflight import FlightTable
 from tradespan.pages.metrics import MetricPage
 from tradespan.signals.audit.log import AUDIT
+from tradespan.signals.logs.capture import LOGS
 from tradespan.signals.slot import SIGNALS
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
@@ -106,6 +107,7 @@ class Runtime:
         SLOT.recorder = recorder
         SIGNALS.fill(self._spool, self._page)
         begin_audit(self.config, self._spool)
+        LOGS.start(self.config.logs)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
         GOVERNOR.start(self.config.max_overhead)
@@ -156,6 +158,7 @@ class Runtime:
             if _runtime is self:
                 _runtime = None
         SLOT.recorder = None
+        LOGS.stop()
         SIGNALS.clear()
         AUDIT.end()
         GOVERNOR.stop()
@@ -276,7 +279,8 @@ def configure(
         id_generator: As `sampler`, by `OTEL_PYTHON_ID_GENERATOR`.
         span_processors: Those of OpenTelemetry's SDK, told of all spans; more may be added to
             `Runtime.provider`.
-        settings: Any other setting by its argument's name (docs/settings.md), such as `mode`.
+        settings: Any other setting by its argument's name (docs/settings.md), such as `mode`;
+            `logs` may be a table, such as `{"level": "debug", "console": "on"}`.
 
     Returns:
         The process's runtime. Where the spool cannot be used, a warning is logged, and it is not
@@ -289,6 +293,9 @@ def configure(
     given: dict[str, Any] = dict(settings)
     given.update(service=service, spool=spool, endpoint=endpoint, forwarder=forwarder)
     given = {name: value for name, value in given.items() if value is not None}
+    if isinstance(given.get("logs"), Mapping):
+        table = given.pop("logs").items()
+        given.update({f"logs.{name}": "none" if each is None else each for name, each in table})
     if store != "default":
         given["store"] = store
     brought = Brought(sampler, id_generator, tuple(span_processors))

@@ -20,6 +20,7 @@ COMMANDS = {
     "targets": "show which functions patterns would watch",
     "traces": "list recorded traces",
     "trace": "show one trace as a tree",
+    "logs": "show what programs logged",
     "functions": "count calls, errors and durations by function",
     "audit": "show what was done to safety, configuration and orders",
     "deaths": "list processes that died, and what they were doing",

@@ -57,6 +57,25 @@ class CaptureConfig(NamedTuple):
     """Characters of one recorded value, 1 or more."""
 
 
+class LogsConfig(NamedTuple):
+    """What the program logs: what of it is recorded, and the file that the agent writes."""
+
+    capture: bool
+    level: Literal["debug", "info", "warning", "error", "critical"]
+    exclude: tuple[re.Pattern[str], ...]
+    categories: Mapping[str, str | bool | int | float]
+    """Logger's name, or a dotted prefix of it → category."""
+    console: Literal["off", "auto", "on", "plain"]
+    file: Path | None
+    file_bytes: int
+    keep_bytes: int
+    """Of rotated files; 0: `backups` counts."""
+    backups: int
+    keep_age: float | None
+    """Seconds; None: without end."""
+    exporter: Literal["otlp", "none"]
+
+
 class RedactConfig(NamedTuple):
     """What is hidden of what is recorded."""
 
@@ -212,6 +231,7 @@ class Config(NamedTuple):
     instrument: tuple[InstrumentRule, ...]
     map: tuple[MapRule, ...]
     capture: CaptureConfig
+    logs: LogsConfig
     redact: RedactConfig
     limits: LimitsConfig
     agent: AgentConfig
@@ -222,7 +242,6 @@ class Config(NamedTuple):
     """Whether what a sampler drops is gone, also if it fails."""
     traces_id_generator: str
     traces_exporter: Literal["otlp", "none"]
-    logs_exporter: Literal["otlp", "none"]
     metrics_exporter: Literal["otlp", "none"]
     otlp: Mapping[str, tuple[OtlpDestination, ...]]
     """By signal (`traces`, `logs`, `metrics`): the OTLP receivers that get it."""

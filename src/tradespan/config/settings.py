@@ -1,3 +1,4 @@
+# long: one row for each setting
 """Every setting, declared as data: one row each.
 
 A row's key is its place in the settings file and, but for a group of one, its path in `Config`:
@@ -234,6 +235,50 @@ _SAMPLING: tuple[Setting, ...] = (
 )  # fmt: skip
 
 
+def _log_file(values: Mapping[str, Any], _: Path) -> Path:
+    plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in values["service.name"])[:60]
+    place: Path = values["root"]
+    return place / "logs" / f"{plain.lstrip('.') or 'service'}.jsonl"
+
+
+_LOGS: tuple[Setting, ...] = (
+    Setting("logs.capture", BOOLEAN, True,
+            "Whether what the program logs, by `logging` or structlog, is recorded.",
+            ("TRADESPAN_LOGS",), "logs"),
+    Setting("logs.level", choice("debug", "info", "warning", "error", "critical",
+                                 aliases={"warn": "warning", "fatal": "critical"}), "info",
+            "Lowest severity that is recorded, of what the program's own levels let through.",
+            ("TRADESPAN_LOGS_LEVEL",)),
+    Setting("logs.exclude", PATTERNS, (),
+            "Loggers that are not recorded, by name or a dotted prefix of it.",
+            ("TRADESPAN_LOGS_EXCLUDE",)),
+    Setting("logs.categories", ATTRIBUTES, {},
+            "Categories of loggers and those below them: `bot.venues=adapter,bot.risk=risk`.",
+            ("TRADESPAN_LOGS_CATEGORIES",)),
+    Setting("logs.console", choice("off", "auto", "on", "plain"), "off",
+            "Lines for people on standard error: on: always, in colours at a terminal; plain: "
+            "without colours; auto: at a terminal, where the program has no handler of its own.",
+            ("TRADESPAN_LOGS_CONSOLE",)),
+    Setting("logs.file", PATH_OR_NONE,
+            Derived("logs/SERVICE.jsonl in the root", _log_file),
+            "JSON-lines file that the agent writes, of log records and events; none: no file.",
+            ("TRADESPAN_LOGS_FILE",)),
+    Setting("logs.file_bytes", size(64 * KIB), 100_000_000,
+            "Size above which the file is rotated; it is at midnight UTC, too.",
+            ("TRADESPAN_LOGS_FILE_BYTES",), unit="B"),
+    Setting("logs.keep_bytes", size(0), 2 * GIB,
+            "Most bytes of rotated files, compressed as they are; 0: no such cap, the newest "
+            "`logs.backups` are kept.",
+            ("TRADESPAN_LOGS_KEEP_BYTES",), unit="B"),
+    Setting("logs.backups", integer(1), 5,
+            "Most rotated files, where `logs.keep_bytes` is 0.",
+            ("TRADESPAN_LOGS_BACKUPS",), unit="{file}"),
+    Setting("logs.keep_age", duration(0, zero_is_endless=True), 2_592_000.0,
+            "How long rotated files are kept. 0: without end.",
+            ("TRADESPAN_LOGS_KEEP_AGE",), unit="s"),
+)  # fmt: skip
+
+
 _REDACT: tuple[Setting, ...] = (
     Setting("redact.enabled", BOOLEAN, True,
             "Whether secrets are replaced by `***` before anything is written.",
@@ -363,7 +408,8 @@ def _exporter_list(raw: str) -> str:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    *_SHARED, *_PLACES, *_CAPTURE, *_REDACT, *_SAMPLING, *_LIMITS, *_AGENT, *_exporter_settings()
+    *_SHARED, *_PLACES, *_CAPTURE, *_LOGS, *_REDACT, *_SAMPLING, *_LIMITS, *_AGENT,
+    *_exporter_settings(),
 )  # fmt: skip
 
 BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}

@@ -36,7 +36,7 @@ from tradespan.forward.metering import Metering
 from tradespan.forward.orphans import as_number, is_orphan
 from tradespan.forward.post import Destination, Post
 from tradespan.forward.register import FolderRegister
-from tradespan.spool.folder import DRAINED, PROGRESS, RunFolder, replace_json
+from tradespan.spool.folder import DRAINED, LOG_FILE, PROGRESS, RunFolder, replace_json
 
 logger = logging.getLogger("tradespan")
 
@@ -248,7 +248,9 @@ class Agent:
     def _delete_finished(self, folder: RunFolder) -> None:
         """Delete the segments that every destination has taken to the end."""
         posts = self._posts_of(folder)
-        if not posts or len(posts) < len(self.wanted(folder)):
+        # A file of log lines takes no spans: alone, it is no reason for them to go.
+        others = [post for post in posts if post.destination.kind != LOG_FILE]
+        if not others or len(posts) < len(self.wanted(folder)):
             return
         finished = frozenset.intersection(*(post.courier.finished(folder) for post in posts))
         for name in finished - held_back(folder, finished):

@@ -48,7 +48,7 @@ Gathered = dict[Metric, dict[Labels, Series]]
 def metric_of(instrument: Instrument) -> Metric:
     """One of our own instruments as a metric."""
     kind = _KINDS.get(instrument.kind, instrument.kind)
-    return Metric(instrument.name, instrument.unit, kind, "", SCOPE)
+    return Metric(instrument.name, instrument.unit, kind, instrument.description, SCOPE)
 
 
 _CALLS = metric_of(TRADESPAN_FUNCTION_CALLS)

@@ -1,10 +1,10 @@
 """The agent's own sampling: which traces are delivered, decided when they can be judged.
 
-Traces with an error, an order, a slow call or a metric's exemplar are kept, and a share of the
-others, by their id. A verdict needs the whole trace, which comes in over seconds: records wait for
-it where they are safe, on disk. A scout reads ahead and remembers facts, no records; the cursor
-follows once what it passes has been known for the time that a verdict takes. Whoever is killed in
-between loses nothing: the next one scouts anew from the cursor.
+Traces with an error, an order, a slow call or an exemplar are kept, and a share of the others, by
+their id. A verdict needs the whole trace, which comes in over seconds: records wait for it where
+they are safe, on disk. A scout reads ahead and remembers facts, no records; the cursor follows once
+what it passes has been known for the time that a verdict takes. Whoever is killed in between loses
+nothing: the next one scouts anew from the cursor.
 
 What is left out counts as sampled, outside the books' equation. Records of the error lane wait for
 nobody and are never left out.
@@ -48,7 +48,7 @@ class SamplingPolicy:
     """What is kept."""
 
     share: float = 1.0
-    """Of the traces without an error, an order, a slow call or an exemplar: 0 to 1."""
+    """Of the traces without an error, an order or a slow call: 0 to 1."""
     slow: float = 1.0
     """Seconds from which on a call is slow."""
     wait: float = 5.0
@@ -65,7 +65,8 @@ class SamplingPolicy:
             or span.is_open
             or span.duration >= self.slow * 1e9
             or _is_of_order(span.attributes)
-            or TRADESPAN_EXEMPLAR in (span.attributes or ())
+            # A metric's exemplar points to it: whoever follows it has to find it.
+            or TRADESPAN_EXEMPLAR in (span.attributes or {})
             or (site is not None and _is_of_order(site.attributes))
         )
 

@@ -44,6 +44,7 @@ TITLES: Mapping[str, str] = {
     "spool": "Spool",
     "ui": "UI",
     "capture": "Capture",
+    "logs": "Logs",
     "redact": "Redaction",
     "traces": "Traces",
     "metrics": "Metrics",

@@ -39,6 +39,9 @@ DAMAGED = ".damaged"
 """Ending of a file that was set aside because it is no segment."""
 _SMALL_FILES = (RUN, ENDED, DRAINED, PROGRESS, EXEMPLARS, READINGS, DESTINATIONS, AMENDS)
 _LOCK = "agent.lock"
+LOG_FILE = "logfile"
+"""Kind of a destination, in `run.json`: JSON lines of log records; its address is a path. It holds
+no segment that has no other destination, and lets none go."""
 _LARGEST_JSON = 16 * 1024 * 1024
 _BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|inflight|metrics(\.[0-9]+)?)$")
 _OF_DEATHS = re.compile(
@@ -266,8 +269,9 @@ def run_folders(root: Path) -> Iterator[RunFolder]:
 class RootLock:
     """One agent per root: whoever holds this lock forwards for all."""
 
-    def __init__(self, root: Path) -> None:
-        self._path = root / _LOCK
+    def __init__(self, root: Path, name: str = _LOCK) -> None:
+        """`name`: of the lock's file, for another lock than that of a root."""
+        self._path = root / name
         self._descriptor: int | None = None
 
     @property

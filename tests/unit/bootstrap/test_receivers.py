@@ -36,7 +36,9 @@ PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
 def resolve(tmp_path: Path) -> Callable[..., Config]:
     def run(environ: dict[str, str] | None = None, **arguments: Any) -> Config:
         given = {"HOME": str(tmp_path), **(environ or {})}
-        return resolve_config({"store": None, **arguments}, environ=given, directory=tmp_path)
+        return resolve_config(
+            {"store": None, "logs_file": "none", **arguments}, environ=given, directory=tmp_path
+        )
 
     return run
 
