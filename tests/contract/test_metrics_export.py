@@ -248,6 +248,8 @@ def test_forked_child_has_a_start_of_its_own(desk: Desk, receiver: Receiver) -> 
     assert sorted(last_values(points, "bot.trades").values()) == [4, 7]
     starts = {point.start for point in points if point.name == "bot.trades"}
     assert len(starts) == 2
+    for series in series_of(points, "bot.trades").values():
+        assert series[0].value == 0, "its first count is seen as a rise"
 
 
 IN_CODE = """

@@ -194,6 +194,11 @@ class InstrumentRegistry:
                 else:
                     self._place_all(instrument)
 
+    def place(self, series: Series) -> None:
+        """Give a series its place in the page that is in force."""
+        with self._lock:
+            self._place(series)
+
     def place_homeless(self) -> None:
         """Give series a place that found no space a while ago. Waits for nobody."""
         if not self._homeless or self._monotonic() < self._full_until:
@@ -231,7 +236,7 @@ class InstrumentRegistry:
 
     def _make(self, kind: type[Kind], facts: Facts) -> Kind:
         """Under the lock."""
-        owner = SeriesOwner(facts.name, self._count_refused, self.place_all, self.place_homeless)
+        owner = SeriesOwner(facts.name, self._count_refused, self.place, self.place_homeless)
         made = kind(facts, find_caller(), owner, self.make_series, restore, MOST_LABEL_SETS)
         if len(self._instruments) >= MOST_INSTRUMENTS and facts.name not in _OWN:
             self._count_overflow(facts.name)
@@ -294,7 +299,9 @@ class InstrumentRegistry:
         self.from_declaration(TRADESPAN_METRICS_OVERFLOW).labels(name).add(1.0)
 
     def _begin_anew(self) -> None:
-        """In a forked child. Its page has no series before something is counted."""
+        """In a forked child. Its page gets the series that count there: a server's thousand workers
+        would tell a thousand times what its parent has.
+        """
         self._lock = threading.RLock()
         self._homeless = {}
         self._full_until = float("-inf")

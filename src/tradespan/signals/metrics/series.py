@@ -134,20 +134,30 @@ class Series:
 class SeriesOwner:
     """What the cells of one instrument ask for."""
 
-    __slots__ = ("_count_refused", "_name", "_place", "_place_homeless", "_told", "reduce")
+    __slots__ = (
+        "_count_refused",
+        "_name",
+        "_place",
+        "_place_homeless",
+        "_told",
+        "find_series",
+        "reduce",
+    )
 
     reduce: Callable[[object], tuple[Any, ...]]
     """Set by the instrument: what a copy of its cells is made by."""
+    find_series: Callable[[object], Series | None]
+    """Likewise: whose cells they are."""
 
     def __init__(
         self,
         name: str,
         count_refused: Callable[[str], object],
-        place: Callable[[], None],
+        place: Callable[[Series], None],
         place_homeless: Callable[[], None],
     ) -> None:
-        """`count_refused`: called with the name; `place`: gives all series their place;
-        `place_homeless`: gives it to those that found no space, if there is some by now.
+        """`count_refused`: called with the name; `place`: gives a series its place;
+        `place_homeless`: gives it to all that found no space, if there is some by now.
         """
         self._name = name
         self._count_refused = count_refused
@@ -155,10 +165,12 @@ class SeriesOwner:
         self._place = place
         self._place_homeless = place_homeless
 
-    def place(self) -> None:
+    def place(self, cells: object, /) -> None:
         """See `CellOwner`."""
         with guard.guarded("a forked child's metrics"):
-            self._place()
+            series = self.find_series(cells)
+            if series is not None:
+                self._place(series)
 
     def to_number(self, value: object, /) -> float | None:
         """See `CellOwner`: what has `__float__` or `__index__` is a number, text is none."""
