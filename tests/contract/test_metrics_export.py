@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import urllib.request
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 
@@ -247,6 +248,8 @@ def test_forked_child_has_a_start_of_its_own(desk: Desk, receiver: Receiver) -> 
     assert sorted(last_values(points, "bot.trades").values()) == [4, 7]
     starts = {point.start for point in points if point.name == "bot.trades"}
     assert len(starts) == 2
+    for series in series_of(points, "bot.trades").values():
+        assert series[0].value == 0, "its first count is seen as a rise"
 
 
 IN_CODE = """
@@ -318,3 +321,36 @@ def test_scraper_reads_what_lives_and_a_taken_port_is_one_sentence(desk: Desk) -
         r'^bot_trades_total\{job="bot",instance="[^"]+",side="sell"\} 8.0$', text, re.MULTILINE
     )
     run.end()
+
+
+CYCLES = """
+    import sys
+    import tradespan
+
+    value = tradespan.gauge("bot.value", unit="1")
+    for line in sys.stdin:
+        tradespan.configure(service="desk", store=None, root=sys.argv[1], metrics_port=int(line))
+        value.set(100)
+        print("set", flush=True)
+        sys.stdin.readline()
+        tradespan.shutdown()
+    """
+
+
+def test_second_run_of_a_process_does_not_double_its_gauges(desk: Desk) -> None:
+    bot = desk.write("bot.py", CYCLES)
+    run = desk.start_python(bot, desk.root)
+    for port in (free_port(), free_port()):
+        run.say(str(port))
+        assert run.line() == "set"
+        eventually(partial(_gauges_at, port))
+        assert len(_gauges_at(port)) == 1
+        run.say("end")
+    assert run.end().status == 0
+
+
+def _gauges_at(port: int) -> list[str]:
+    """The lines of the bot's gauge that a scraper is given; none while nobody serves."""
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        return re.findall("^bot_value_ratio.*", answer.read().decode(), re.MULTILINE)
+    return []

@@ -168,7 +168,10 @@ class Runtime:
         POOLS.stop()
         LAST_WORDS.end()
         atexit.unregister(self._at_exit)
-        return self._end(timeout)
+        delivered = self._end(timeout)
+        if self._page is not None:
+            self._page.leave()
+        return delivered
 
     def _end(self, timeout: float) -> bool:
         GOVERNOR.stop()

@@ -346,8 +346,8 @@ _AGENT: tuple[Setting, ...] = (
             "happens now does not wait; 0: no limit.",
             ("TRADESPAN_EARLIER_RATE",), unit="{record}/s"),
     Setting("sampling.share", number(0, 1), 1.0,
-            "Share of traces that is delivered, by trace id; those with an error, an order, a "
-            "durable or a slow call are delivered all the same.",
+            "Share of traces that is delivered, by trace id; those with an error, an order, an "
+            "exemplar, a durable or a slow call are delivered all the same.",
             ("TRADESPAN_SAMPLING_SHARE",)),
     Setting("sampling.slow", duration(0), 1.0,
             "How long a call takes to be slow.", ("TRADESPAN_SAMPLING_SLOW",), unit="s"),

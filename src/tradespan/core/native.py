@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from types import ModuleType
 
-INTERFACE = 10
+INTERFACE = 11
 """Of `_native.c`: a module that was compiled from other sources is not used."""
 
 

@@ -149,16 +149,28 @@ class PageReader:
                 if reading is not None:
                     found.setdefault(writer, []).append(reading)
             yield
+        # Once for all: a run may have thousands of processes.
+        segments = folder.segments() if found.keys() - state.resources.keys() else []
+        functions = self._functions(folder)
         # A process that began anew is told of after the end of the one before it.
         for writer in sorted(found, key=lambda writer: _lives(found[writer])):
-            yield from self._read_process(folder, writer, found[writer], leaving)
+            if writer not in state.resources:
+                facts = found[writer][0].page
+                assert facts is not None
+                state.resources[writer] = find_resource(folder, facts, segments)
+            yield from self._read_process(folder, writer, found[writer], functions, leaving)
         state.forget_others(present)
         if found:
             with guarded("keeping what was read"):
                 save_state(folder.path, state)
 
     def _read_process(
-        self, folder: RunFolder, writer: str, readings: list[MetricReading], leaving: int
+        self,
+        folder: RunFolder,
+        writer: str,
+        readings: list[MetricReading],
+        functions: Functions,
+        leaving: int,
     ) -> Iterator[None]:
         state = self._state(folder)
         memory = state.memory(writer)
@@ -167,12 +179,9 @@ class PageReader:
         alive = _lives(readings)
         now = self._wall()
         if not alive:
-            now = when_ended(folder, facts, now)
+            now = when_ended(folder, facts, [each.path for each in readings], now)
         now = max(now, memory.read_at + ENDS_AFTER, facts.created)
-        if writer not in state.resources:
-            state.resources[writer] = find_resource(folder, facts)
         resource = state.resources[writer]
-        functions = self._functions(folder)
         ending = not alive or facts.process_id == leaving
         points = read_writer(readings, memory, now, ending=ending, functions=functions)
         for part in points:

@@ -68,7 +68,7 @@ class Scraping:
         main = folder.description.get("pid")
         pages = [reading.page for reading in readings if reading.page is not None]
         page = next((each for each in pages if each.process_id == main), _NOBODY)
-        facts = dict(find_resource(folder, page).attributes)
+        facts = dict(find_resource(folder, page, folder.segments()).attributes)
         start = min((each.created for each in pages), default=0)
         shared = _shared(gather(readings, functions=self._functions(folder)), start, now)
         told = self._told.setdefault(str(folder.path), {})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,14 +15,15 @@ from tradespan.declare.names import TRADING_MODE
 from tradespan.forward.orphans import as_number
 from tradespan.pages.measured import PageFacts
 from tradespan.spool.folder import RunFolder
+from tradespan.spool.names import SegmentName
 from tradespan.spool.reader import SegmentReader
 
 _INSTANCE, _PROCESS = "service.instance.id", "process.pid"
 
 
-def find_resource(folder: RunFolder, page: PageFacts) -> Resource:
+def find_resource(folder: RunFolder, page: PageFacts, segments: Iterable[SegmentName]) -> Resource:
     """What a process says of itself in its segments; the run's own facts where it has none."""
-    for name in folder.segments():
+    for name in segments:
         if name.writer == page.writer:
             with suppress(OSError, SpoolError):
                 reader = SegmentReader(folder.path / str(name), learn_sites=False)
@@ -38,9 +41,9 @@ def find_resource(folder: RunFolder, page: PageFacts) -> Resource:
     return Resource(facts | own)
 
 
-def when_ended(folder: RunFolder, page: PageFacts, now: int) -> int:
+def when_ended(folder: RunFolder, page: PageFacts, files: Iterable[Path], now: int) -> int:
     """When a process ended that is gone, nanoseconds, UTC: as its supervisor said, else when it
-    touched its pages last, as far as the file system tells (with half a minute's grain); not later
+    touched its files last, as far as the file system tells (with half a minute's grain); not later
     than now. So what it had does not reach into the life of the one that came after it.
     """
     ended = folder.ended or {}
@@ -48,8 +51,7 @@ def when_ended(folder: RunFolder, page: PageFacts, now: int) -> int:
         told = int(as_number(ended.get("time")) * 1e9)
         return told if 0 < told < now else now
     signs = []
-    for path in folder.metric_pages():
-        if path.name.startswith(page.writer):
-            with suppress(OSError):
-                signs.append(path.stat().st_mtime_ns)
+    for path in files:
+        with suppress(OSError):
+            signs.append(path.stat().st_mtime_ns)
     return min(max(signs, default=now), now)

@@ -3,7 +3,7 @@
 #include "native.h"
 
 /* Raised with every change that the Python side has to know of: core/native.py compares it. */
-#define INTERFACE 10
+#define INTERFACE 11
 
 static int
 add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **kept)

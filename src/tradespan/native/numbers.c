@@ -203,7 +203,7 @@ tend(Cells *self, double number)
 {
     if (self->waits) {
         self->waits = 0;
-        PyObject *done = PyObject_CallMethod(self->owner, "place", NULL);
+        PyObject *done = PyObject_CallMethod(self->owner, "place", "O", self);
         if (done == NULL)
             return -1;
         Py_DECREF(done);

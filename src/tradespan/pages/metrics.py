@@ -149,8 +149,9 @@ class PageWriter(Protocol):
 class MetricPage:
     """The series of this process generation; a forked child begins anew, from zero.
 
-    A series that could not get a place in a file is counted in memory for good: its cells are held
-    by others, and cannot move. The page says how many there are.
+    A function that could not get a place in a file is counted in memory for good: its cells are
+    held by others, and cannot move. Instruments wait in memory of their own until there is room.
+    The page says how many series are not in it.
     """
 
     def __init__(self, writer: PageWriter) -> None:
@@ -168,6 +169,7 @@ class MetricPage:
         self._ordinal = 0
         self._overflow = 0
         self._in_memory = 0
+        self._waiting: set[tuple[int, bytes]] = set()
         self._failing = False
         self._untold: OSError | None = None
 
@@ -188,7 +190,8 @@ class MetricPage:
     def number(self, declaration: NumberSeries, other: NumberSeries) -> memoryview:
         """The bytes of a number's cells: its value, the time of its last `set`, its exemplar.
 
-        `other` is counted where there is no place any more.
+        Raises:
+            OSError: No space; it may be asked for again.
         """
         return self.series(NUMBER, declaration, NUMBER_CELLS, other)
 
@@ -196,6 +199,7 @@ class MetricPage:
         """The bytes of a histogram's cells: bucket counts, sum, least, greatest, its exemplar.
 
         Raises:
+            OSError: See `number`.
             ValueError: `other`, which is counted where there is no place, has other bounds.
         """
         if declaration.bounds != other.bounds:
@@ -210,6 +214,9 @@ class MetricPage:
 
         `kind` says how a reader takes declaration and cells. Two declarations are one series if
         they are encoded to the same bytes. `other` is counted instead where there is no place.
+
+        Raises:
+            OSError: No space, and it is no function.
         """
         try:
             payload = _encode(declaration)
@@ -218,17 +225,17 @@ class MetricPage:
         found = self._series.get((kind, payload))
         if found is not None:
             return found
-        with self._lock:
-            self._depth += 1
-            try:
-                found = self._find(kind, payload, cells, _encode(other))
-            finally:
-                self._depth -= 1
-                # A signal handler leaves it to whom it interrupted, whose block may be half done.
-                if self._depth == 0:
-                    self._publish()
-        self._tell()
-        return found
+        try:
+            with self._lock:
+                self._depth += 1
+                try:
+                    return self._find(kind, payload, cells, _encode(other))
+                finally:
+                    self._depth -= 1
+                    if self._depth == 0:  # a signal handler leaves it to whom it interrupted
+                        self._publish()
+        finally:
+            self._tell()
 
     def close(self) -> None:
         """Cut the last file behind what is used. A series made later gets a file of its own."""
@@ -236,6 +243,12 @@ class MetricPage:
             for file in self._files:
                 with suppress(OSError):
                     file.cut()
+
+    def leave(self) -> None:
+        """Count here no more, though the process goes on: readers take it for one that is gone."""
+        with self._lock:
+            for file in self._files:
+                self._writer.locks.let_go(file.lock)
 
     # ── under the lock ──────────────────────────────────────────────────────────────────────────
 
@@ -247,15 +260,23 @@ class MetricPage:
         most, longest = MOST_INSTRUMENT_SERIES, MOST_INSTRUMENT_DECLARATION
         if kind == FUNCTION:
             most, longest = MOST_SERIES, MOST_DECLARATION
-        if count < most and 0 < len(payload) <= longest:
-            self._counts[kind] = count + 1
-        else:
-            self._overflow += 1
+        fits = count < most and 0 < len(payload) <= longest
+        self._counts[kind] = count + fits
+        self._overflow += not fits
+        if not fits:
             key = kind, other
             if key in self._series:
                 return self._series[key]
+        try:
+            made = self._make(*key, cells)
+        except OSError:
+            self._counts[kind] -= fits
+            self._overflow -= not fits
+            self._waiting.add(key)
+            raise
+        self._waiting.discard(key)
         # A signal handler may have made it meanwhile: what it counts in is the series.
-        return self._series.setdefault(key, self._make(*key, cells))
+        return self._series.setdefault(key, made)
 
     def _make(self, kind: int, payload: bytes, cells: int) -> memoryview:
         head = pack_block(kind, payload, cells)
@@ -267,9 +288,11 @@ class MetricPage:
                     return place
                 self._open_file(len(head) + 8 * cells)
         except OSError as error:
-            self._in_memory += 1
             if not self._failing:
                 self._failing, self._untold = True, error
+            if kind != FUNCTION:
+                raise
+            self._in_memory += 1
             return memoryview(bytearray(8 * cells))
 
     def _open_file(self, size: int) -> None:
@@ -294,14 +317,14 @@ class MetricPage:
         if self._files:
             words = self._files[0].words
             words[OVERFLOW] = self._overflow
-            words[IN_MEMORY] = self._in_memory
+            words[IN_MEMORY] = self._in_memory + len(self._waiting)
 
     def _tell(self) -> None:
         error, self._untold = self._untold, None
         if error is not None:
             guard.report(
                 f"{self._writer.folder} cannot be written; functions called for the first time now"
-                " and new label sets are counted in memory, where nobody sees it",
+                " are counted in memory, where nobody sees it, and new label sets until it can",
                 error,
             )
 
@@ -326,7 +349,7 @@ class _MetricFile:
             self._bytes = memoryview(self._map)
             self.words = self._bytes[CHECKED:HEADER_SIZE].cast("Q")
             self.used = self.words[END] = HEADER_SIZE
-        self._lock = lock
+        self.lock = lock
         self._size = size
 
     def add(self, head: bytes, cells: int) -> memoryview | None:
@@ -353,7 +376,7 @@ class _MetricFile:
             OSError: It could not be cut.
         """
         self._size = self.used
-        os.ftruncate(self._lock, (self.used + _PAGE - 1) // _PAGE * _PAGE)
+        os.ftruncate(self.lock, (self.used + _PAGE - 1) // _PAGE * _PAGE)
 
 
 def metric_file_name(writer: bytes, ordinal: int) -> str:

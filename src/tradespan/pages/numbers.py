@@ -51,7 +51,7 @@ class CellOwner(Protocol):
         """What a copy of them is made by, as `__reduce__` returns it."""
         ...
 
-    def place(self) -> None:
+    def place(self, cells: object, /) -> None:
         """Give the cells their place; they have `waited` for the first count since a fork."""
         ...
 
@@ -133,7 +133,7 @@ class _Exemplars:
         """After a count, when it is time to: get a place, or an exemplar."""
         if self._waits:
             self._waits = False
-            self._owner.place()
+            self._owner.place(self)
         self._due = monotonic() + LOOK_EVERY
         found = self._owner.find_span()
         if found is None:

@@ -67,6 +67,12 @@ class Distribution(NamedTuple):
         """Measurements."""
         return sum(self.counts)
 
+    @property
+    def falls(self) -> bool:
+        """Whether the sum may fall: there are negative measurements, or they are expected."""
+        least = self.min if self.min is not None else 0.0
+        return least < 0 or self.sum < 0 or (self.bounds[:1] or (0.0,))[0] < 0
+
 
 class Point(NamedTuple):
     """One series at one moment; times in nanoseconds, UTC."""

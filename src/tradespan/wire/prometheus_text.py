@@ -78,7 +78,7 @@ def render(targets: Iterable[Target], *, openmetrics: bool = False) -> Expositio
     """
     exposition = Exposition()
     families: dict[str, _Family] = {}
-    taken: dict[str, str] = {}
+    taken = {"target_info": "whose metrics they are"}
     told = list(targets)
     for target in told:
         base = _labels((), target, "")
@@ -104,6 +104,7 @@ class _Sample(NamedTuple):
     value: str
     exemplar: Exemplar | None = None
     openmetrics_only: bool = False
+    text_only: bool = False
 
 
 def _find(
@@ -130,7 +131,7 @@ _ENDS = {"histogram": ("_bucket", "_sum", "_count", "_created")}
 def _place(family: _Family, name: str, samples: Iterable[_Sample], *, openmetrics: bool) -> None:
     base = name.removesuffix(_TOTAL) if openmetrics and family.metric.kind == "counter" else name
     for sample in samples:
-        if sample.openmetrics_only and not openmetrics:
+        if sample.text_only if openmetrics else sample.openmetrics_only:
             continue
         key = f"{sample.suffix}{{{sample.labels}}}"
         if key in family.seen:
@@ -156,8 +157,11 @@ def _samples(name: str, metric: Metric, labels: str, point: Point) -> Iterator[_
             yield _Sample("_created", labels, created, openmetrics_only=True)
         return
     yield from _buckets(labels, value, point.exemplars)
-    yield _Sample("_count", labels, str(value.measured))
-    yield _Sample("_sum", labels, _number(value.sum))
+    # Source: OpenMetrics 1.0, "Histogram": what may fall is no sum, and without one there is no
+    # count; the last bucket says the same.
+    falls = value.falls
+    yield _Sample("_count", labels, str(value.measured), text_only=falls)
+    yield _Sample("_sum", labels, _number(value.sum), text_only=falls)
     if created:
         yield _Sample("_created", labels, created, openmetrics_only=True)
 

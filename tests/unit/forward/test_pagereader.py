@@ -16,7 +16,8 @@ from tradespan.declare.instruments import TRADESPAN_FORWARD_ACCEPTED
 from tradespan.forward.exemplars import Exemplar, key_of
 from tradespan.forward.measures import Reading
 from tradespan.forward.pagereader import Served
-from tradespan.spool.folder import READINGS
+from tradespan.spool.folder import READINGS, RunFolder
+from tradespan.spool.listing import Listing
 from tradespan.spool.names import is_agents
 from tradespan.spool.writer import SpoolWriter
 from tradespan.wire.codec import encode_record
@@ -132,6 +133,33 @@ def test_process_ended_when_it_touched_its_page_last(world: World) -> None:
     value, end = (point for point in world.step() if point.name == VALUE.name)
 
     assert (value.time, end.time) == (died, died + 1_000_000)
+
+
+def test_folder_is_not_listed_anew_for_each_process(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    listing = RunFolder._listing  # noqa: SLF001
+
+    def look(folder: RunFolder) -> Listing:
+        nonlocal looks
+        looks += 1
+        return listing(folder)
+
+    monkeypatch.setattr(RunFolder, "_listing", look)
+
+    def read(processes: int) -> int:
+        nonlocal looks
+        for _ in range(processes):
+            page = world.process()
+            page.add(TRADES)
+            page.die()
+        looks = 0
+        world.clock.step(5.0)
+        world.reader.read_now(world.folder)
+        return looks
+
+    assert read(2) == read(20), "a server's thousand workers took ten seconds"
 
 
 def test_dead_are_told_of_before_the_living(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ class Traces(Bot):
         *,
         duration: int = 10,
         failed: bool = False,
-        attributes: dict[str, str] | None = None,
+        attributes: dict[str, Any] | None = None,
         flags: int = 0x100,
     ) -> int:
         """Record one span of a trace; its id."""

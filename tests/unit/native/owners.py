@@ -26,12 +26,12 @@ class Owner(SeriesOwner):
         self.placed = 0
         self.span: tuple[bytes, int] | None = None
         self.on_place: Callable[[], Any] = lambda: None
-        super().__init__("test", lambda _: self._refuse(), self._placed)
+        super().__init__("test", lambda _: self._refuse(), lambda _: None, lambda: None)
 
     def _refuse(self) -> None:
         self.refused += 1
 
-    def _placed(self) -> None:
+    def place(self, cells: object, /) -> None:
         self.placed += 1
         self.on_place()
 

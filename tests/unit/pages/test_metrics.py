@@ -141,6 +141,17 @@ def test_page_says_whose_counts_it_holds_and_whether_that_process_lives(
     assert not later.alive
 
 
+def test_page_that_is_left_is_of_nobody_who_lives(page: MetricPage, writer: Writer) -> None:
+    count(page, DECIDE, 1)
+    page.close()
+    page.leave()
+    facts = read_metric_page(writer.path).page
+
+    assert facts is not None
+    assert not facts.alive
+    assert calls_in(writer.folder) == {DECIDE.name: 1}
+
+
 # ── bytes ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -113,6 +113,36 @@ def test_plain_text_has_neither() -> None:
     assert not re.search(r"[^#]# \{", text)
 
 
+SLIPPAGE = Metric("trading.order.slippage", "1", "histogram")
+
+
+@pytest.mark.parametrize(
+    "fallen",
+    [
+        Distribution((1, 1, 0), (-0.01, 0.01), -0.02, -0.02, 0.0),
+        Distribution((0, 1, 0), (-0.01, 0.01), 0.005, 0.005, 0.005),
+        Distribution((2, 0, 0), (0.1, 0.5), -1.5, -2.0, 0.5),
+        Distribution((2, 0, 0), (0.1, 0.5), 0.5, -0.5, 1.0),
+    ],
+    ids=["sum", "bounds", "values", "one value"],
+)
+def test_sum_that_may_fall_is_no_sum_in_openmetrics(fallen: Distribution) -> None:
+    told = target((SLIPPAGE, Point((), START, NOW, fallen)))
+    name = "trading_order_slippage"
+    found = parsed(told, openmetrics=True)
+    assert found[f"{name}_bucket instance=run-1 le=+Inf"].value == fallen.measured
+    assert not {f"{name}_{end} instance=run-1" for end in ("sum", "count")} & found.keys()
+    assert parsed(told, openmetrics=False)[f"{name}_sum instance=run-1"].value == fallen.sum
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_name_of_the_targets_is_taken(openmetrics: bool) -> None:
+    mine = Metric("target.info", "", "gauge")
+    exposition = render([target((mine, Point((), 0, NOW, 3.0)))], openmetrics=openmetrics)
+    assert exposition.text.count("# TYPE target") == 1
+    assert "target.info is left out" in exposition.problems[0]
+
+
 def test_several_runs_share_a_family() -> None:
     value = (VALUE, Point((), 0, NOW, 1.0))
     text = render([target(value), target(value, instance="run-2")]).text

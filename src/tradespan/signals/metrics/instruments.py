@@ -135,6 +135,7 @@ class Instrument(Generic[Child]):
         self._make = make
         self._restore = restore
         owner.reduce = self._reduce_child
+        owner.find_series = self._find_series
         self._cache: dict[tuple[Any, ...], Child] = {}
         self._keywords = {name.replace(".", "_"): at for at, name in enumerate(self.label_names)}
         self._keywords |= {name: at for at, name in enumerate(self.label_names)}
@@ -190,6 +191,9 @@ class Instrument(Generic[Child]):
     def __reduce__(self) -> tuple[Any, ...]:
         # Objects that hold instruments are copied, and go to other processes.
         return self._restore, (self.kind, self.facts)
+
+    def _find_series(self, cells: object) -> Series | None:
+        return next((each for each in list(self.children.values()) if each.cells is cells), None)
 
     def _reduce_child(self, cells: object) -> tuple[Any, ...]:
         found = [texts for texts, each in list(self.children.items()) if each.cells is cells]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,16 +16,9 @@ from tradespan.core.forks import after_fork_in_child
 from tradespan.core.version import __version__
 from tradespan.declare.instruments import TRADESPAN_METRICS_OVERFLOW, TRADESPAN_METRICS_REFUSED
 from tradespan.declare.instruments import Instrument as Declaration
-from tradespan.pages import numbers
-from tradespan.pages.metrics import (
-    HISTOGRAM_EXTRA_CELLS,
-    NUMBER_CELLS,
-    HistogramSeries,
-    MetricPage,
-    NumberSeries,
-    Scope,
-)
+from tradespan.pages.metrics import Scope
 from tradespan.signals.metrics.arguments import Facts, check, read_bounds, read_labels
+from tradespan.signals.metrics.building import build_series, declare_series
 from tradespan.signals.metrics.instruments import (
     Counter,
     Gauge,
@@ -33,7 +27,7 @@ from tradespan.signals.metrics.instruments import (
     UpDownCounter,
 )
 from tradespan.signals.metrics.othernames import OtherName
-from tradespan.signals.metrics.series import OVERFLOW_LABEL, Series, SeriesFacts, SeriesOwner
+from tradespan.signals.metrics.series import Series, SeriesOwner
 from tradespan.signals.slot import SIGNALS, SignalSlot
 
 DEFAULT_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -42,16 +36,11 @@ MOST_LABEL_SETS: Final = 2_000
 """Of one instrument; those that come later count in one series."""
 MOST_INSTRUMENTS: Final = 2_000
 """Of one process; those that come later count in memory, where nobody sees it."""
-MOST_DESCRIPTION: Final = 1_024
-"""Characters that are told; each series has them."""
+TRY_AGAIN: Final = 1.0
+"""Seconds until a place is asked for again where there was no space on the disk."""
 OWN_SCOPE: Final[Scope] = ("tradespan", __version__, "")
 
 _PACKAGE = f"{Path(__file__).parents[2]}{os.sep}"
-_NUMBERS = {
-    "counter": numbers.COUNTER,
-    "up_down_counter": numbers.UP_DOWN,
-    "gauge": numbers.GAUGE,
-}
 _KINDS: dict[str, type[Instrument[Any]]] = {
     each.kind: each for each in (Counter, Gauge, Histogram, UpDownCounter)
 }
@@ -62,12 +51,18 @@ Kind = TypeVar("Kind", bound=Instrument[Any])
 class InstrumentRegistry:
     """Instruments by scope and name."""
 
-    def __init__(self, signals: SignalSlot) -> None:
-        """`signals`: says which metric page is in force."""
+    def __init__(
+        self, signals: SignalSlot, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`signals`: says which metric page is in force. `monotonic`: seconds."""
         self._signals = signals
+        self._monotonic = monotonic
         self._lock = threading.RLock()
         self._instruments: dict[tuple[Any, ...], Instrument[Any]] = {}
         self._names: dict[str, OtherName] = {}
+        self._homeless: dict[Series, None] = {}
+        """Those that found no space."""
+        self._full_until = float("-inf")
         signals.follow(self.place_all)
         after_fork_in_child(self._begin_anew)
 
@@ -186,21 +181,44 @@ class InstrumentRegistry:
             for texts, series in list(found.children.items()):
                 if found.kind == "gauge":
                     series.cells.forget()  # type: ignore[union-attr]
-                series.rename(*_declare(found, texts, other), _memory(found))
-                _place(series, self._signals.page)
+                series.rename(*declare_series(found, texts, other))
+                self._place(series)
 
     def instruments(self) -> list[Instrument[Any]]:
         """All that there are, in the order in which they were made."""
         return list(self._instruments.values())
 
     def place_all(self) -> None:
-        """Give all series their place in the page that is in force, if there is one."""
+        """Give all series their place in the page that is in force; in memory if there is none."""
         page = self._signals.page
-        if page is None:
-            return
         with self._lock:
+            self._homeless.clear()
+            self._full_until = float("-inf")
             for instrument in self.instruments():
-                _place_all(instrument, page)
+                if page is None:
+                    _leave_all(instrument)
+                else:
+                    self._place_all(instrument)
+
+    def place(self, series: Series) -> None:
+        """Give a series its place in the page that is in force."""
+        with self._lock:
+            self._place(series)
+
+    def place_homeless(self) -> None:
+        """Give series a place that found no space a while ago. Waits for nobody."""
+        if not self._homeless or self._monotonic() < self._full_until:
+            return
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            for series in list(self._homeless):
+                self._place(series)
+                if series.page is not self._signals.page:
+                    return
+                self._homeless.pop(series, None)
+        finally:
+            self._lock.release()
 
     def find(self, key: tuple[Any, ...]) -> Instrument[Any] | None:
         """The instrument of this key, if it has been made."""
@@ -229,7 +247,7 @@ class InstrumentRegistry:
 
     def _make(self, kind: type[Kind], facts: Facts, key: tuple[Any, ...]) -> Kind:
         """Under the lock."""
-        owner = SeriesOwner(facts.name, self._count_refused, self.place_all)
+        owner = SeriesOwner(facts.name, self._count_refused, self.place, self.place_homeless)
         made = kind(facts, find_caller(), owner, self.make_series, restore, MOST_LABEL_SETS)
         made.key = key
         if len(self._instruments) >= MOST_INSTRUMENTS and facts.name not in _OWN:
@@ -239,7 +257,8 @@ class InstrumentRegistry:
         kept = self._instruments.setdefault(key, made)
         if kept is not made:
             return self.get(kind, facts, key)
-        _place_all(made, self._signals.page)
+        self._full_until = float("-inf")  # a new one tries at once
+        self._place_all(made)
         return made
 
     def make_series(self, instrument: Instrument[Any], texts: tuple[str, ...] | None) -> Series:
@@ -252,13 +271,35 @@ class InstrumentRegistry:
             if texts not in children:
                 # A signal handler may have made it meanwhile: what it counts in is the series.
                 other = self._names.get(instrument.name) if instrument.is_own else None
-                children.setdefault(texts, _build(instrument, texts, other))
+                children.setdefault(texts, build_series(instrument, texts, other))
             series = children[texts]
             if self._knows(instrument):
-                _place(series, self._signals.page)
+                self._full_until = float("-inf")
+                self._place(series)
         if overflows and instrument.name != TRADESPAN_METRICS_OVERFLOW.name:
             self._count_overflow(instrument.name)
         return series
+
+    def _place_all(self, instrument: Instrument[Any]) -> None:
+        for series in list(instrument.children.values()):
+            self._place(series)
+
+    def _place(self, series: Series) -> None:
+        """Under the lock. What finds no space is tried again; what fails otherwise stays in memory
+        until there is another page.
+        """
+        page = self._signals.page
+        if page is None:
+            return
+        if self._monotonic() < self._full_until:
+            self._homeless[series] = None
+            return
+        with guard.guarded("a place for a metric"):
+            try:
+                series.place(page)
+            except OSError:  # the page has told of it
+                self._homeless[series] = None
+                self._full_until = self._monotonic() + TRY_AGAIN
 
     def _knows(self, instrument: Instrument[Any]) -> bool:
         return self._instruments.get(instrument.key) is instrument
@@ -270,60 +311,22 @@ class InstrumentRegistry:
         self.from_declaration(TRADESPAN_METRICS_OVERFLOW).labels(name).add(1.0)
 
     def _begin_anew(self) -> None:
-        """In a forked child. Its page has no series before something is counted."""
+        """In a forked child. Its page gets the series that count there: a server's thousand workers
+        would tell a thousand times what its parent has.
+        """
         self._lock = threading.RLock()
+        self._homeless = {}
+        self._full_until = float("-inf")
         waits = self._signals.page is not None
         for instrument in self.instruments():
             waiting = waits and self._knows(instrument)
             for series in list(instrument.children.values()):
-                series.begin_anew(_memory(instrument), waiting)
+                series.begin_anew(waiting)
 
 
-def _place(series: Series, page: MetricPage | None) -> None:
-    """Under the lock. What fails leaves it in memory, and is tried again with the next page."""
-    if page is not None:
-        with guard.guarded("a place for a metric"):
-            series.place(page)
-
-
-def _place_all(instrument: Instrument[Any], page: MetricPage | None) -> None:
+def _leave_all(instrument: Instrument[Any]) -> None:
     for series in list(instrument.children.values()):
-        _place(series, page)
-
-
-def _build(
-    instrument: Instrument[Any], texts: tuple[str, ...] | None, other: OtherName | None
-) -> Series:
-    """With cells in memory, all zero."""
-    memory, owner = _memory(instrument), instrument.owner
-    cells: numbers.NumberCell | numbers.HistogramCells
-    if instrument.kind == "histogram":
-        cells = numbers.make_histogram_cells(owner, memory, instrument.facts.bounds)
-    else:
-        kind = numbers.GAUGE if instrument.observed else _NUMBERS[instrument.kind]
-        cells = numbers.make_number_cell(owner, memory, kind)
-    return Series(cells, instrument.pairs(texts), *_declare(instrument, texts, other))
-
-
-def _declare(
-    instrument: Instrument[Any], texts: tuple[str, ...] | None, other: OtherName | None
-) -> tuple[SeriesFacts, SeriesFacts]:
-    """How a series is declared, and the one for the rest."""
-    facts = instrument.facts
-    name, labels = facts.name, instrument.pairs(texts)
-    renamed = None if other is None else other.rename(() if texts is None else labels)
-    if other is not None and texts is None:
-        name = other.name
-    elif other is not None and renamed is not None:
-        name, labels = other.name, renamed
-    said = (name, instrument.kind, facts.unit, facts.description[:MOST_DESCRIPTION])
-    rest = ((OVERFLOW_LABEL, "true"),)
-    if instrument.kind == "histogram":
-        return (
-            HistogramSeries(*said, labels, facts.scope, facts.bounds),
-            HistogramSeries(*said, rest, facts.scope, facts.bounds),
-        )
-    return NumberSeries(*said, labels, facts.scope), NumberSeries(*said, rest, facts.scope)
+        series.leave()
 
 
 def restore(kind: str, facts: Facts, *children: tuple[str, ...] | None) -> Any:
@@ -333,13 +336,6 @@ def restore(kind: str, facts: Facts, *children: tuple[str, ...] | None) -> Any:
         return found
     (texts,) = children
     return REGISTRY.make_series(found, texts).cells
-
-
-def _memory(instrument: Instrument[Any]) -> memoryview:
-    bounds = instrument.facts.bounds
-    histogram = instrument.kind == "histogram"
-    cells = len(bounds) + HISTOGRAM_EXTRA_CELLS if histogram else NUMBER_CELLS
-    return memoryview(bytearray(8 * cells))
 
 
 def _differ(

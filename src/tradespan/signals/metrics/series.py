@@ -13,7 +13,14 @@ from opentelemetry.trace import get_current_span
 from tradespan.core import guard
 from tradespan.core.interruptions import is_hosts
 from tradespan.declare.names import TRADESPAN_EXEMPLAR
-from tradespan.pages.metrics import HistogramSeries, Labels, MetricPage, NumberSeries
+from tradespan.pages.metrics import (
+    HISTOGRAM_EXTRA_CELLS,
+    NUMBER_CELLS,
+    HistogramSeries,
+    Labels,
+    MetricPage,
+    NumberSeries,
+)
 from tradespan.pages.numbers import HistogramCells, NumberCell
 
 MOST_VALUE: Final = 256
@@ -86,59 +93,97 @@ class Series:
         """Count there from now on: what was counted in memory goes along.
 
         What was counted in another page stays there: that was another run.
+
+        Raises:
+            OSError: There is no space. It counts on in memory.
         """
         if self.page is page:
             return
         declaration, other = self._declaration, self._other
-        if isinstance(declaration, NumberSeries) and isinstance(other, NumberSeries):
-            memory = page.number(declaration, other)
-        else:
-            assert isinstance(declaration, HistogramSeries)
-            assert isinstance(other, HistogramSeries)
-            memory = page.histogram(declaration, other)
+        try:
+            if isinstance(declaration, NumberSeries) and isinstance(other, NumberSeries):
+                memory = page.number(declaration, other)
+            else:
+                assert isinstance(declaration, HistogramSeries)
+                assert isinstance(other, HistogramSeries)
+                memory = page.histogram(declaration, other)
+        except OSError:
+            if self.page is not None:
+                self.begin_anew(waits=False)
+            raise
         if self.page is None:
             self.cells.move(memory)
         else:
             self.cells.restart(memory)
         self.page = page
 
-    def rename(self, declaration: SeriesFacts, other: SeriesFacts, memory: memoryview) -> None:
-        """Be declared otherwise. `memory`: where to count until the next place, if there was one.
-
-        What was counted in a page stays there.
+    def rename(self, declaration: SeriesFacts, other: SeriesFacts) -> None:
+        """Be declared otherwise. What was counted in a page stays there; the rest is in memory, and
+        counts from zero until the next place.
         """
         self._declaration, self._other = declaration, other
         if self.page is not None:
             self.page = None
-            self.cells.restart(memory)
+            self.cells.restart(self._fresh())
 
-    def begin_anew(self, memory: memoryview, waits: bool) -> None:
-        """In a forked child: count from zero, in memory at first."""
+    def leave(self) -> None:
+        """The run is over: count on in memory. What it told stays as it is."""
+        if self.page is not None:
+            self.cells.move(self._fresh())
+
+    def begin_anew(self, waits: bool) -> None:
+        """In a forked child, or a next run without space: count from zero, in memory at first."""
         self.page = None
-        self.cells.restart(memory, waits)
+        self.cells.restart(self._fresh(), waits)
+
+    def _fresh(self) -> memoryview:
+        told = self._declaration
+        cells = NUMBER_CELLS
+        if isinstance(told, HistogramSeries):
+            cells = len(told.bounds) + HISTOGRAM_EXTRA_CELLS
+        return memoryview(bytearray(8 * cells))
 
 
 class SeriesOwner:
     """What the cells of one instrument ask for."""
 
-    __slots__ = ("_count_refused", "_name", "_place", "_told", "reduce")
+    __slots__ = (
+        "_count_refused",
+        "_name",
+        "_place",
+        "_place_homeless",
+        "_told",
+        "find_series",
+        "reduce",
+    )
 
     reduce: Callable[[object], tuple[Any, ...]]
     """Set by the instrument: what a copy of its cells is made by."""
+    find_series: Callable[[object], Series | None]
+    """Likewise: whose cells they are."""
 
     def __init__(
-        self, name: str, count_refused: Callable[[str], object], place: Callable[[], None]
+        self,
+        name: str,
+        count_refused: Callable[[str], object],
+        place: Callable[[Series], None],
+        place_homeless: Callable[[], None],
     ) -> None:
-        """`count_refused`: called with the name; `place`: gives all series their place."""
+        """`count_refused`: called with the name; `place`: gives a series its place;
+        `place_homeless`: gives it to all that found no space, if there is some by now.
+        """
         self._name = name
         self._count_refused = count_refused
         self._told = False
         self._place = place
+        self._place_homeless = place_homeless
 
-    def place(self) -> None:
+    def place(self, cells: object, /) -> None:
         """See `CellOwner`."""
         with guard.guarded("a forked child's metrics"):
-            self._place()
+            series = self.find_series(cells)
+            if series is not None:
+                self._place(series)
 
     def to_number(self, value: object, /) -> float | None:
         """See `CellOwner`: what has `__float__` or `__index__` is a number, text is none."""
@@ -170,6 +215,7 @@ class SeriesOwner:
     def find_span(self) -> tuple[bytes, int] | None:
         """Trace id and span id of the current span, if it is sampled; it is marked to be kept."""
         try:
+            self._place_homeless()  # here because counting passes by now and then
             span = get_current_span()
             context = span.get_span_context()
             if not (context.is_valid and context.trace_flags.sampled and span.is_recording()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import threading
@@ -95,7 +94,7 @@ def test_next_run_counts_from_zero_and_the_last_one_keeps_its_own(
     counter.add(10)
 
     assert value_after_the_end == 4.0
-    assert one(tmp_path / "first", "c").value == 4.0
+    assert one(tmp_path / "first", "c").value == 3.0, "what it told is what it was"
     assert one(tmp_path / "second", "c").value == 10.0
     assert one(tmp_path / "second", "between").value == 2.0
     assert one(tmp_path / "second", "g").set_at == 0
@@ -122,29 +121,6 @@ def test_without_a_page_all_counts_in_memory(
 
     assert counter.labels().value == 3.0
     assert not list(tmp_path.iterdir())
-
-
-def test_series_without_space_on_disk_count_in_memory(
-    registry: InstrumentRegistry,
-    signals: SignalSlot,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    counter = registry.counter("c")
-    counter.add(1)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "posix_fallocate", refuse)
-        Run(tmp_path, signals)
-        counter.add(2)
-        registry.histogram("h").record(1)
-    registry.counter("later").add(5)
-
-    assert counter.labels().value == 3.0
-    assert one(tmp_path, "later").value == 5.0
-    assert len(read_run(tmp_path)) == 1
 
 
 def test_page_that_fails_otherwise_reaches_nobody(
@@ -305,15 +281,8 @@ def test_forked_child_counts_from_zero_in_its_own_page_and_leaves_the_parents_al
     bound.add(1)
     values = sorted((each.name, each.value, each.set_at > 0) for each in read_run(tmp_path))
 
-    # What the child has not counted is there, too: a first count is seen as a rise.
-    assert values == [
-        ("c", 3.0, False),
-        ("c", 6.0, False),
-        ("g", 0.0, False),
-        ("g", 7.0, True),
-        ("idle", 0.0, False),
-        ("idle", 9.0, False),
-    ]
+    # What the child has not counted is not there: each of a thousand workers would tell all.
+    assert values == [("c", 3.0, False), ("c", 6.0, False), ("g", 7.0, True), ("idle", 9.0, False)]
 
 
 def test_forked_child_that_counts_nothing_leaves_no_page(
