@@ -72,6 +72,7 @@ class Lab:
         self.receiver = FaultyReceiver(folder)
         self.receiver.reserve()
         self._environment = {
+            "TRADESPAN_METRICS": "false",  # readings are records, too: as many as there is time for
             "PYTHONPATH": str(REPOSITORY / "src"),
             "TRADESPAN_RETRY_SCALE": str(scale),
             "OTEL_EXPORTER_OTLP_TIMEOUT": str(int(timeout * 1_000)),

@@ -177,8 +177,13 @@ def capture(
     slot: RecorderSlot = SLOT,
     anchor_interval: float = 1.0,
     strict: bool = True,
+    signals: bool = True,
 ) -> Iterator[Captured]:
-    """Record into `folder` while the block runs. `strict`: errors of ours are raised."""
+    """Record into `folder` while the block runs.
+
+    `strict`: errors of ours are raised. `signals`: lines, events and all instruments of the process
+    go there as well.
+    """
     spool = SpoolWriter(folder, describe=describe, site_payload=SITES.payload)
     page = MetricPage(spool)
     recorder = Recorder(
@@ -191,7 +196,8 @@ def capture(
     )
     before, slot.recorder = slot.recorder, recorder
     raised = guard.raise_errors(strict)
-    SIGNALS.fill(spool, page)
+    if signals:
+        SIGNALS.fill(spool, page)
     try:
         yield Captured(folder, slot, recorder)
     finally:

@@ -278,7 +278,7 @@ def test_where_no_page_can_be_made_the_calls_run(tmp_path: Path) -> None:
         return n + 1
 
     watched: Callable[[int], Any] = monitor(work)
-    with capture(tmp_path / "spool", strict=False) as captured:
+    with capture(tmp_path / "spool", strict=False, signals=False) as captured:
         page = captured.recorder.meters.page
         assert isinstance(page, MetricPage)
         captured.folder.mkdir()

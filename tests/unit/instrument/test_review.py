@@ -79,7 +79,7 @@ def test_a_file_whose_making_was_interrupted_is_made_later(
     @monitor
     def body() -> None: ...
 
-    with capture(tmp_path / "spool", strict=False) as captured:
+    with capture(tmp_path / "spool", strict=False, signals=False) as captured:
         monkeypatch.setattr(os, "open", interrupted)
         with pytest.raises(KeyboardInterrupt):
             body()

@@ -65,14 +65,14 @@ def said(write: Write, watch: Watch, load: Load) -> Callable[..., list[str]]:
 def test_a_pattern_that_names_only_what_is_left_alone_is_told_what_that_is(
     said: Callable[..., list[str]], pattern: str, sentence: str
 ) -> None:
-    assert said(pattern) == [f"the pattern {pattern!r} {sentence}"]
+    assert said(pattern) == [f"the pattern '{pattern}' {sentence}"]
 
 
 def test_a_pattern_that_names_only_what_is_excluded_is_told_so(
     said: Callable[..., list[str]],
 ) -> None:
     assert said(r"book\.Book\.a..", exclude=(r".*\.add",)) == [
-        r"the pattern 'book\\.Book\\.a..' watches nothing: what it matches is excluded, 1 in all"
+        r"the pattern 'book\.Book\.a..' watches nothing: what it matches is excluded, 1 in all"
     ]
 
 
@@ -101,7 +101,7 @@ def test_a_pattern_of_skipped_functions_is_told_the_reason(
     said: Callable[..., list[str]],
 ) -> None:
     assert said(r"book\.wh.") == [
-        r"the pattern 'book\\.wh.' watches nothing: book.who is frame-sensitive: its code uses "
+        r"the pattern 'book\.wh.' watches nothing: book.who is frame-sensitive: its code uses "
         "_getframe",
         "1 function that patterns name is not watched (1 frame-sensitive); tradespan targets says "
         "which and why",
