@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tradespan.cli.run import print_rest
+from tradespan.cli.run_end import print_rest
 from tradespan.config import load_config
 from tradespan.spool.folder import RunFolder, private_folder
 from tradespan.supervise import RunEnd
