@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tradespan.cli.arguments import read_limit, read_time
-from tradespan.cli.exits import FAILED, OK
+from tradespan.cli.exits import FAILED, OK, USAGE
 from tradespan.cli.logs_reading import Follower, Line, find_files, read_all
 from tradespan.cli.render import local_zone
 from tradespan.config import load_config
@@ -48,6 +48,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(namespace: argparse.Namespace) -> int:
     """Show the lines that match."""
+    if namespace.file and not Path(namespace.file).is_file() and not namespace.follow:
+        print(f"tradespan: there is no file {namespace.file}", file=sys.stderr)
+        return USAGE
     root = None if namespace.file else find_root(namespace)
     since = None
     if namespace.since is not None:
@@ -66,12 +69,24 @@ def run(namespace: argparse.Namespace) -> int:
         lines = deque(lines, maxlen=last)
     shown = show_all(lines, show)
     if follower is not None:
+        if not shown:
+            print(f"tradespan: {_say_nothing(namespace, root)}; waiting", file=sys.stderr)
         follow(follower, matches, show, seen=shown, stop=threading.Event())
     elif not shown:
-        place = namespace.file or root
-        print(f"tradespan: {place} has no line that satisfies this", file=sys.stderr)
+        print(f"tradespan: {_say_nothing(namespace, root)}", file=sys.stderr)
         return FAILED
     return OK
+
+
+def _say_nothing(namespace: argparse.Namespace, root: Path | None) -> str:
+    """Why no line is shown: nothing is there, or nothing matches."""
+    if any((namespace.trace, namespace.logger, namespace.since is not None)) or (
+        namespace.level != "debug"
+    ):
+        return f"{namespace.file or root} has no line that satisfies this"
+    if root is None:
+        return f"{namespace.file} has no line"
+    return f"no program has logged below {root}: name another root with --root, or a file"
 
 
 def find_root(namespace: argparse.Namespace) -> Path:

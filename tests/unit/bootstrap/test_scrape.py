@@ -176,7 +176,7 @@ def test_port_that_is_taken_is_one_sentence(caplog: pytest.LogCaptureFixture) ->
         chore.close()
     assert status["scrape_error"] == (
         f"/metrics is not served: port {port} of 127.0.0.1 cannot be taken"
-        " (Address already in use); give another one as TRADESPAN_METRICS_PORT"
+        " (Address already in use); give another one as --metrics-port or TRADESPAN_METRICS_PORT"
     )
     assert caplog.messages == [status["scrape_error"]]
 

@@ -89,6 +89,15 @@ def test_nothing_that_matches_is_told_and_fails(
     assert "no line that satisfies this" in capsys.readouterr().err
 
 
+def test_a_root_in_which_nobody_logged_and_a_file_that_is_not_there_are_told_as_such(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["logs", "--root", str(tmp_path)]) == 1
+    assert f"no program has logged below {tmp_path}" in capsys.readouterr().err
+    assert main(["logs", str(tmp_path / "bot.jsonl")]) == 2
+    assert f"there is no file {tmp_path / 'bot.jsonl'}" in capsys.readouterr().err
+
+
 def test_what_a_file_holds_is_shown_safely_whoever_wrote_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
