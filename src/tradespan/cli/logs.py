@@ -39,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--level", choices=[*LEVELS], default="debug", help="of this severity or above")
     add("--trace", metavar="ID", help="of one trace; the beginning of its id is enough")
     add("--logger", metavar="NAME", help="of a logger and those below it")
+    add("--service", metavar="NAME", help="of a service, where several share a root")
     add("--since", metavar="TIME", type=read_time, help="logged at most this long ago: 10m, 2h")
     add("-n", "--lines", metavar="N", type=read_limit, help="only the last so many")
     add("--json", action="store_true", help="the lines as they are in the file")
@@ -56,10 +57,13 @@ def run(namespace: argparse.Namespace) -> int:
     if namespace.since is not None:
         since = datetime.now(UTC) - timedelta(seconds=namespace.since)
     matches = build_filter(namespace, since)
-    show = show_json if namespace.json else build_printer()
 
     def find() -> list[Path]:
         return [Path(namespace.file)] if root is None else find_files(root)
+
+    # A file is a service's; where there are several, whose a line is has to be said.
+    several = namespace.service is None and len(find()) > 1
+    show = show_json if namespace.json else build_printer(service=several)
 
     # First of all: what is appended while the rest is read must not be missed.
     follower = Follower(find) if namespace.follow else None
@@ -80,9 +84,8 @@ def run(namespace: argparse.Namespace) -> int:
 
 def _say_nothing(namespace: argparse.Namespace, root: Path | None) -> str:
     """Why no line is shown: nothing is there, or nothing matches."""
-    if any((namespace.trace, namespace.logger, namespace.since is not None)) or (
-        namespace.level != "debug"
-    ):
+    filters = (namespace.trace, namespace.logger, namespace.service, namespace.since is not None)
+    if any(filters) or namespace.level != "debug":
         return f"{namespace.file or root} has no line that satisfies this"
     if root is None:
         return f"{namespace.file} has no line"
@@ -103,7 +106,7 @@ def build_filter(namespace: argparse.Namespace, since: datetime | None) -> Calla
     """What the options ask for."""
     least = LEVELS[namespace.level]
     trace = (namespace.trace or "").lower()
-    logger = namespace.logger
+    logger, service = namespace.logger, namespace.service
     begin = "" if since is None else f"{since:%Y-%m-%dT%H:%M:%S.%f}Z"
 
     def matches(line: Line) -> bool:
@@ -113,6 +116,7 @@ def build_filter(namespace: argparse.Namespace, since: datetime | None) -> Calla
             time >= begin
             and level_named(str(fields.get("level", ""))) >= least
             and str(fields.get("trace_id", "")).startswith(trace)
+            and (not service or fields.get("service") == service)
             and (not logger or name == logger or name.startswith(f"{logger}."))
         )
 
@@ -155,8 +159,11 @@ def show_json(line: Line) -> None:
     sys.stdout.write(line[1].decode(errors="replace"))
 
 
-def build_printer() -> Callable[[Line], None]:
-    """Lines for people, with the date before the first of each day."""
+def build_printer(*, service: bool) -> Callable[[Line], None]:
+    """Lines for people, with the date before the first of each day.
+
+    `service`: whether they say whose they are.
+    """
     colours, zone = wants_colours(sys.stdout), local_zone()
     day = ""
 
@@ -171,6 +178,6 @@ def build_printer() -> Callable[[Line], None]:
             if f"{time:%Y-%m-%d}" != day:
                 day = f"{time:%Y-%m-%d}"
                 print(f"-- {day} --")
-        print(format_line(line[2], shown, colours=colours))
+        print(format_line(line[2], shown, colours=colours, service=service))
 
     return show

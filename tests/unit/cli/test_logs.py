@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def root(tmp_path: Path) -> Path:
         + make_line(10, "newest", level="WARNING")
         + b'{"timestamp":"half a li'
     )
-    (logs / "feed.jsonl").write_bytes(make_line(20, "of another", logger="feed"))
+    (logs / "feed.jsonl").write_bytes(make_line(20, "of another", logger="feed", service="feeder"))
     return tmp_path / "root"
 
 
@@ -62,6 +63,7 @@ def words_of(text: str) -> list[str]:
         (["--logger", "bot"], ["oldest", "middle", "newest"]),
         (["--logger", "bot.orders"], ["middle"]),
         (["--since", "25m"], ["of another", "newest"]),
+        (["--service", "feeder"], ["of another"]),
         (["-n", "1"], ["newest"]),
         (["--since", "40m", "--logger", "bot", "-n", "1"], ["newest"]),
     ],
@@ -74,6 +76,14 @@ def test_lines_that_match_are_shown_by_time(
 
 def test_one_file_can_be_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert words_of(show(capsys, root / "logs" / "feed.jsonl")) == ["of another"]
+
+
+def test_where_services_share_a_root_each_line_says_whose_it_is(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert re.search(r"INFO +feeder +feed +of another", show(capsys, "--root", root))
+    assert "feeder" not in show(capsys, "--root", root, "--service", "feeder")
+    assert "feeder" not in show(capsys, root / "logs" / "feed.jsonl")
 
 
 def test_json_is_the_lines_as_they_are(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
