@@ -75,7 +75,7 @@ class Event:
 
     @property
     def name(self) -> str:
-        """The type's name: `TRADE_FILLED`; a text is its own name."""
+        """The type's name: `TRADE_FILLED`; a text that is none of ours is its own name."""
         return name_of_type(self.event_type)
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,6 +93,8 @@ def name_of_type(event_type: object) -> str:
     """The name that people read."""
     if isinstance(event_type, Enum):
         return event_type.name
+    if type(event_type) is str:
+        return _KEYS.get(event_type, event_type)
     return event_type if isinstance(event_type, str) else str(event_type)
 
 

@@ -238,7 +238,7 @@ def test_a_type_of_ours_goes_by_either_of_its_names(name: str) -> None:
     bus.subscribe(FILLED, lambda event: received.append("of the type"))
     bus.publish(Event(FILLED))
     bus.publish(Event(name))
-    assert received == ["TRADE_FILLED", "of the type", name, "of the type"]
+    assert received == ["TRADE_FILLED", "of the type"] * 2
     assert len(bus.get_by_type(FILLED)) == 2
 
 
