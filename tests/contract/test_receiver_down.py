@@ -24,7 +24,10 @@ def test_demo_with_the_receiver_down_delivers_by_the_printed_command(desk: Desk)
     assert ended.status == 0
     assert ended.seconds < 3 + 10, "bot, start-up and a second, on any machine"
     stored = ids(desk.stored())
-    waiting = re.search(r"([\d,]+) spans(?:, \d+ log lines?)? wait for \S+ \(Connection refused\) in (\S+);", ended.err)
+    waiting = re.search(
+        r"([\d,]+) spans(?:, \d+ log lines?)? wait for \S+ \(Connection refused\) in (\S+);",
+        ended.err,
+    )
     assert waiting is not None, ended.err
     assert int(waiting[1].replace(",", "")) == len(stored)
     assert waiting[2] == str(desk.folder_of_run.path)

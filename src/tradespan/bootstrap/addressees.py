@@ -31,7 +31,7 @@ class Part(NamedTuple):
     signal: str
     """One of `settings.SIGNALS`; empty if it is not known."""
 
-    def count(self, records: int) -> str:
+    def say(self, records: int) -> str:
         """So many of what it takes: `1,810 spans`."""
         return f"{records:,} {self.noun[records != 1]}"
 
@@ -85,7 +85,7 @@ def _name(kind: str, address: str) -> tuple[str, str]:
 
 def join_counts(parts: Iterable[tuple[Part, int]]) -> str:
     """What is not 0 of it: `1,810 spans, 6 log lines`; empty if all is."""
-    return ", ".join(part.count(records) for part, records in parts if records)
+    return ", ".join(part.say(records) for part, records in parts if records)
 
 
 def sink_of(books: dict[str, Any], part: Part) -> dict[str, Any] | None:

@@ -220,7 +220,8 @@ class ScrapeOnDemand:
     def _complain(self, port: int, error: OSError) -> None:
         sentence = (
             f"{PATH} is not served: port {port} of {HOST} cannot be taken"
-            f" ({error.strerror or error}); give another one as --metrics-port or TRADESPAN_METRICS_PORT"
+            f" ({error.strerror or error}); give another one as --metrics-port or"
+            " TRADESPAN_METRICS_PORT"
         )
         if self._status.get("scrape_error") != sentence:
             self._status["scrape_error"] = sentence

@@ -50,9 +50,7 @@ def _count(path: Path) -> str:
     )
 
 
-def tell_books(
-    books: dict[str, Any] | None, destinations: Iterable[tuple[str, str]]
-) -> list[str]:
+def tell_books(books: dict[str, Any] | None, destinations: Iterable[tuple[str, str]]) -> list[str]:
     """A line for each place that has, or should have, some of what was recorded; what is neither
     there nor known to be elsewhere is called lost.
     """

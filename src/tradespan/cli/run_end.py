@@ -14,7 +14,9 @@ from tradespan.spool.folder import RunFolder
 from tradespan.supervise import RunEnd
 
 _OF_METRICS = ("otlp-metrics-",)
-_TECHNICAL = re.compile(r"^(\S+:\d+: |\S+ cannot be written: )?(\w+(Error|Exception): )?(\[Errno -?\d+\] )?")
+_TECHNICAL = re.compile(
+    r"^(\S+:\d+: |\S+ cannot be written: )?(\w+(Error|Exception): )?(\[Errno -?\d+\] )?"
+)
 
 
 def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:

@@ -325,4 +325,6 @@ class InstrumentConflict(TradespanError):
             f"{what} {'are' if what.endswith('s') else 'is'} {made} there, {asked} here"
             for what, made, asked in differences
         )
-        super().__init__(f"The instrument {name}, asked for at {asked_at}, was made at {made_at}: {said}.")
+        super().__init__(
+            f"The instrument {name}, asked for at {asked_at}, was made at {made_at}: {said}."
+        )

@@ -1,5 +1,4 @@
-"""What is said at the end of a run: a line for each place, in words, and nothing that was lost is
-left out."""
+"""What is said at the end of a run: a line for each place, and nothing that was lost left out."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ RECEIVER = [
     ("otlp.logs", "http://localhost:4318/v1/logs"),
     ("otlp.metrics", "http://localhost:4318/v1/metrics"),
 ]
-PLACES = [("store", "/root/store.db"), ("logfile", "/root/logs/bot.jsonl"), *RECEIVER]
+PLACES = [("store", "/desk/store.db"), ("logfile", "/desk/logs/bot.jsonl"), *RECEIVER]
 STORE, LOG, TRACES, LINES, READINGS = (sink_name(*each) for each in PLACES)
 
 
@@ -41,15 +40,15 @@ def test_each_place_has_one_line_of_all_that_it_took() -> None:
         READINGS: sink(1),
     }
     assert tell_books(books(taken), PLACES) == [
-        "1,810 spans in the store /root/store.db",
-        "6 log lines in /root/logs/bot.jsonl",
+        "1,810 spans in the store /desk/store.db",
+        "6 log lines in /desk/logs/bot.jsonl",
         "1,810 spans, 6 log lines, 1 reading of metrics at http://localhost:4318",
     ]
 
 
 def test_a_place_that_nothing_was_for_is_left_out() -> None:
     assert tell_books(books({STORE: sink(3), LOG: sink(0, others=3)}), PLACES[:2]) == [
-        "3 spans in the store /root/store.db"
+        "3 spans in the store /desk/store.db"
     ]
 
 
@@ -70,14 +69,14 @@ def test_whatever_did_not_arrive_is_said_behind_what_did() -> None:
 def test_a_place_that_took_nothing_says_so() -> None:
     taken = {STORE: sink(0, on_disk=1)}
     assert tell_books(books(taken), PLACES[:1]) == [
-        "nothing in the store /root/store.db; 1 span on disk, not delivered yet"
+        "nothing in the store /desk/store.db; 1 span on disk, not delivered yet"
     ]
 
 
 def test_a_place_that_could_not_be_opened_says_so() -> None:
     (line,) = tell_books(books({}), PLACES[:1])
     assert (
-        line == "nothing in the store /root/store.db; it could not be opened, all for it is on disk"
+        line == "nothing in the store /desk/store.db; it could not be opened, all for it is on disk"
     )
 
 

@@ -155,7 +155,9 @@ def test_events_that_were_delivered_to_a_log_file_are_looked_at(shell: Shell) ->
 
     told = shell.live(status=1)
     assert told["looked_at"]["log"] == 3
-    found = {(each["rule"], each["name"]) for each in told["findings"] if each["level"] == "violation"}
+    found = {
+        (each["rule"], each["name"]) for each in told["findings"] if each["level"] == "violation"
+    }
     assert found == {
         ("unknown_event", "trading.order.filld"),
         ("wrong_type", "trading.execution.quantity"),
