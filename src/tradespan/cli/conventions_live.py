@@ -39,7 +39,8 @@ from tradespan.store.store import Store
 SUMMARY = "find recorded telemetry that deviates from what is declared"
 DESCRIPTION = (
     "Read what programs recorded, segments, metric pages, the store and the log files that are"
-    " being written, and report what deviates from the declarations: unknown names, wrong types and units, labels that are not allowed,"
+    " being written, and report what deviates from the declarations:"
+    " unknown names, wrong types and units, labels that are not allowed,"
     " NaN. Each kind once, counted, with an example. What is in two places"
     " counts twice. Exit status 1 on violations."
 )

@@ -84,7 +84,13 @@ def test_of_a_store_that_could_not_be_opened_the_spans_wait(
 def test_whatever_is_refused_discarded_or_lost_is_told(
     config: Config, folder: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sinks = [{}, {}, {"parked": 1, "unaccounted": 2}, {"discarded": {"age": 3, "bytes": 1}}, {}]
+    sinks: list[dict[str, Any]] = [
+        {},
+        {},
+        {"parked": 1, "unaccounted": 2},
+        {"discarded": {"age": 3, "bytes": 1}},
+        {},
+    ]
     print_rest(config, folder, RunEnd(0, books(config, *sinks)))
     assert said(capsys) == [
         f"tradespan: 4 log lines for {AT} discarded by the limits of the spool"
