@@ -308,6 +308,14 @@ def test_all_of_one_name_is_shown(shell: Shell) -> None:
     assert json.loads(shell("show", "TRADE_FILLED", "--json"))["name"] == "trading.order.filled"
 
 
+def test_attributes_are_found_by_fixs_fields_and_tags(shell: Shell) -> None:
+    side = shell("show", "trading.order.side")
+    assert shell("show", "Side") == shell("show", "54") == side
+    assert "trading.order.client_id" in shell("list", "ClOrdID")
+    shell("show", "LastQyt", status=1)
+    assert "did you mean LastQty?" in shell.err
+
+
 def test_a_name_that_is_not_declared_gets_the_nearest_one(shell: Shell) -> None:
     shell("show", "trading.order.sid", status=1)
 
