@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 from tradespan.bootstrap.receivers import otlp_receivers
-from tradespan.bootstrap.resource import build_resource
 from tradespan.config import Config, override_config
 from tradespan.core.process import process_start
 from tradespan.spool.folder import LOG_FILE, RUNS, RunFolder, private_folder, run_folders
@@ -88,14 +87,6 @@ def find_source_roots(root: Path, instance: str) -> list[str] | None:
     return None
 
 
-def _shared_facts(config: Config) -> dict[str, Any]:
-    """What every process of the run says of itself: a page of one that wrote nothing else has it
-    from here. Two facts are the process's own.
-    """
-    facts = dict(build_resource(config, bytes(16)).attributes)
-    return {key: facts[key] for key in facts.keys() - {"process.pid", "service.instance.id"}}
-
-
 def describe_run(
     folder: RunFolder, config: Config, *, script: str | None = None, **facts: Any
 ) -> None:
@@ -115,7 +106,7 @@ def describe_run(
         destinations=destinations(config),
         queue_warning_threshold=config.spool.queue_warning_threshold,
         source_roots=roots,
-        resource=_shared_facts(config),
+        resource=dict(config.resource),
         metrics_port=config.metrics_port,
         pid=os.getpid(),
         pid_start=process_start(os.getpid()),

@@ -1,10 +1,10 @@
 """The agent's own sampling: which traces are delivered, decided when they can be judged.
 
-Traces with an error, an order or a slow call are kept, and a share of the others, by their id. A
-verdict needs the whole trace, which comes in over seconds: records wait for it where they are safe,
-on disk. A scout reads ahead and remembers facts, no records; the cursor follows once what it passes
-has been known for the time that a verdict takes. Whoever is killed in between loses nothing: the
-next one scouts anew from the cursor.
+Traces with an error, an order, a slow call or an exemplar are kept, and a share of the others, by
+their id. A verdict needs the whole trace, which comes in over seconds: records wait for it where
+they are safe, on disk. A scout reads ahead and remembers facts, no records; the cursor follows once
+what it passes has been known for the time that a verdict takes. Whoever is killed in between loses
+nothing: the next one scouts anew from the cursor.
 
 What is left out counts as sampled, outside the books' equation. Records of the error lane wait for
 nobody and are never left out.
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 from tradespan.core.coin import Coin
 from tradespan.core.delivery import Batch, Cursor, Slice
 from tradespan.core.records import Kind, Lane, Site, Span
+from tradespan.declare.names import TRADESPAN_EXEMPLAR
 from tradespan.forward.source import BatchLimits, FolderSource
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.names import SegmentName
@@ -64,6 +65,8 @@ class SamplingPolicy:
             or span.is_open
             or span.duration >= self.slow * 1e9
             or _is_of_order(span.attributes)
+            # A metric's exemplar points to it: whoever follows it has to find it.
+            or TRADESPAN_EXEMPLAR in (span.attributes or {})
             or (site is not None and _is_of_order(site.attributes))
         )
 

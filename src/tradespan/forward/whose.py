@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from tradespan.core.described import describe_installation
 from tradespan.core.errors import SpoolError
 from tradespan.core.records import Resource
 from tradespan.declare.names import TRADING_MODE
@@ -26,7 +27,8 @@ def find_resource(folder: RunFolder, page: PageFacts) -> Resource:
                 reader.close()
                 return reader.origin.resource
     told = folder.description
-    facts: dict[str, Any] = {}
+    # The run is of this machine, and of this installation as a rule.
+    facts: dict[str, Any] = {**describe_installation()}
     if isinstance(known := told.get("resource"), dict):
         facts.update(known)
     facts.setdefault("service.name", str(told.get("service") or "unknown_service"))

@@ -114,9 +114,10 @@ def test_a_late_error_keeps_the_spans_of_its_trace_that_came_before(bot: Traces)
     [
         {"duration": SECOND},
         {"attributes": {"trading.order.client_id": "A-1"}},
+        {"attributes": {"tradespan.exemplar": True}},
         {"flags": 0x100 | OPEN},
     ],
-    ids=["slow", "order", "durable"],
+    ids=["slow", "order", "exemplar", "durable"],
 )
 def test_one_remarkable_span_keeps_its_whole_trace(bot: Traces, reason: dict[str, object]) -> None:
     whole = [bot.span(1), bot.span(1, **reason), bot.span(1)]  # type: ignore[arg-type]
