@@ -185,6 +185,7 @@ class ScrapeOnDemand:
         self._server.start()
         self._status.pop("scrape_error", None)
         self._status["scrape"] = self._server.url
+        guard.logger.info("metrics at %s", self._server.url)
 
     def close(self) -> None:
         """The agent ends."""

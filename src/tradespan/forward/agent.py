@@ -291,8 +291,8 @@ class Agent:
         said = folder.drained
         if said is None or said.get("complete") != complete:
             books = self.books(folder)
-            told = {"complete": complete, "causes": name_causes(behind), **books.to_json()}
-            replace_json(folder.path / DRAINED, told)
+            why = {"causes": causes} if (causes := name_causes(behind)) else {}
+            replace_json(folder.path / DRAINED, {"complete": complete, **why, **books.to_json()})
         if complete:
             self.metering.fold(folder)
             self._register.close(folder)
