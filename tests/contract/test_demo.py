@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,14 @@ def test_ends_with_0_and_a_summary(demo: Demo) -> None:
 def test_bot_itself_says_what_it_says_without_tradespan(demo: Demo) -> None:
     told = [line for line in demo.ended.err.splitlines() if line.startswith("tradespan:")]
     assert told == []
+
+
+def test_tells_where_its_metrics_can_be_scraped(desk: Desk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    ended = desk.tradespan("demo", "--for", "1", "--no-ui", "--metrics-port", port)
+    assert ended.status == 0, ended.err
+    assert f"tradespan: metrics at http://127.0.0.1:{port}/metrics\n" in ended.err
 
 
 def test_every_span_arrives_once_at_receiver_and_store(demo: Demo) -> None:
