@@ -226,6 +226,7 @@ class Notices:
 
     def __init__(self, config: Config, folder: RunFolder) -> None:
         self._wants_ui = config.ui.mode == "on"
+        self._port = config.metrics_port
         self._wants_scrape = config.metrics_port is not None
         self._untold = {address for _, address in destinations(config)}
         self._folder = str(folder.path)
@@ -242,7 +243,7 @@ class Notices:
         if self._wants_ui:
             self._wants_ui = not _print_link(told)
         if self._wants_scrape:
-            self._wants_scrape = not _print_scrape(told)
+            self._wants_scrape = not _print_scrape(told, self._port)
         self._tell_backlogs(told)
 
     def _tell_backlogs(self, told: dict[str, Any]) -> None:
@@ -268,10 +269,12 @@ def _print_link(told: dict[str, Any]) -> bool:
     return True
 
 
-def _print_scrape(told: dict[str, Any]) -> bool:
+def _print_scrape(told: dict[str, Any], wanted: int | None) -> bool:
     """Print where metrics are scraped, or why not; False while the agent does not know yet."""
     if address := told.get("scrape"):
-        print(f"tradespan: metrics at {address}", file=sys.stderr)
+        ours = f":{wanted}/" in address
+        why = "" if ours else f", not at port {wanted}: all runs of a root have one, the first's"
+        print(f"tradespan: metrics at {address}{why}", file=sys.stderr)
     elif error := told.get("scrape_error"):
         print(f"tradespan: {error}", file=sys.stderr)
     else:
