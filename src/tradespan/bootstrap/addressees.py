@@ -92,3 +92,14 @@ def sink_of(books: dict[str, Any], part: Part) -> dict[str, Any] | None:
     """A part's line in the books (as JSON); None: it was never opened."""
     found: dict[str, Any] | None = books["sinks"].get(part.sink)
     return found
+
+
+def tell_discarded(books: dict[str, Any]) -> list[str]:
+    """A sentence for each reason for which the program's own process discarded records."""
+    counts: dict[str, int] = books.get("discarded", {})
+    return [
+        f"{count:,} record{'' if count == 1 else 's'} discarded before anybody had"
+        f" {'it' if count == 1 else 'them'}: {reason}"
+        for reason, count in sorted(counts.items())
+        if count
+    ]

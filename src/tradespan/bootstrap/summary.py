@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tradespan.bootstrap.addressees import Addressee, Part, join_counts, name_addressees, sink_of
+from tradespan.bootstrap.addressees import (
+    Addressee,
+    Part,
+    join_counts,
+    name_addressees,
+    sink_of,
+    tell_discarded,
+)
 from tradespan.core.errors import StoreError
 from tradespan.declare.names import TRADESPAN_SIGNAL, TradespanSignal
 from tradespan.store.store import Store
@@ -60,12 +67,7 @@ def tell_books(books: dict[str, Any] | None, destinations: Iterable[tuple[str, s
     lines = [line for line in told if line] or [f"{_records(books['recorded'])}, sent nowhere"]
     if books["in_memory"]:
         lines.append(f"{_records(books['in_memory'])} in the memory of processes that live on")
-    lines += [
-        f"{_records(count)} discarded before anybody had {'it' if count == 1 else 'them'}: {reason}"
-        for reason, count in sorted(books["discarded"].items())
-        if count
-    ]
-    return lines
+    return lines + tell_discarded(books)
 
 
 def _tell(place: Addressee, books: dict[str, Any]) -> str:

@@ -7,7 +7,13 @@ import shlex
 import sys
 from typing import Any
 
-from tradespan.bootstrap.addressees import Addressee, join_counts, name_addressees, sink_of
+from tradespan.bootstrap.addressees import (
+    Addressee,
+    join_counts,
+    name_addressees,
+    sink_of,
+    tell_discarded,
+)
 from tradespan.bootstrap.folders import destinations
 from tradespan.config import Config
 from tradespan.spool.folder import RunFolder
@@ -34,6 +40,8 @@ def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
     for place in name_addressees(destinations(config), books["sinks"]):
         for sentence in _tell(place, books, config, folder, command):
             print(f"tradespan: {sentence}", file=sys.stderr)
+    for sentence in tell_discarded(books):
+        print(f"tradespan: {sentence}", file=sys.stderr)
 
 
 def _tell(

@@ -91,13 +91,14 @@ def test_whatever_is_refused_discarded_or_lost_is_told(
         {"discarded": {"age": 3, "bytes": 1}},
         {},
     ]
-    print_rest(config, folder, RunEnd(0, books(config, *sinks)))
+    print_rest(config, folder, RunEnd(0, books(config, *sinks, discarded={"overflow": 1})))
     assert said(capsys) == [
         f"tradespan: 4 log lines for {AT} discarded by the limits of the spool"
         " (spool.bytes, spool.age, spool.free)",
         f"tradespan: {AT} refused 1 span, kept in {folder.path}/parked; to send them again:"
         f" tradespan spool resend {config.root}",
         f"tradespan: 2 spans for {AT} LOST: see tradespan doctor",
+        "tradespan: 1 record discarded before anybody had it: overflow",
     ]
 
 
