@@ -175,7 +175,7 @@ def test_outage_of_the_whole_run_keeps_every_point(desk: Desk) -> None:
         before = _readings(desk)
         eventually(partial(_is_read_since, desk, before))
     ended = run.end()
-    assert "wait for otlp-metrics" in ended.err
+    assert f"readings of metrics wait for {receiver.address} (" in ended.err
 
     with receiver:
         sent = desk.tradespan("agent", "--once", desk.root)

@@ -79,7 +79,7 @@ def test_by_grpc_a_dead_receiver_costs_a_second_and_gets_all_by_the_printed_comm
     desk.environment.update(GRPC)
     down = desk.run("-i", r"bot\..*", "--endpoint", f"http://{receiver.target}", bot)
     assert down.status == 0
-    assert "100 records wait for otlp-" in down.err
+    assert "100 spans wait for http://" in down.err
     assert down.seconds < alone.seconds + 1.0 + 1.5, "a second; the rest is a slow machine's"
     with receiver:
         sent = desk.tradespan(*announced_command(down.err))
@@ -94,7 +94,7 @@ def test_by_grpc_a_silent_receiver_costs_a_second(desk: Desk) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         down = desk.run("-i", r"bot\..*", "--endpoint", endpoint, bot)
-    assert "100 records wait for otlp-" in down.err
+    assert "100 spans wait for http://" in down.err
     assert down.seconds < alone.seconds + 1.0 + 1.5, "a second; the rest is a slow machine's"
 
 

@@ -121,4 +121,6 @@ def test_small_disk_that_fills_costs_records_by_their_count_and_the_bot_nothing(
     assert error["discarded"] == {}
     assert error["sinks"][spans]["discarded"] == {}
     assert not any(sink["unaccounted"] for sink in books["sinks"].values())
-    assert f"{line['discarded']['low_disk']:,} records for otlp-" in ended.err
+    assert f"{line['discarded']['low_disk']:,} spans for {receiver.address} disc" in ended.err
+    overflow = books["discarded"]["overflow"]
+    assert f"{overflow:,} records discarded before anybody had them: overflow\n" in ended.err

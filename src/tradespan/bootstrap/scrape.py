@@ -185,6 +185,7 @@ class ScrapeOnDemand:
         self._server.start()
         self._status.pop("scrape_error", None)
         self._status["scrape"] = self._server.url
+        guard.logger.info("metrics at %s", self._server.url)
 
     def close(self) -> None:
         """The agent ends."""
@@ -220,7 +221,8 @@ class ScrapeOnDemand:
     def _complain(self, port: int, error: OSError) -> None:
         sentence = (
             f"{PATH} is not served: port {port} of {HOST} cannot be taken"
-            f" ({error.strerror or error}); give another one as TRADESPAN_METRICS_PORT"
+            f" ({error.strerror or error}); give another one as --metrics-port or"
+            " TRADESPAN_METRICS_PORT"
         )
         if self._status.get("scrape_error") != sentence:
             self._status["scrape_error"] = sentence

@@ -1,25 +1,45 @@
-"""A run in a few lines: what was recorded, and whether the books balance."""
+"""A run in a few lines: what was recorded, and where it is now."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tradespan.bootstrap.addressees import (
+    Addressee,
+    Part,
+    join_counts,
+    name_addressees,
+    sink_of,
+    tell_discarded,
+)
 from tradespan.core.errors import StoreError
 from tradespan.declare.names import TRADESPAN_SIGNAL, TradespanSignal
 from tradespan.store.store import Store
 
+_STATES = (
+    ("on_disk", "on disk, not delivered yet"),
+    ("parked", "refused and kept as dead letters"),
+    ("sampled", "left out by sampling"),
+    ("unaccounted", "LOST, and nobody knows why"),
+)
 
-def summarise(store: Path | None, books: dict[str, Any] | None) -> str:
-    """Spans, orders, fills and errors of a store, and the accounting line of a run."""
+
+def summarise(
+    store: Path | None, books: dict[str, Any] | None, destinations: Iterable[tuple[str, str]]
+) -> str:
+    """Spans, orders, fills and errors of a store; and what each destination of a run has.
+
+    `books`: `drained.json`; None if nobody closed them. `destinations`: as in `run.json`.
+    """
     lines = []
     if store is not None:
         try:
             lines.append(_count(store))
         except StoreError as error:
             lines.append(str(error))
-    lines.append(accounting_line(books))
-    return "\n".join(lines)
+    return "\n".join([*lines, *tell_books(books, destinations)])
 
 
 def _count(path: Path) -> str:
@@ -37,24 +57,45 @@ def _count(path: Path) -> str:
     )
 
 
-def accounting_line(books: dict[str, Any] | None) -> str:
-    """`recorded = delivered + …` for each destination of which something was recorded."""
+def tell_books(books: dict[str, Any] | None, destinations: Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each place that has, or should have, some of what was recorded; what is neither
+    there nor known to be elsewhere is called lost.
+    """
     if books is None:
-        return "the books of this run were not closed"
-    lines = []
-    by_the_bot = sum(books["discarded"].values())
-    for name, sink in sorted(books["sinks"].items(), reverse=True):
-        discarded = by_the_bot + sum(sink.get("discarded", {}).values())
-        others, sampled = sink.get("others", 0), sink.get("sampled", 0)
-        told = (sink["accepted"], sink["parked"], sink["on_disk"], sink["unaccounted"], sampled)
-        if others and not any(told) and not any(sink.get("discarded", {}).values()):
-            continue  # a receiver has a sink for each signal, and here none of its records came
-        lines.append(
-            f"recorded {books['recorded']:,} = delivered {sink['accepted']:,} ({name})"
-            f" + parked {sink['parked']:,} + on disk {sink['on_disk']:,}"
-            f" + in memory {books['in_memory']:,} + discarded {discarded:,}"
-            + (f" + of other signals {others:,}" if others else "")
-            + (f" + sampled {sampled:,}" if sampled else "")
-            + f" + unaccounted {sink['unaccounted']:,}"
-        )
-    return "\n".join(lines) or f"recorded {books['recorded']:,}, delivered to nobody"
+        return ["the books of this run were not closed: what it recorded is on disk"]
+    told = [_tell(each, books) for each in name_addressees(destinations, books["sinks"])]
+    lines = [line for line in told if line] or [f"{_records(books['recorded'])}, sent nowhere"]
+    if books["in_memory"]:
+        lines.append(f"{_records(books['in_memory'])} in the memory of processes that live on")
+    return lines + tell_discarded(books)
+
+
+def _tell(place: Addressee, books: dict[str, Any]) -> str:
+    """One line: what arrived, then everything that did not; empty if nothing was for it."""
+    sinks: list[tuple[Part, dict[str, Any]]] = []
+    closed = []
+    for part in place.parts:
+        sink = sink_of(books, part)
+        if sink is None:
+            closed.append(part)
+        else:
+            sinks.append((part, sink))
+    said = []
+    for state, words in _STATES:
+        if counts := join_counts((part, sink.get(state, 0)) for part, sink in sinks):
+            said.append(f"{counts} {words}")
+    reasons = sorted({reason for _, sink in sinks for reason in sink.get("discarded", {})})
+    for reason in reasons:
+        counts = join_counts((part, sink["discarded"].get(reason, 0)) for part, sink in sinks)
+        if counts:
+            said.append(f"{counts} discarded: {reason}")
+    if closed and books["recorded"]:
+        said.append("it could not be opened, all for it is on disk")
+    there = join_counts((part, sink["accepted"]) for part, sink in sinks)
+    if not there and not said:
+        return ""
+    return "; ".join([f"{there or 'nothing'} {place.where}", *said])
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record{'' if count == 1 else 's'}"

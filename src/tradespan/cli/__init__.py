@@ -60,6 +60,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     chosen = next((word for word in arguments if not word.startswith("-")), "")
+    if chosen and chosen not in COMMANDS:
+        print(f"tradespan: there is no command {chosen}{_hint_command(chosen)}", file=sys.stderr)
+        return USAGE
     subparsers = parser.add_subparsers(
         dest="command",
         metavar="COMMAND",
@@ -86,12 +89,26 @@ def main(argv: list[str] | None = None) -> int:
         return OK
 
 
+def _hint_command(word: str) -> str:
+    """What may have been meant by a word that is no command."""
+    if word.endswith(".py"):
+        return f"; did you mean tradespan run {word}?"
+    near = import_module("tradespan.config.entries").find_near(word, COMMANDS)
+    return f"; did you mean {near}?" if near else " (tradespan --help lists them)"
+
+
 def _run(
     parser: argparse.ArgumentParser, command: ModuleType | None, chosen: str, arguments: list[str]
 ) -> int:
     if chosen == "run":
         return _dispatch_run(parser, arguments)
-    namespace = parser.parse_args(arguments)
+    namespace, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        wrong = unknown[0]
+        said = f"there is no option {wrong}" if wrong.startswith("-") else f"{wrong} is too much"
+        help_ = f"tradespan {chosen} --help" if chosen else "tradespan --help"
+        print(f"{help_.removesuffix(' --help')}: {said} ({help_} says more)", file=sys.stderr)
+        return USAGE
     if namespace.version:
         return _print_version()
     if command is None:

@@ -45,6 +45,7 @@ def add_parser(subparsers: Any) -> None:
     add("--drain", metavar="TIME", help="with --once: give up when nothing moved for so long")
     add("--ui", action="store_true", help="serve the UI as well")
     add("--port", metavar="N", help="the UI's port (default: 8420, or the next free one)")
+    add("--metrics-port", metavar="N", help="serve /metrics on this port (8000 by custom)")
     add("--config", metavar="FILE", help="settings file")
     add("--attached", action="store_true", help=argparse.SUPPRESS)
     add("--parent", type=int, help=argparse.SUPPRESS)
@@ -127,7 +128,7 @@ def join_places(places: list[Place]) -> list[Place]:
 def _read_config(namespace: argparse.Namespace, places: list[Place]) -> Config:
     given: dict[str, Any] = {
         name: value
-        for name in ("store", "drain", "port")
+        for name in ("store", "drain", "port", "metrics_port")
         if (value := getattr(namespace, name)) is not None
     }
     if namespace.endpoint:

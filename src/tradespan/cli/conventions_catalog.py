@@ -26,6 +26,13 @@ class Entry:
     prometheus: str = ""
     aliases: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    fix: Mapping[str, int] = field(default_factory=dict)
+    """FIX's fields that it stands for → their tags."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it is called, its own name first."""
+        return (self.name, *filter(None, [self.prometheus]), *self.aliases, *self.fix)
 
 
 def load_entries(config_file: str | None) -> list[Entry]:
@@ -61,7 +68,9 @@ def _attribute(attribute: Attribute) -> Entry:
         "examples": ", ".join(map(str, attribute.examples)),
         "note": attribute.note,
     }
-    return Entry("attribute", attribute.name, attribute.type, attribute.brief, facts=facts)
+    return Entry(
+        "attribute", attribute.name, attribute.type, attribute.brief, "", (), facts, attribute.fix
+    )
 
 
 def _instrument(group: Group) -> Entry:

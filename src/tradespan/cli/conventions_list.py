@@ -51,4 +51,4 @@ def run(namespace: argparse.Namespace) -> int:
 
 
 def _matches(entry: Entry, text: str) -> bool:
-    return any(text in name.lower() for name in (entry.name, entry.prometheus, *entry.aliases))
+    return any(text in name.lower() for name in entry.names)

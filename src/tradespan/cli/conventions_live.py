@@ -16,6 +16,8 @@ from tradespan.bootstrap.folders import choose_root
 from tradespan.bootstrap.places import Place, find_place
 from tradespan.cli.conventions_check import say_what
 from tradespan.cli.exits import FAILED, OK, USAGE
+from tradespan.cli.logs_reading import find_files as find_log_files
+from tradespan.cli.logs_reading import read_current
 from tradespan.cli.progress import Progress
 from tradespan.cli.render import format_count, make_console, plain
 from tradespan.cli.spool_list import size_of
@@ -24,16 +26,22 @@ from tradespan.conventions.additions import find_files, read_additions
 from tradespan.conventions.findings import Finding, Level
 from tradespan.conventions.known import Known
 from tradespan.conventions.live import LiveCheck
-from tradespan.conventions.telemetry import check_pages, check_segment, check_store
+from tradespan.conventions.telemetry import (
+    check_log_line,
+    check_pages,
+    check_segment,
+    check_store,
+)
 from tradespan.core.errors import SpoolUnavailable, StoreError
 from tradespan.spool.folder import RUNS
 from tradespan.store.store import Store
 
 SUMMARY = "find recorded telemetry that deviates from what is declared"
 DESCRIPTION = (
-    "Read what programs recorded, segments, metric pages and the store, and report what deviates"
-    " from the declarations: unknown names, wrong types and units, labels that are not allowed,"
-    " NaN. Each kind once, counted, with an example. What is in the spool and in the store alike"
+    "Read what programs recorded, segments, metric pages, the store and the log files that are"
+    " being written, and report what deviates from the declarations:"
+    " unknown names, wrong types and units, labels that are not allowed,"
+    " NaN. Each kind once, counted, with an example. What is in two places"
     " counts twice. Exit status 1 on violations."
 )
 
@@ -64,6 +72,8 @@ def run(namespace: argparse.Namespace) -> int:
         known.add(registry)
     check = LiveCheck(known)
     notes = look(check, find_run(config, namespace.run), find_store(config, namespace))
+    if namespace.run is None:
+        look_at_logs(check, config.root)
     for note in notes:
         print(f"tradespan: {plain(note)}", file=sys.stderr)
     if not any(check.looked_at.values()):
@@ -114,6 +124,19 @@ def look(check: LiveCheck, place: Place | None, store: Path | None) -> list[str]
     if store is not None:
         notes += look_at_store(check, store)
     return notes
+
+
+def look_at_logs(check: LiveCheck, root: Path) -> None:
+    """Look at the log files that are being written; what was rotated is left out."""
+    files = find_log_files(root)
+    progress = Progress("reading log files", sum(map(size_of, files)))
+    try:
+        for path in files:
+            for _, raw, fields in read_current(path):
+                check_log_line(fields, check)
+                progress.advance(len(raw))
+    finally:
+        progress.close()
 
 
 def look_at_store(check: LiveCheck, path: Path) -> list[str]:

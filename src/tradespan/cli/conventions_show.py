@@ -17,7 +17,7 @@ from tradespan.conventions.tables import hint
 SUMMARY = "say all that is declared of a name"
 DESCRIPTION = (
     "Say what an attribute, an instrument, an event or a signal is declared as. NAME may also be"
-    " the name in Prometheus, or one that another document has."
+    " the name in Prometheus, that of FIX's field or its tag, or one that another document has."
 )
 
 
@@ -31,9 +31,10 @@ def run(namespace: argparse.Namespace) -> int:
     entries = load_entries(namespace.config)
     name = namespace.name
     found = [entry for entry in entries if entry.name == name]
-    found = found or [entry for entry in entries if name in (entry.prometheus, *entry.aliases)]
+    found = found or [entry for entry in entries if name in entry.names]
+    found = found or [e for e in entries if name in map(str, e.fix.values())]
     if not found:
-        near = hint(name, [each for entry in entries for each in (entry.name, *entry.aliases)])
+        near = hint(name, [each for entry in entries for each in entry.names])
         print(f"tradespan: {name} is not declared{near}", file=sys.stderr)
         return FAILED
     if namespace.json:

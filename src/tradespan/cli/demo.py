@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tradespan.bootstrap.folders import destinations
 from tradespan.bootstrap.summary import summarise
 from tradespan.cli.arguments import add_endpoint, read_time
 from tradespan.cli.exits import FAILED, OK
@@ -48,6 +49,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add("--no-ui", action="store_true", help="without the UI")
     add("--port", metavar="N", help="the UI's port (default: 8420, or the next free one)")
+    add("--metrics-port", metavar="N", help="serve /metrics on this port (8000 by custom)")
     add_endpoint(parser)
     add("--root", metavar="DIR", help="where to keep it (default: a root of the demo's own)")
 
@@ -74,9 +76,10 @@ def run(namespace: argparse.Namespace) -> int:
         namespace,
         {"PYTHONPATH": os.pathsep.join(paths)},
     )
-    print(summarise(config.store_path, end.books))
-    command, store = name_command(), shlex.quote(str(config.store_path))
-    print(f"look again: {command} ui --store {store}    {command} traces --store {store}")
+    print(summarise(config.store_path, end.books, destinations(config)))
+    command, root = name_command(), shlex.quote(str(config.root))
+    ways = (f"{command} {what} --root {root}" for what in ("ui", "traces", "logs"))
+    print(f"look again: {'    '.join(ways)}")
     return OK if end.status in (0, 130) else end.status
 
 
@@ -98,8 +101,7 @@ def find_examples() -> Path | None:
 
 
 def _config(namespace: argparse.Namespace, examples: Path) -> Config:
-    for name in ("include", "exclude", "service", "spool", "store", "drain", "environment", "mode",
-                 "metrics_port"):  # fmt: skip
+    for name in ("include", "exclude", "service", "spool", "store", "drain", "environment", "mode"):
         setattr(namespace, name, None)
     namespace.include = [PATTERN]
     namespace.max_overhead = "0"  # it is there to show every call

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tradespan.cli.arguments import read_limit, read_time
-from tradespan.cli.exits import FAILED, OK
+from tradespan.cli.exits import FAILED, OK, USAGE
 from tradespan.cli.logs_reading import Follower, Line, find_files, read_all
 from tradespan.cli.render import local_zone
 from tradespan.config import load_config
@@ -39,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add("--level", choices=[*LEVELS], default="debug", help="of this severity or above")
     add("--trace", metavar="ID", help="of one trace; the beginning of its id is enough")
     add("--logger", metavar="NAME", help="of a logger and those below it")
+    add("--service", metavar="NAME", help="of a service, where several share a root")
     add("--since", metavar="TIME", type=read_time, help="logged at most this long ago: 10m, 2h")
     add("-n", "--lines", metavar="N", type=read_limit, help="only the last so many")
     add("--json", action="store_true", help="the lines as they are in the file")
@@ -48,15 +49,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(namespace: argparse.Namespace) -> int:
     """Show the lines that match."""
+    if namespace.file and not Path(namespace.file).is_file() and not namespace.follow:
+        print(f"tradespan: there is no file {namespace.file}", file=sys.stderr)
+        return USAGE
     root = None if namespace.file else find_root(namespace)
     since = None
     if namespace.since is not None:
         since = datetime.now(UTC) - timedelta(seconds=namespace.since)
     matches = build_filter(namespace, since)
-    show = show_json if namespace.json else build_printer()
 
     def find() -> list[Path]:
         return [Path(namespace.file)] if root is None else find_files(root)
+
+    # A file is a service's; where there are several, whose a line is has to be said.
+    several = namespace.service is None and len(find()) > 1
+    show = show_json if namespace.json else build_printer(service=several)
 
     # First of all: what is appended while the rest is read must not be missed.
     follower = Follower(find) if namespace.follow else None
@@ -66,12 +73,23 @@ def run(namespace: argparse.Namespace) -> int:
         lines = deque(lines, maxlen=last)
     shown = show_all(lines, show)
     if follower is not None:
+        if not shown:
+            print(f"tradespan: {_say_nothing(namespace, root)}; waiting", file=sys.stderr)
         follow(follower, matches, show, seen=shown, stop=threading.Event())
     elif not shown:
-        place = namespace.file or root
-        print(f"tradespan: {place} has no line that satisfies this", file=sys.stderr)
+        print(f"tradespan: {_say_nothing(namespace, root)}", file=sys.stderr)
         return FAILED
     return OK
+
+
+def _say_nothing(namespace: argparse.Namespace, root: Path | None) -> str:
+    """Why no line is shown: nothing is there, or nothing matches."""
+    filters = (namespace.trace, namespace.logger, namespace.service, namespace.since is not None)
+    if any(filters) or namespace.level != "debug":
+        return f"{namespace.file or root} has no line that satisfies this"
+    if root is None:
+        return f"{namespace.file} has no line"
+    return f"no program has logged below {root}: name another root with --root, or a file"
 
 
 def find_root(namespace: argparse.Namespace) -> Path:
@@ -88,7 +106,7 @@ def build_filter(namespace: argparse.Namespace, since: datetime | None) -> Calla
     """What the options ask for."""
     least = LEVELS[namespace.level]
     trace = (namespace.trace or "").lower()
-    logger = namespace.logger
+    logger, service = namespace.logger, namespace.service
     begin = "" if since is None else f"{since:%Y-%m-%dT%H:%M:%S.%f}Z"
 
     def matches(line: Line) -> bool:
@@ -98,6 +116,7 @@ def build_filter(namespace: argparse.Namespace, since: datetime | None) -> Calla
             time >= begin
             and level_named(str(fields.get("level", ""))) >= least
             and str(fields.get("trace_id", "")).startswith(trace)
+            and (not service or fields.get("service") == service)
             and (not logger or name == logger or name.startswith(f"{logger}."))
         )
 
@@ -140,8 +159,11 @@ def show_json(line: Line) -> None:
     sys.stdout.write(line[1].decode(errors="replace"))
 
 
-def build_printer() -> Callable[[Line], None]:
-    """Lines for people, with the date before the first of each day."""
+def build_printer(*, service: bool) -> Callable[[Line], None]:
+    """Lines for people, with the date before the first of each day.
+
+    `service`: whether they say whose they are.
+    """
     colours, zone = wants_colours(sys.stdout), local_zone()
     day = ""
 
@@ -156,6 +178,6 @@ def build_printer() -> Callable[[Line], None]:
             if f"{time:%Y-%m-%d}" != day:
                 day = f"{time:%Y-%m-%d}"
                 print(f"-- {day} --")
-        print(format_line(line[2], shown, colours=colours))
+        print(format_line(line[2], shown, colours=colours, service=service))
 
     return show

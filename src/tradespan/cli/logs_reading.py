@@ -71,6 +71,14 @@ def read_file(path: Path, since: datetime | None = None) -> Iterator[Line]:
             yield from _lines_of(file)
 
 
+def read_current(path: Path) -> Iterator[Line]:
+    """The lines of the file that is being written."""
+    file, _ = open_current(path)
+    if file is not None:
+        with file:
+            yield from _lines_of(file)
+
+
 def open_current(path: Path) -> tuple[IO[bytes] | None, set[datetime]]:
     """The file that is being written, and when those before it were rotated.
 

@@ -16,9 +16,10 @@ from tradespan.bootstrap.folders import (
     destinations,
     open_run_folder,
 )
-from tradespan.bootstrap.receivers import lacks_grpc, sink_name
+from tradespan.bootstrap.receivers import lacks_grpc
 from tradespan.cli.arguments import add_endpoint, one_or_many
 from tradespan.cli.exits import USAGE
+from tradespan.cli.run_end import print_end, print_rest
 from tradespan.config import Config, load_config
 from tradespan.config.entries import find_near
 from tradespan.core.errors import SpoolUnavailable, TargetNotFound
@@ -215,8 +216,8 @@ def run_program(
     end = Supervisor(plan).run()
     print_rest(config, folder, end)
     print_death(config, folder)
-    if config.ui.mode == "hint" and config.store_path is not None and sys.stderr.isatty():
-        print(f"tradespan: {_closing_words(config, end)}", file=sys.stderr)
+    if config.ui.mode == "hint" and sys.stderr.isatty():
+        print_end(config, end)
     return end
 
 
@@ -225,6 +226,7 @@ class Notices:
 
     def __init__(self, config: Config, folder: RunFolder) -> None:
         self._wants_ui = config.ui.mode == "on"
+        self._port = config.metrics_port
         self._wants_scrape = config.metrics_port is not None
         self._untold = {address for _, address in destinations(config)}
         self._folder = str(folder.path)
@@ -241,7 +243,7 @@ class Notices:
         if self._wants_ui:
             self._wants_ui = not _print_link(told)
         if self._wants_scrape:
-            self._wants_scrape = not _print_scrape(told)
+            self._wants_scrape = not _print_scrape(told, self._port)
         self._tell_backlogs(told)
 
     def _tell_backlogs(self, told: dict[str, Any]) -> None:
@@ -267,10 +269,12 @@ def _print_link(told: dict[str, Any]) -> bool:
     return True
 
 
-def _print_scrape(told: dict[str, Any]) -> bool:
+def _print_scrape(told: dict[str, Any], wanted: int | None) -> bool:
     """Print where metrics are scraped, or why not; False while the agent does not know yet."""
     if address := told.get("scrape"):
-        print(f"tradespan: metrics at {address}", file=sys.stderr)
+        ours = f":{wanted}/" in address
+        why = "" if ours else f", not at port {wanted}: all runs of a root have one, the first's"
+        print(f"tradespan: metrics at {address}{why}", file=sys.stderr)
     elif error := told.get("scrape_error"):
         print(f"tradespan: {error}", file=sys.stderr)
     else:
@@ -284,61 +288,6 @@ def _print_progress(told: dict[str, Any]) -> None:
         " wait",
         file=sys.stderr,
     )
-
-
-def print_rest(config: Config, folder: RunFolder, end: RunEnd) -> None:
-    """Say what has not been delivered, and how to send it."""
-    books = end.books
-    inside = folder.path.is_relative_to(config.root)
-    command = f"tradespan agent --once {shlex.quote(str(config.root if inside else folder.path))}"
-    if books is None:
-        print(
-            f"tradespan: nobody has closed the books of this run; its records are in {folder.path};"
-            f" send them with: {command}",
-            file=sys.stderr,
-        )
-        return
-    waiting = {name: sink["on_disk"] for name, sink in books["sinks"].items()}
-    for kind, address in destinations(config):
-        # What could not be opened has no line in the books: all of it waits.
-        if sink_name(kind, address) not in waiting:
-            waiting[f"{kind} {address}"] = books["recorded"]
-    for name, count in _to_be_told(waiting).items():
-        if count:
-            print(
-                f"tradespan: {_count(count)} wait{'s' if count == 1 else ''} for {name} in"
-                f" {folder.path}; the next run delivers {'it' if count == 1 else 'them'}, or:"
-                f" {command}",
-                file=sys.stderr,
-            )
-    for name, sink in books["sinks"].items():
-        if discarded := sum(sink.get("discarded", {}).values()):
-            print(
-                f"tradespan: {_count(discarded)} for {name} discarded by the limits of the spool"
-                " (spool.bytes, spool.age, spool.free)",
-                file=sys.stderr,
-            )
-        if sink["parked"]:
-            print(
-                f"tradespan: {name} refused {_count(sink['parked'])}, kept in {folder.path}/parked;"
-                f" to send them again: tradespan spool resend {shlex.quote(str(config.root))}",
-                file=sys.stderr,
-            )
-
-
-def _to_be_told(waiting: dict[str, int]) -> dict[str, int]:
-    """Sinks whose waiting records are worth a line: the agent's readings of metrics wait along with
-    what the program recorded, and one command sends both.
-    """
-    others = {name: n for name, n in waiting.items() if not name.startswith(_OF_METRICS)}
-    return others if any(others.values()) else waiting
-
-
-_OF_METRICS = ("otlp-metrics-", "otlp.metrics")
-
-
-def _count(records: int) -> str:
-    return f"{records:,} record{'' if records == 1 else 's'}"
 
 
 def print_death(config: Config, folder: RunFolder) -> None:
@@ -376,20 +325,3 @@ def near_file(name: str) -> str | None:
         return None
     close = find_near(path.name, names)
     return str(path.with_name(close)) if close else None
-
-
-def _closing_words(config: Config, end: RunEnd) -> str:
-    """Where to look at what was recorded, or how to record something."""
-    if end.books is None or end.books["recorded"] or config.include:
-        return f"look at it with {_ui_command(config)}"
-    return (
-        "nothing was recorded: no pattern says what to watch; give one before the program,"
-        " as in: tradespan run -i 'bot\\..*' bot.py"
-    )
-
-
-def _ui_command(config: Config) -> str:
-    default = config.origin("root") == "default" and config.origin("store.path") == "default"
-    if default:
-        return "tradespan ui"
-    return f"tradespan ui --store {shlex.quote(str(config.store_path))}"

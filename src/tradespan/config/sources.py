@@ -44,7 +44,8 @@ def read_arguments(
     for name, raw in arguments.items():
         setting = BY_ARGUMENT.get(name) or BY_KEY.get(name)
         if setting is None:
-            raise UnknownSetting(name, _say(origin, name), find_near(name, BY_ARGUMENT))
+            known = BY_KEY if "." in name else BY_ARGUMENT
+            raise UnknownSetting(name, _say(origin, name), find_near(name, known))
         if raw is None and setting.key != "store.path":
             continue
         written = _say(origin, name)
@@ -113,7 +114,9 @@ def _walk(file: SettingsFile, table: Mapping[str, object], prefix: str) -> Itera
             names = ", ".join(known.removeprefix(f"{key}.") for known in inner)
             raise InvalidSetting(key, file.locate(key), shorten(raw), f"a table with {names}")
         else:
-            near = find_near(key, [*BY_KEY, *RULE_TABLES, "environments"])
+            tables = {known.partition(".")[0] for known in BY_KEY if "." in known}
+            wanted = [*sorted(tables), "environments"] if isinstance(raw, Mapping) else []
+            near = find_near(key, wanted) or find_near(key, [*BY_KEY, *RULE_TABLES, "environments"])
             raise UnknownSetting(key, file.locate(key), near)
 
 

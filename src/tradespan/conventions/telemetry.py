@@ -82,6 +82,15 @@ def check_store(store: Store, check: LiveCheck, on_spans: Callable[[int], None])
         on_spans(len(spans))
 
 
+def check_log_line(fields: Mapping[str, Any], check: LiveCheck) -> None:
+    """Look at a line of a log file (`wire.log_lines`): what was delivered is there alone."""
+    data = fields.get("data")
+    told = data if isinstance(data, Mapping) else {}
+    # A null is a NaN, or nothing: either is no value of a wrong type.
+    attributes = {str(key): value for key, value in told.items() if value is not None}
+    check.log(str(fields.get("event") or ""), attributes, f" of {fields.get('logger', '')}")
+
+
 def _check_record(record: Record, check: LiveCheck) -> None:
     content, site = record.content, record.site
     if isinstance(content, Span):

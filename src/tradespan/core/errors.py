@@ -321,5 +321,10 @@ class InstrumentConflict(TradespanError):
         self.made_at = made_at
         self.asked_at = asked_at
         self.differences = tuple(differences)
-        said = "; ".join(f"{what} is {made}, not {asked}" for what, made, asked in differences)
-        super().__init__(f"The instrument {name} of {made_at} is another at {asked_at}: {said}.")
+        said = "; ".join(
+            f"{what} {'are' if what.endswith('s') else 'is'} {made} there, {asked} here"
+            for what, made, asked in differences
+        )
+        super().__init__(
+            f"The instrument {name}, asked for at {asked_at}, was made at {made_at}: {said}."
+        )

@@ -29,6 +29,7 @@ from tradespan.forward.ending import (
     Ending,
     gives_up,
     is_behind,
+    name_causes,
     patience_ends,
 )
 from tradespan.forward.measures import Meter
@@ -290,7 +291,8 @@ class Agent:
         said = folder.drained
         if said is None or said.get("complete") != complete:
             books = self.books(folder)
-            replace_json(folder.path / DRAINED, {"complete": complete, **books.to_json()})
+            why = {"causes": causes} if (causes := name_causes(behind)) else {}
+            replace_json(folder.path / DRAINED, {"complete": complete, **why, **books.to_json()})
         if complete:
             self.metering.fold(folder)
             self._register.close(folder)

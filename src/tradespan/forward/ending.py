@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,3 +52,14 @@ def patience_ends(post: Post, begun: float) -> float:
     # The store does not hang, it works.
     since = None if post.courier.sink.name == "store" else post.courier.sending_since
     return (begun if since is None else since) + NOT_ANSWERING
+
+
+def name_causes(behind: Iterable[Courier[Any]]) -> dict[str, str]:
+    """Sink → why it has not taken what waits for it, as far as anybody knows."""
+    causes = {}
+    for courier in behind:
+        if courier.state.failing_since is not None:
+            causes[courier.sink.name] = courier.state.last_error
+        elif courier.sending_since is not None:
+            causes[courier.sink.name] = "no answer yet"
+    return causes

@@ -165,6 +165,20 @@ def test_port_is_served_as_soon_as_a_live_run_asks_for_it(tmp_path: Path) -> Non
         chore.close()
 
 
+def test_address_is_told_to_who_reads_the_agents_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    status: dict[str, Any] = {}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    chore = ScrapeOnDemand(port, make_scraping(), status, lambda folder: True)
+    with caplog.at_level(logging.INFO, "tradespan"):
+        chore.work([])
+        chore.work([])
+    chore.close()
+    assert caplog.messages == [f"metrics at http://127.0.0.1:{port}/metrics"]
+
+
 def test_port_that_is_taken_is_one_sentence(caplog: pytest.LogCaptureFixture) -> None:
     status: dict[str, Any] = {}
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -176,7 +190,7 @@ def test_port_that_is_taken_is_one_sentence(caplog: pytest.LogCaptureFixture) ->
         chore.close()
     assert status["scrape_error"] == (
         f"/metrics is not served: port {port} of 127.0.0.1 cannot be taken"
-        " (Address already in use); give another one as TRADESPAN_METRICS_PORT"
+        " (Address already in use); give another one as --metrics-port or TRADESPAN_METRICS_PORT"
     )
     assert caplog.messages == [status["scrape_error"]]
 

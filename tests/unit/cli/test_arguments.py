@@ -63,3 +63,28 @@ def test_what_the_demo_says_to_type_is_there_to_be_typed(
     assert name_command() == ".venv/bin/tradespan"
     (tmp_path / "tradespan").touch(mode=0o755)
     assert name_command() == "tradespan"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("rnu bot.py", "tradespan: there is no command rnu; did you mean run?"),
+        ("log", "tradespan: there is no command log; did you mean logs?"),
+        ("bot.py", "tradespan: there is no command bot.py; did you mean tradespan run bot.py?"),
+        ("xyzzy", "tradespan: there is no command xyzzy (tradespan --help lists them)"),
+        (
+            "demo --metric-port 1",
+            "tradespan demo: there is no option --metric-port (tradespan demo --help says more)",
+        ),
+        (
+            "functions bot.tick",
+            "tradespan functions: bot.tick is too much (tradespan functions --help says more)",
+        ),
+        ("--nonsense", "tradespan: there is no option --nonsense (tradespan --help says more)"),
+    ],
+)
+def test_a_word_that_is_none_of_ours_is_told_in_one_line(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    assert capsys.readouterr().err == f"{said}\n"

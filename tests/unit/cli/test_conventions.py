@@ -141,6 +141,29 @@ def test_the_spans_of_the_store_are_looked_at(shell: Shell) -> None:
     assert "nothing is recorded" in shell.err
 
 
+def test_events_that_were_delivered_to_a_log_file_are_looked_at(shell: Shell) -> None:
+    file = shell.root / "logs" / "bot.jsonl"
+    file.parent.mkdir(parents=True)
+    filled = {"trading.execution.quantity": "three", "trading.execution.price": None}
+    lines: list[dict[str, Any]] = [
+        {"event": "trading.order.filld", "data": {}},
+        {"event": "trading.order.filled", "data": filled},
+        {"message": "nothing of ours", "data": 5},
+    ]
+    time = {"timestamp": "2026-11-21T00:00:00.000000Z", "logger": "bot"}
+    file.write_text("".join(json.dumps({**time, **line}) + "\n" for line in lines))
+
+    told = shell.live(status=1)
+    assert told["looked_at"]["log"] == 3
+    found = {
+        (each["rule"], each["name"]) for each in told["findings"] if each["level"] == "violation"
+    }
+    assert found == {
+        ("unknown_event", "trading.order.filld"),
+        ("wrong_type", "trading.execution.quantity"),
+    }
+
+
 def test_a_store_that_is_none_is_told(shell: Shell, folder: RunFolder, tmp_path: Path) -> None:
     record(folder, SOUND)
     store = tmp_path / "broken.db"
@@ -283,6 +306,14 @@ def test_all_of_one_name_is_shown(shell: Shell) -> None:
     assert shell("show", "live_trading_order_latency_seconds") == told
     assert "FIX: Side (54)" in shell("show", "trading.order.side")
     assert json.loads(shell("show", "TRADE_FILLED", "--json"))["name"] == "trading.order.filled"
+
+
+def test_attributes_are_found_by_fixs_fields_and_tags(shell: Shell) -> None:
+    side = shell("show", "trading.order.side")
+    assert shell("show", "Side") == shell("show", "54") == side
+    assert "trading.order.client_id" in shell("list", "ClOrdID")
+    shell("show", "LastQyt", status=1)
+    assert "did you mean LastQty?" in shell.err
 
 
 def test_a_name_that_is_not_declared_gets_the_nearest_one(shell: Shell) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def root(tmp_path: Path) -> Path:
         + make_line(10, "newest", level="WARNING")
         + b'{"timestamp":"half a li'
     )
-    (logs / "feed.jsonl").write_bytes(make_line(20, "of another", logger="feed"))
+    (logs / "feed.jsonl").write_bytes(make_line(20, "of another", logger="feed", service="feeder"))
     return tmp_path / "root"
 
 
@@ -62,6 +63,7 @@ def words_of(text: str) -> list[str]:
         (["--logger", "bot"], ["oldest", "middle", "newest"]),
         (["--logger", "bot.orders"], ["middle"]),
         (["--since", "25m"], ["of another", "newest"]),
+        (["--service", "feeder"], ["of another"]),
         (["-n", "1"], ["newest"]),
         (["--since", "40m", "--logger", "bot", "-n", "1"], ["newest"]),
     ],
@@ -76,6 +78,14 @@ def test_one_file_can_be_named(root: Path, capsys: pytest.CaptureFixture[str]) -
     assert words_of(show(capsys, root / "logs" / "feed.jsonl")) == ["of another"]
 
 
+def test_where_services_share_a_root_each_line_says_whose_it_is(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert re.search(r"INFO +feeder +feed +of another", show(capsys, "--root", root))
+    assert "feeder" not in show(capsys, "--root", root, "--service", "feeder")
+    assert "feeder" not in show(capsys, root / "logs" / "feed.jsonl")
+
+
 def test_json_is_the_lines_as_they_are(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = show(capsys, "--root", root, "--json").splitlines()
     assert json.loads(shown[0])["message"] == "oldest"
@@ -87,6 +97,15 @@ def test_nothing_that_matches_is_told_and_fails(
 ) -> None:
     assert main(["logs", "--root", str(root), "--trace", "ffff"]) == 1
     assert "no line that satisfies this" in capsys.readouterr().err
+
+
+def test_a_root_in_which_nobody_logged_and_a_file_that_is_not_there_are_told_as_such(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["logs", "--root", str(tmp_path)]) == 1
+    assert f"no program has logged below {tmp_path}" in capsys.readouterr().err
+    assert main(["logs", str(tmp_path / "bot.jsonl")]) == 2
+    assert f"there is no file {tmp_path / 'bot.jsonl'}" in capsys.readouterr().err
 
 
 def test_what_a_file_holds_is_shown_safely_whoever_wrote_it(

@@ -59,3 +59,21 @@ def test_agent_of_an_earlier_version_tells_of_no_backlogs(
 ) -> None:
     Notices(config, RunFolder(tmp_path / "mine")).hear({"pid": 7})
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("served", "said"),
+    [
+        (18473, ""),
+        (8000, ", not at port 18473: all runs of a root have one, the first's"),
+    ],
+)
+def test_address_of_the_metrics_is_told_and_whose_port_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], served: int, said: str
+) -> None:
+    given = {"root": tmp_path, "ui": "off", "metrics_port": 18473}
+    notices = Notices(load_config(given, config_file="none"), RunFolder(tmp_path / "mine"))
+    address = f"http://127.0.0.1:{served}/metrics"
+    for told_now in ({"pid": 7}, {"pid": 7, "scrape": address}, {"pid": 7, "scrape": address}):
+        notices.hear(told_now)
+    assert capsys.readouterr().err == f"tradespan: metrics at {address}{said}\n"

@@ -56,6 +56,17 @@ def test_an_unknown_argument_is_named_with_a_near_match(resolve: Resolve) -> Non
         resolve(servise="x")
 
 
+def test_an_unknown_argument_of_a_group_is_near_to_one_of_the_group(resolve: Resolve) -> None:
+    with pytest.raises(UnknownSetting, match=r"argument logs\.levle; did you mean logs\.level\?"):
+        resolve(**{"logs.levle": "debug"})
+
+
+def test_an_unknown_table_is_near_to_a_table(resolve: Resolve, write_file: WriteFile) -> None:
+    write_file("[metrcs]\nport = 1\n")
+    with pytest.raises(UnknownSetting, match=r"toml:1 metrcs; did you mean metrics\?"):
+        resolve()
+
+
 def test_nothing_near_is_no_suggestion(resolve: Resolve) -> None:
     with pytest.raises(UnknownSetting) as caught:
         resolve(zzz=1)

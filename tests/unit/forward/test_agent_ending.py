@@ -97,6 +97,8 @@ def test_receiver_that_does_not_answer_holds_up_the_end_for_half_a_second(
     assert books["complete"] is False
     assert books["sinks"]["store"] == asdict(SinkBook(20, 0, 0, 0))
     assert books["sinks"]["otlp"]["on_disk"] == 20
+    assert list(books["causes"]) == ["otlp"]
+    assert (books["causes"]["otlp"] == "no answer yet") is (fault == "hanging")
     # Forwarding goes on all the same, and the books are closed again.
     gate.open.set()
     root.sink("otlp", lambda batch: Accepted())

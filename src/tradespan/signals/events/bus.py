@@ -33,7 +33,7 @@ from tradespan.signals.events.emitting import Emitting
 from tradespan.signals.events.recording import record
 from tradespan.signals.events.subscriptions import Callback, Subscriber, Subscription
 from tradespan.signals.events.threads import Caller, forget_threads
-from tradespan.signals.events.types import Event, EventType, key_of_type
+from tradespan.signals.events.types import Event, EventType, find_near_type, key_of_type
 from tradespan.signals.summaries import holds_little, keep_small
 
 PATIENCE: Final = 0.1
@@ -99,6 +99,13 @@ class EventBus(Emitting):
             raise TypeError(f"{callback!r} cannot be called")
         hash(event_type)
         key = None if event_type is None else key_of_type(event_type)
+        if near := find_near_type(event_type):
+            guard.logger.warning(
+                "a subscriber asks for the event type %s, which nobody has declared; did you mean"
+                " %s?",
+                event_type,
+                near,
+            )
         self._change((Subscription(key, callback, inline=inline),), ())
 
     def unsubscribe(self, event_type: EventType | Enum | str | None, callback: Callback) -> None:

@@ -75,7 +75,7 @@ class Event:
 
     @property
     def name(self) -> str:
-        """The type's name: `TRADE_FILLED`; a text is its own name."""
+        """The type's name: `TRADE_FILLED`; a text that is none of ours is its own name."""
         return name_of_type(self.event_type)
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,11 +93,30 @@ def name_of_type(event_type: object) -> str:
     """The name that people read."""
     if isinstance(event_type, Enum):
         return event_type.name
+    if type(event_type) is str:
+        return _KEYS.get(event_type, event_type)
     return event_type if isinstance(event_type, str) else str(event_type)
 
 
 def key_of_type(event_type: Hashable) -> Hashable:
-    """By what subscriptions are found: one of ours and its name in a text are the same type."""
+    """By what subscriptions are found: one of ours and either of its names in a text
+    (`TRADE_FILLED`, `trading.order.filled`) are the same type.
+    """
     if type(event_type) is EventType:
         return event_type._name_  # a third of the time that `.name` takes
+    if type(event_type) is str:
+        return _KEYS.get(event_type, event_type)
     return event_type
+
+
+_KEYS = {each.value: each.name for each in EventType}
+
+
+def find_near_type(event_type: Hashable) -> str:
+    """Which of our types a text may have meant; empty if it is one, or looks like none."""
+    if type(event_type) is not str or event_type in EventType.__members__ or event_type in _KEYS:
+        return ""
+    import difflib  # optional extra: only who subscribes to a type of his own needs it
+
+    near = difflib.get_close_matches(event_type, (*EventType.__members__, *_KEYS), 1, cutoff=0.85)
+    return near[0] if near else ""

@@ -15,6 +15,7 @@ from tradespan.wire.log_lines import encode_json
 
 SHORT_ID = 8
 """Digits of a trace id; `tradespan trace` takes them."""
+SERVICE_WIDTH = 12
 LOGGER_WIDTH = 20
 _LONGEST_VALUE = 200
 
@@ -28,16 +29,20 @@ _COLOURS: Mapping[str, str] = {
 _DIM = "2"
 
 
-def format_line(fields: Mapping[str, Any], time: str, *, colours: bool) -> str:
+def format_line(
+    fields: Mapping[str, Any], time: str, *, colours: bool, service: bool = False
+) -> str:
     """The line of a record (`wire.log_lines.line_fields`), without its end; a stack below it.
 
-    `time`: how its time is shown.
+    `time`: how its time is shown. `service`: whether to say whose it is, before the logger.
     """
     level = str(fields.get("level", ""))
     name = str(fields.get("logger", ""))
+    whose = escape_text(str(fields.get("service", ""))) if service else ""
     parts = [
         _paint(time, _DIM, colours),
         _paint(f"{escape_text(level):<8}", _COLOURS.get(level, ""), colours),
+        _paint(f"{whose:<{SERVICE_WIDTH}}", "35", colours) if service else "",
         _paint(f"{escape_text(name):<{LOGGER_WIDTH}}", "36", colours),
         escape_text(str(fields.get("message", ""))),
     ]

@@ -228,3 +228,29 @@ def test_the_process_has_a_bus_of_its_own_at_the_front_door() -> None:
     assert tradespan.events is events
     assert (tradespan.EventBus, tradespan.Event) == (EventBus, Event)
     assert tradespan.EventType is EventType
+
+
+@pytest.mark.parametrize("name", ["TRADE_FILLED", "trading.order.filled"])
+def test_a_type_of_ours_goes_by_either_of_its_names(name: str) -> None:
+    bus = EventBus()
+    received: list[str] = []
+    bus.subscribe(name, lambda event: received.append(event.name))
+    bus.subscribe(FILLED, lambda event: received.append("of the type"))
+    bus.publish(Event(FILLED))
+    bus.publish(Event(name))
+    assert received == ["TRADE_FILLED", "of the type"] * 2
+    assert len(bus.get_by_type(FILLED)) == 2
+
+
+def test_a_subscriber_to_a_type_that_is_nearly_ours_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bus = EventBus()
+    for own in ("rebalanced", "hedge_done", Own.REBALANCED, "TRADE_FILLED", None):
+        bus.subscribe(own, print)
+    assert not caplog.messages
+    bus.subscribe("TRADE_FILED", print)
+    assert caplog.messages == [
+        "a subscriber asks for the event type TRADE_FILED, which nobody has declared; did you mean"
+        " TRADE_FILLED?"
+    ]
