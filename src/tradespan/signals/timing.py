@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 from tradespan.core.clock import Clock, SystemClock
 from tradespan.core.forks import after_fork_in_child
 from tradespan.signals import timing_records as records
+from tradespan.signals.metrics.series import text_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -145,6 +146,7 @@ class LatencyTracker:
             trace_id: What ties start and end together: a trace's id, an order's.
         """
         now = self._clock.monotonic()
+        operation, trace_id = text_of(operation), text_of(trace_id)
         with self._lock:
             self._forget(now)
             self._take(trace_id, operation)
@@ -162,9 +164,12 @@ class LatencyTracker:
             Nanoseconds; None if none has begun that is known.
         """
         now = self._clock.monotonic()
+        trace_id = text_of(trace_id)
         with self._lock:
             names = self._latest.get(trace_id)
-            name = operation if operation is not None else names[-1] if names else ""
+            name = names[-1] if names else ""
+            if operation is not None:
+                name = text_of(operation)
             found = self._take(trace_id, name)
             if found is None:
                 self.unknown += 1

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -146,6 +147,8 @@ def _encode_point(metric: Metric, point: Point) -> bytes:
         for each in point.exemplars
     ]
     if isinstance(value, Distribution):
-        spread = wire.Spread(value.measured, value.sum, value.min, value.max)
+        # OTLP has no sum of what may be negative, for it would pass for one that only rises.
+        total = math.nan if value.falls else value.sum
+        spread = wire.Spread(value.measured, total, value.min, value.max)
         return wire.encode_histogram(labels, period, spread, value.counts, value.bounds, exemplars)
     return wire.encode_number(labels, period, value, exemplars)

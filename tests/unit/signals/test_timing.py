@@ -173,6 +173,15 @@ def test_several_operations_of_a_trace_are_told_apart(operation: str) -> None:
     assert (tracker.end_timer("trace-1"), tracker.unknown) == (None, 1)
 
 
+def test_ids_of_any_kind_are_told_apart_by_their_text(operation: str) -> None:
+    clock = SteppingClock()
+    tracker = LatencyTracker(clock=clock)
+    for trace_id in (7, ["a", "list"]):
+        tracker.start_timer(operation, trace_id)  # type: ignore[arg-type]
+        clock.now += SECOND
+        assert tracker.end_timer(trace_id) == SECOND  # type: ignore[arg-type]
+
+
 def test_an_end_without_a_start_is_none_and_counted() -> None:
     tracker = LatencyTracker()
     assert (tracker.end_timer("nobody"), tracker.end_timer("x", "y")) == (None, None)

@@ -58,6 +58,17 @@ def test_histogram_keeps_its_buckets() -> None:
     assert (latency.counts, latency.bounds, latency.sum) == ((1, 0, 2), (0.1, 1.0), 4.5)
 
 
+def test_histogram_whose_sum_may_fall_has_none() -> None:
+    slippage = Metric("slippage", "1", "histogram")
+    spread = Distribution((1, 0, 2), (-0.1, 1.0), 4.5, -0.5, 3)
+    (message,) = (
+        ResourceMetrics.FromString(reading.resource_metrics)
+        for reading in encode_readings(RESOURCE, [(slippage, Point((), 5, 9, spread))], 1_000)
+    )
+    (point,) = message.scope_metrics[0].metrics[0].histogram.data_points
+    assert (point.count, point.min, point.HasField("sum")) == (3, -0.5, False)
+
+
 def test_exemplar_says_that_it_is_one() -> None:
     exemplar = Exemplar(8, 0.25, b"t" * 16, b"s" * 8)
     (trades,) = decode((TRADES, Point((), 5, 9, 3.0, (exemplar,))))

@@ -14,7 +14,11 @@ from tradespan.core import guard
 from tradespan.core.errors import InstrumentConflict
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.version import __version__
-from tradespan.declare.instruments import TRADESPAN_METRICS_OVERFLOW, TRADESPAN_METRICS_REFUSED
+from tradespan.declare.instruments import (
+    INSTRUMENTS,
+    TRADESPAN_METRICS_OVERFLOW,
+    TRADESPAN_METRICS_REFUSED,
+)
 from tradespan.declare.instruments import Instrument as Declaration
 from tradespan.pages.metrics import Scope
 from tradespan.signals.metrics.arguments import Facts, check, read_bounds, read_labels
@@ -80,7 +84,7 @@ class InstrumentRegistry:
         Args:
             name: Unabbreviated, as `trading.orders.submitted`; begins with a letter.
             unit: Of the values, by UCUM: `{order}`, `s`, `By`.
-            description: One sentence; of the first call.
+            description: One sentence; of the first call. Of a declared name, its own if left out.
             labels: Names of the labels, such as `("trading.venue",)`. Never ids: each set of
                 values is a series, and there are 2,000 at most.
             scope: Name, version and schema URL of who counts; tradespan's API for users, left out.
@@ -247,6 +251,9 @@ class InstrumentRegistry:
 
     def _make(self, kind: type[Kind], facts: Facts, key: tuple[Any, ...]) -> Kind:
         """Under the lock."""
+        declared = INSTRUMENTS.get(facts.name)
+        if declared is not None and not facts.description:
+            facts = facts._replace(description=declared.description)
         owner = SeriesOwner(facts.name, self._count_refused, self.place, self.place_homeless)
         made = kind(facts, find_caller(), owner, self.make_series, restore, MOST_LABEL_SETS)
         made.key = key

@@ -143,6 +143,14 @@ def test_declaration_becomes_its_instrument(registry: InstrumentRegistry) -> Non
         registry.from_declaration(Declaration("x", "timer", "s", ()))
 
 
+def test_declared_name_brings_its_description(registry: InstrumentRegistry) -> None:
+    declared = TRADING_API_DURATION
+    made = registry.histogram(declared.name, unit=declared.unit, labels=declared.labels)
+    assert made.description == declared.description
+    said = registry.gauge(TRADING_CONNECTION_ACTIVE.name, description="Mine.")
+    assert said.description == "Mine."
+
+
 def test_front_door_leads_to_the_processs_registry() -> None:
     made = [
         (tradespan.counter("tests.front.c"), Counter),
