@@ -6,7 +6,7 @@ from tradespan.config import Config
 from tradespan.core import guard
 from tradespan.instrument.meaning import LISTENER
 from tradespan.signals.events.bus import events
-from tradespan.signals.sets.mapped import Meanings
+from tradespan.signals.sets.mapped import Meanings, near_signal
 from tradespan.signals.sets.switch import sets
 
 
@@ -14,6 +14,13 @@ def begin(config: Config) -> None:
     """Switch on the sets that the settings name, and listen to mapped calls."""
     with guard.guarded("sets"):
         sets(*config.sets)
+    for rule in config.map:
+        if near := near_signal(rule.signal):
+            guard.logger.warning(
+                "[[map]] signal = %s feeds no instrument and no event; did you mean %s?",
+                rule.signal,
+                near,
+            )
     with guard.guarded("mapped calls"):
         LISTENER.listener = Meanings(sets, events, config.mode) if config.map else None
 

@@ -6,6 +6,7 @@ leads to comes later; else when the call has returned.
 
 from __future__ import annotations
 
+import difflib
 from typing import Any, Final
 
 from tradespan.core import guard
@@ -113,6 +114,14 @@ class Meaning:
                     event = self._others.setdefault(chosen, _Publisher(chosen))
         if event is not None and (error is None or feeds.failed_event):
             event.publish(meanings.bus, call.facts, self._function)
+
+
+def near_signal(signal: str) -> str | None:
+    """What may be meant by a signal that feeds nothing; None: a user's own, as far as seen."""
+    if feeds_of(signal) is not None:
+        return None
+    known = [*FEEDS, *(name.removeprefix("trading.") for name in EVENTS)]
+    return next(iter(difflib.get_close_matches(signal, known, n=1, cutoff=0.8)), None)
 
 
 def feeds_of(signal: str) -> Feeds | None:
