@@ -117,9 +117,19 @@ def test_bot_has_the_terminal_and_ctrl_c_reaches_it_once(
 def test_ctrl_c_ends_a_plain_bot_with_its_traceback_and_130(
     desk: Desk, terminals: list[Terminal]
 ) -> None:
+    # In short waits: Python's own `signal.pause` sleeps on if the signal comes right before it.
     bot = desk.write(
         "bot.py",
-        "import signal\ndef wait(): print('waits', flush=True); signal.pause()\nwait()\n",
+        """
+        import signal
+
+        def wait():
+            print("waits", flush=True)
+            while True:
+                signal.sigtimedwait([], 0.05)
+
+        wait()
+        """,
     )
     terminal = Terminal(desk, TRADESPAN, "run", "--root", desk.root, "-i", r"bot\.wait", bot)
     terminals.append(terminal)
