@@ -94,11 +94,16 @@ def sink_of(books: dict[str, Any], part: Part) -> dict[str, Any] | None:
     return found
 
 
+def say_records(count: int) -> str:
+    """Of any kind: `1 record`, `1,810 records`."""
+    return f"{count:,} {_RECORDS[count != 1]}"
+
+
 def tell_discarded(books: dict[str, Any]) -> list[str]:
     """A sentence for each reason for which the program's own process discarded records."""
     counts: dict[str, int] = books.get("discarded", {})
     return [
-        f"{count:,} record{'' if count == 1 else 's'} discarded before anybody had"
+        f"{say_records(count)} discarded before anybody had"
         f" {'it' if count == 1 else 'them'}: {reason}"
         for reason, count in sorted(counts.items())
         if count

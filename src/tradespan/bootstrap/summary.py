@@ -11,6 +11,7 @@ from tradespan.bootstrap.addressees import (
     Part,
     join_counts,
     name_addressees,
+    say_records,
     sink_of,
     tell_discarded,
 )
@@ -64,9 +65,9 @@ def tell_books(books: dict[str, Any] | None, destinations: Iterable[tuple[str, s
     if books is None:
         return ["the books of this run were not closed: what it recorded is on disk"]
     told = [_tell(each, books) for each in name_addressees(destinations, books["sinks"])]
-    lines = [line for line in told if line] or [f"{_records(books['recorded'])}, sent nowhere"]
+    lines = [line for line in told if line] or [f"{say_records(books['recorded'])}, sent nowhere"]
     if books["in_memory"]:
-        lines.append(f"{_records(books['in_memory'])} in the memory of processes that live on")
+        lines.append(f"{say_records(books['in_memory'])} in the memory of processes that live on")
     return lines + tell_discarded(books)
 
 
@@ -95,7 +96,3 @@ def _tell(place: Addressee, books: dict[str, Any]) -> str:
     if not there and not said:
         return ""
     return "; ".join([f"{there or 'nothing'} {place.where}", *said])
-
-
-def _records(count: int) -> str:
-    return f"{count:,} record{'' if count == 1 else 's'}"

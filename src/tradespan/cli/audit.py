@@ -16,13 +16,13 @@ from tradespan.cli.arguments import read_limit, read_time
 from tradespan.cli.exits import FAILED, OK
 from tradespan.cli.render import (
     Column,
-    format_timestamp,
     local_zone,
     make_console,
     plain,
     print_columns,
 )
 from tradespan.config import load_config
+from tradespan.core.moments import format_timestamp
 from tradespan.signals.audit.reading import AuditReader
 
 _MOST_DAMAGES = 20

@@ -146,12 +146,6 @@ def name_zone(nanoseconds: int, zone: tzinfo) -> str:
     return to_datetime(nanoseconds, zone).tzname() or "UTC"
 
 
-def format_timestamp(nanoseconds: int) -> str:
-    """A moment for programs: ISO 8601 in UTC, to the nanosecond."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
-
-
 def to_datetime(nanoseconds: int, zone: tzinfo) -> datetime:
     """A moment, to the second (what is finer does not fit a float)."""
     return datetime.fromtimestamp(nanoseconds // 1_000_000_000, zone)

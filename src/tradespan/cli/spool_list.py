@@ -21,7 +21,6 @@ from tradespan.cli.render import (
     Column,
     format_count,
     format_time,
-    format_timestamp,
     local_zone,
     make_console,
     plain,
@@ -31,6 +30,7 @@ from tradespan.cli.spool_parts import counts, format_size, left, right, states
 from tradespan.config import Config
 from tradespan.core.delivery import Cursor
 from tradespan.core.errors import SpoolError, TradespanError
+from tradespan.core.moments import format_timestamp
 from tradespan.core.records import Lane, LogRecord, MetricReading, Span
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.names import SegmentName

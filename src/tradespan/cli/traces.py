@@ -23,7 +23,6 @@ from tradespan.cli.render import (
     format_count,
     format_duration,
     format_time,
-    format_timestamp,
     local_zone,
     make_console,
     name_zone,
@@ -34,6 +33,7 @@ from tradespan.cli.render import (
     to_datetime,
 )
 from tradespan.config import load_config
+from tradespan.core.moments import format_timestamp
 from tradespan.store.rows import TraceFilter, TracePage, TraceRow, age
 from tradespan.store.store import Store
 

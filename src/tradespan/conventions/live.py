@@ -17,9 +17,8 @@ from tradespan.conventions.tables import nearest
 from tradespan.declare.attributes import Attribute, Signal
 from tradespan.declare.instruments import Instrument
 from tradespan.declare.names import TRADESPAN_SIGNAL
+from tradespan.pages.numbers import OVERFLOW_LABEL
 
-OVERFLOW = "otel.metric.overflow"
-"""A label that any instrument may have: its series beyond the cap."""
 _PYTHON: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "int": (int,),
@@ -211,7 +210,7 @@ class LiveCheck:
                     detail=came, near=wanted,
                 )  # fmt: skip
         for label in series.labels:
-            if label not in declared.labels and label != OVERFLOW:
+            if label not in declared.labels and label != OVERFLOW_LABEL:
                 self._tell(
                     Level.VIOLATION, "label_not_allowed", series.name, where,
                     f"{shorten(label)} is none of its labels",

@@ -4,4 +4,4 @@ from importlib.metadata import version
 
 __version__ = version("tradespan")
 SCOPE = ("tradespan", __version__, "")
-"""The instrumentation scope of spans that tradespan's own wrappers make."""
+"""The instrumentation scope of spans that tradespan's own wrappers make, and of its instruments."""

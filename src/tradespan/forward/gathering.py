@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from tradespan.core.version import __version__
+from tradespan.core.version import SCOPE
 from tradespan.declare.instruments import (
     TRADESPAN_FUNCTION_CALLS,
     TRADESPAN_FUNCTION_DURATION,
@@ -18,10 +18,8 @@ from tradespan.declare.names import TRADESPAN_PROCESS_GROUP
 from tradespan.forward.exemplars import Buckets, FunctionKey, key_of
 from tradespan.pages.measured import CellExemplar, HistogramReading, NumberReading
 from tradespan.pages.readings import FunctionReading, MetricReading
-from tradespan.wire.measured import Distribution, Exemplar, Labels, Metric, Scope
+from tradespan.wire.measured import Distribution, Exemplar, Labels, Metric
 
-SCOPE: Final[Scope] = ("tradespan", __version__, "")
-"""Of the instruments that tradespan keeps by itself."""
 _SECOND = 1e9
 _KINDS = {"updowncounter": "up_down_counter"}
 _FUNCTION = "code.function.name"

@@ -30,9 +30,11 @@ from tradespan.pages.metrics import (
     FUNCTION,
     HEADER_SIZE,
     HISTOGRAM,
+    HISTOGRAM_EXTRA_CELLS,
     MOST_INSTRUMENT_SERIES,
     MOST_SERIES,
     NUMBER,
+    NUMBER_CELLS,
     OTHER,
     Folded,
     FunctionSeries,
@@ -42,6 +44,7 @@ from tradespan.pages.metrics import (
     pack_block,
     pack_header,
 )
+from tradespan.pages.numbers import OVERFLOW_LABELS
 from tradespan.pages.readings import (
     FunctionReading,
     FunctionTotal,
@@ -54,7 +57,6 @@ MOST_DEAD = 32
 """Pages of processes that are gone; above that they are folded."""
 _WRITER = bytes(16)
 """Nobody's: the page they are folded into."""
-_OVERFLOW = (("otel.metric.overflow", "true"),)
 
 S = TypeVar("S", NumberSeries, HistogramSeries)
 _encode = msgspec.msgpack.Encoder().encode
@@ -148,14 +150,14 @@ def _pack_measured(dead: list[MetricReading]) -> list[bytes]:
         each for reading in dead for each in reading.numbers if each.series.instrument == "counter"
     ]
     blocks = [
-        pack_block(NUMBER, _encode(each.series), 2 + EXEMPLAR_CELLS)
+        pack_block(NUMBER, _encode(each.series), NUMBER_CELLS)
         + struct.pack("<dQ", each.value, 0)
         + bytes(8 * EXEMPLAR_CELLS)
         for each in _cap_numbers(merge_numbers(counters))
     ]
     histograms = merge_histograms(each for reading in dead for each in reading.histograms)
     for each in _cap_histograms(histograms):
-        cells = len(each.counts) + 3 + EXEMPLAR_CELLS
+        cells = len(each.series.bounds) + HISTOGRAM_EXTRA_CELLS
         blocks.append(
             pack_block(HISTOGRAM, _encode(each.series), cells)
             + struct.pack(f"<{len(each.counts)}Q", *each.counts)
@@ -180,7 +182,7 @@ def _cap_histograms(readings: list[HistogramReading]) -> list[HistogramReading]:
 
 def _overflowed(series: S) -> S:
     """Where the rest of an instrument counts."""
-    return msgspec.structs.replace(series, labels=_OVERFLOW)
+    return msgspec.structs.replace(series, labels=OVERFLOW_LABELS)
 
 
 def _bounded(totals: list[FunctionTotal]) -> list[FunctionTotal]:

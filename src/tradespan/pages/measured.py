@@ -15,12 +15,14 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from tradespan.pages.metrics import EXEMPLAR_CELLS, HistogramSeries, NumberSeries
+from tradespan.pages.metrics import (
+    HISTOGRAM_EXTRA_CELLS,
+    NUMBER_CELLS,
+    HistogramSeries,
+    NumberSeries,
+)
 
 NUMBERS = ("counter", "up_down_counter", "gauge")
-_NUMBER_CELLS = 2 + EXEMPLAR_CELLS
-_HISTOGRAM_CELLS = 4 + EXEMPLAR_CELLS
-"""Beside one cell a bound."""
 _MOST = 1 << 62
 """Of a count, and of all counts together: OTLP has 64 bits for them."""
 _TIMES_END = 1 << 63
@@ -110,7 +112,7 @@ def read_number(payload: bytes, cells: memoryview, page: PageFacts, place: int) 
         NotReadableError: It holds something else.
     """
     series = _declared(_decode_number, payload)
-    if len(cells) < 8 * _NUMBER_CELLS:
+    if len(cells) < 8 * NUMBER_CELLS:
         raise NotReadableError(f"{len(cells) // 8} cells are too few for a number")
     value, set_at = _unpack_number(cells)
     if not math.isfinite(value) or (value < 0 and series.instrument == "counter"):
@@ -129,7 +131,7 @@ def read_histogram(
     """
     series = _declared(_decode_histogram, payload)
     buckets = len(series.bounds) + 1
-    if len(cells) < 8 * (buckets - 1 + _HISTOGRAM_CELLS):
+    if len(cells) < 8 * (len(series.bounds) + HISTOGRAM_EXTRA_CELLS):
         raise NotReadableError(f"{len(cells) // 8} cells are too few for {buckets} buckets")
     if not all(map(math.isfinite, series.bounds)) or any(
         bound <= before for before, bound in pairwise(series.bounds)

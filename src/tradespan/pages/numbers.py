@@ -15,7 +15,7 @@ from time import monotonic, time_ns
 from typing import Any, Final, Protocol, SupportsFloat, SupportsIndex
 
 from tradespan.core import native
-from tradespan.pages.metrics import EXEMPLAR_CELLS, HISTOGRAM_EXTRA_CELLS, NUMBER_CELLS
+from tradespan.pages.metrics import EXEMPLAR_CELLS, HISTOGRAM_EXTRA_CELLS, NUMBER_CELLS, Labels
 
 Number = SupportsFloat | SupportsIndex
 """`float`, `int`, `Decimal`, `Fraction`, a scalar of NumPy."""
@@ -25,6 +25,10 @@ COUNTER: Final = 0
 UP_DOWN: Final = 1
 GAUGE: Final = 2
 """Is set, and has the time of that."""
+
+OVERFLOW_LABEL: Final = "otel.metric.overflow"
+"""Of the one series in which the label sets beyond an instrument's cap count."""
+OVERFLOW_LABELS: Final[Labels] = ((OVERFLOW_LABEL, "true"),)
 
 EXEMPLAR_EVERY: Final = 0.1
 """Seconds at least between two exemplars of a series."""

@@ -211,8 +211,8 @@ def _labels(labels: Labels, target: Target, base: str) -> str:
         label = f"exported_{label}" if label in _OURS else label
         # Source: the compatibility specification: values of keys that become one are joined.
         named[label] = f"{named[label]};{value}" if label in named else value
-    base = base or f'job="{_escape(target.job)}",instance="{_escape(target.instance)}"'
-    return ",".join([base, *(f'{key}="{_escape(value)}"' for key, value in named.items())])
+    base = base or f'job="{escape_label(target.job)}",instance="{escape_label(target.instance)}"'
+    return ",".join([base, *(f'{key}="{escape_label(value)}"' for key, value in named.items())])
 
 
 def _exemplar(exemplar: Exemplar) -> str:
@@ -232,7 +232,8 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _escape(value: str) -> str:
+def escape_label(value: str) -> str:
+    """A label's value as it stands between quotes."""
     plain = value.encode("utf-8", "replace").decode()
     return plain.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 

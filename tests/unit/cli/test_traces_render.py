@@ -13,12 +13,12 @@ from tradespan.cli.render import (
     fit_widths,
     format_duration,
     format_time,
-    format_timestamp,
     name_zone,
     plain,
     shorten_process,
     walk_tree,
 )
+from tradespan.core.moments import format_timestamp
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ from opentelemetry.trace import get_current_span
 from tradespan.capture.attributes import clean_attribute
 from tradespan.core import guard
 from tradespan.core.forks import after_fork_in_child
+from tradespan.core.moments import format_timestamp
 from tradespan.core.records import Lane
 from tradespan.signals.lines import declare_scope, write_line
 from tradespan.signals.severity import number_of
@@ -116,7 +117,7 @@ class AuditLog:
         try:
             context = get_current_span().get_span_context()
             entry = {
-                "time": _say_time(spool.clock.wall()),
+                "time": format_timestamp(spool.clock.wall()),
                 "category": category,
                 "action": action,
                 "actor": actor or _user(),
@@ -303,11 +304,6 @@ def _say(value: Any) -> str:
         return ""
     short = summarise(value)
     return short if isinstance(short, str) else msgspec.json.encode(short).decode()
-
-
-def _say_time(wall: int) -> str:
-    seconds, rest = divmod(wall, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:09d}Z"
 
 
 @cache

@@ -26,16 +26,16 @@ from tradespan.signals.metrics.learnt import (
 Attributes = Mapping[str, Any] | None
 
 
-class Counter(ApiCounter):
-    """Counts what happens."""
+class _Adding:
+    """What counts by adding."""
 
-    def __init__(self, held: LearntCounter) -> None:
+    def __init__(self, held: LearntCounter | LearntUpDownCounter) -> None:
         self._held = held
 
     def add(
         self, amount: float, attributes: Attributes = None, context: Context | None = None
     ) -> None:
-        """Count so many more; a negative or not finite amount is refused and counted.
+        """Add. What is not finite, and in a counter what is negative, is refused and counted.
 
         `context`: whose span an exemplar points to; the current one if left out.
         """
@@ -48,23 +48,12 @@ class Counter(ApiCounter):
             _report(self._held, error)
 
 
-class UpDownCounter(ApiUpDownCounter):
+class Counter(_Adding, ApiCounter):
+    """Counts what happens."""
+
+
+class UpDownCounter(_Adding, ApiUpDownCounter):
     """Counts what there is."""
-
-    def __init__(self, held: LearntUpDownCounter) -> None:
-        self._held = held
-
-    def add(
-        self, amount: float, attributes: Attributes = None, context: Context | None = None
-    ) -> None:
-        """Add; a negative amount takes away. See `Counter.add`."""
-        try:
-            if context is None:
-                self._held.child(attributes).add(amount)
-            else:
-                _in_context(context, self._held.child(attributes).add, amount)
-        except Exception as error:  # noqa: BLE001 - the host comes first
-            _report(self._held, error)
 
 
 class Gauge(Synchronous):

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from tradespan.pages.metrics import Scope
-from tradespan.signals.metrics.series import OVERFLOW_LABEL
+from tradespan.pages.numbers import OVERFLOW_LABEL
 
 MOST_BOUNDS: Final = 200
 MOST_LABELS: Final = 32

@@ -11,9 +11,10 @@ from tradespan.pages.metrics import (
     HistogramSeries,
     NumberSeries,
 )
+from tradespan.pages.numbers import OVERFLOW_LABELS
 from tradespan.signals.metrics.instruments import Instrument
 from tradespan.signals.metrics.othernames import OtherName
-from tradespan.signals.metrics.series import OVERFLOW_LABEL, Series, SeriesFacts
+from tradespan.signals.metrics.series import Series, SeriesFacts
 
 MOST_DESCRIPTION: Final = 1_024
 """Characters that are told; each series has them."""
@@ -51,13 +52,14 @@ def declare_series(
     elif other is not None and renamed is not None:
         name, labels = other.name, renamed
     said = (name, instrument.kind, facts.unit, facts.description[:MOST_DESCRIPTION])
-    rest = ((OVERFLOW_LABEL, "true"),)
     if instrument.kind == "histogram":
         return (
             HistogramSeries(*said, labels, facts.scope, facts.bounds),
-            HistogramSeries(*said, rest, facts.scope, facts.bounds),
+            HistogramSeries(*said, OVERFLOW_LABELS, facts.scope, facts.bounds),
         )
-    return NumberSeries(*said, labels, facts.scope), NumberSeries(*said, rest, facts.scope)
+    return NumberSeries(*said, labels, facts.scope), NumberSeries(
+        *said, OVERFLOW_LABELS, facts.scope
+    )
 
 
 def _memory(instrument: Instrument[Any]) -> memoryview:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
 from tradespan.core.interruptions import is_hosts
-from tradespan.pages.numbers import Number
+from tradespan.pages.numbers import OVERFLOW_LABELS, Number
 from tradespan.signals.metrics.arguments import Facts
 from tradespan.signals.metrics.series import (
-    OVERFLOW_LABEL,
     Series,
     SeriesOwner,
     is_plain,
@@ -185,7 +184,7 @@ class Instrument(Generic[Child]):
     def pairs(self, texts: tuple[str, ...] | None) -> tuple[tuple[str, str], ...]:
         """The labels of a series, sorted by key."""
         if texts is None:
-            return ((OVERFLOW_LABEL, "true"),)
+            return OVERFLOW_LABELS
         return tuple(sorted(zip(self.label_names, texts, strict=True)))
 
     def __reduce__(self) -> tuple[Any, ...]:

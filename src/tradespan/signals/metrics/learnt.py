@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from tradespan.core import guard
 from tradespan.core.interruptions import is_hosts
 from tradespan.pages.metrics import Labels
+from tradespan.pages.numbers import OVERFLOW_LABELS
 from tradespan.signals.metrics.arguments import Facts
 from tradespan.signals.metrics.instruments import (
     MOST_CACHED,
@@ -18,7 +19,7 @@ from tradespan.signals.metrics.instruments import (
     Instrument,
 )
 from tradespan.signals.metrics.registry import REGISTRY
-from tradespan.signals.metrics.series import OVERFLOW_LABEL, text_of
+from tradespan.signals.metrics.series import text_of
 
 Child = TypeVar("Child")
 _EXACT = frozenset({str, int, bool})
@@ -77,7 +78,7 @@ class Learnt(Instrument[Child]):
     def pairs(self, texts: tuple[str, ...] | None) -> tuple[tuple[str, str], ...]:
         """The labels of a series, sorted by key."""
         if texts is None:
-            return ((OVERFLOW_LABEL, "true"),)
+            return OVERFLOW_LABELS
         return tuple(zip(texts[::2], texts[1::2], strict=True))
 
     def __reduce__(self) -> tuple[Any, ...]:

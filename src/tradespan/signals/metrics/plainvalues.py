@@ -6,17 +6,15 @@ import math
 from typing import Any
 
 from tradespan.signals.metrics.verbs import HistogramValue, MetricValue
+from tradespan.wire.prometheus_text import escape_label
 
 
 def write_labels(labels: dict[str, str]) -> str:
     """Labels as Prometheus writes them, `{a="x",b="y"}`; of none an empty text."""
     if not labels:
         return ""
-    told = [
-        key + '="' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-        for key, text in labels.items()
-    ]
-    return "{" + ",".join(told) + "}"
+    told = ",".join(f'{key}="{escape_label(text)}"' for key, text in labels.items())
+    return f"{{{told}}}"
 
 
 def as_json(value: MetricValue) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from tradespan.core import guard
 from tradespan.core.errors import InstrumentConflict
 from tradespan.core.forks import after_fork_in_child
-from tradespan.core.version import __version__
+from tradespan.core.version import SCOPE
 from tradespan.declare.instruments import (
     INSTRUMENTS,
     TRADESPAN_METRICS_OVERFLOW,
@@ -42,7 +42,7 @@ MOST_INSTRUMENTS: Final = 2_000
 """Of one process; those that come later count in memory, where nobody sees it."""
 TRY_AGAIN: Final = 1.0
 """Seconds until a place is asked for again where there was no space on the disk."""
-OWN_SCOPE: Final[Scope] = ("tradespan", __version__, "")
+OWN_SCOPE: Final[Scope] = SCOPE
 
 _PACKAGE = f"{Path(__file__).parents[2]}{os.sep}"
 _KINDS: dict[str, type[Instrument[Any]]] = {

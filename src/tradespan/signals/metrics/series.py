@@ -25,8 +25,6 @@ from tradespan.pages.numbers import HistogramCells, NumberCell
 
 MOST_VALUE: Final = 256
 """Characters of a label's value; a longer one is cut."""
-OVERFLOW_LABEL: Final = "otel.metric.overflow"
-"""Of the one series in which the label sets beyond an instrument's cap count."""
 
 SeriesFacts = NumberSeries | HistogramSeries
 """What a page is told of a series."""

@@ -10,13 +10,12 @@ from typing import Any, Final
 from tradespan.core.clock import Clock
 from tradespan.core.forks import after_fork_in_child
 from tradespan.pages.metrics import Labels
+from tradespan.pages.numbers import OVERFLOW_LABELS
 from tradespan.signals.metrics.learnt import LearntGauge
-from tradespan.signals.metrics.series import OVERFLOW_LABEL
 from tradespan.signals.metrics.verbs import LabelSet, Metric, MetricValue
 
 QUANTILE: Final = "quantile"
 """The label that says which one a series is."""
-_OVERFLOW: Final[Labels] = ((OVERFLOW_LABEL, "true"),)
 _Window = deque[tuple[int, float]]
 """Monotonic nanoseconds and value of each observation."""
 
@@ -75,7 +74,7 @@ class Summary(Metric):
             return
         key = self._held.pairs_of(labels)
         if key not in self._windows and len(self._windows) >= self._most_sets:
-            key = _OVERFLOW
+            key = OVERFLOW_LABELS
         window = self._windows.setdefault(key, deque(maxlen=self._most))
         window.append((self._clock.monotonic(), number))
 
