@@ -6,16 +6,19 @@ with its reason, to the record.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from tests.contract.desk import TRADESPAN, Desk, Program, eventually
 from tests.support.faults import Refuse
@@ -36,6 +39,9 @@ BOT = f"""
         except ValueError:
             pass
 
+    def beat(error):
+        return 1 / (1 - error)
+
     for number in range({CALLS}):
         call(number)
     print("filled", flush=True)
@@ -43,6 +49,12 @@ BOT = f"""
     for number in range({CALLS}, {CALLS + MORE}):
         call(number)
     print("done", flush=True)
+    while sys.stdin.readline() == "again\\n":
+        beat(0)
+        try:
+            beat(1)
+        except ZeroDivisionError:
+            pass
     """
 SETTINGS = {
     "TRADESPAN_METRICS": "false",  # their readings are records too
@@ -77,6 +89,14 @@ def discarded_below(root: Path) -> list[DiscardedSegment]:
     return [each for name in names if (each := DiscardedSegment.parse(name)) is not None]
 
 
+def beat_arrives(program: Program, receiver: Receiver, beats: Iterator[int]) -> bool:
+    """Have the bot record a call and an error; whether one of each has come through by now."""
+    program.say("again")
+    next(beats)
+    seen = {span.status_code for span in receiver.spans if span.name == "bot.beat"}
+    return {Status.STATUS_CODE_UNSET, Status.STATUS_CODE_ERROR} <= seen
+
+
 def test_small_disk_that_fills_costs_records_by_their_count_and_the_bot_nothing(
     desk: Desk, receiver: Receiver
 ) -> None:
@@ -84,9 +104,10 @@ def test_small_disk_that_fills_costs_records_by_their_count_and_the_bot_nothing(
     bot = desk.write("bot.py", BOT)
     copy = desk.folder / "copy"
     run = f"{TRADESPAN} run --root {desk.root} --no-store --endpoint {receiver.address}"
+    run += f" -i 'bot\\.(work|beat)' {bot}"
     program = start_on_small_disk(
         desk,
-        f"{run} -i 'bot\\.work' {bot}; status=$?; cp -r {desk.root}/runs {copy}; exit $status",
+        f"{run}; status=$?; cp -r {desk.root}/runs {copy}; exit $status",
     )
     assert program.line() == "filled"
     seen = Path(f"/proc/{program.pid}/root{desk.root}")
@@ -95,6 +116,12 @@ def test_small_disk_that_fills_costs_records_by_their_count_and_the_bot_nothing(
     eventually(lambda: shutil.disk_usage(seen).free > 2 << 20, "space again")
     program.say("go on")
     assert program.line() == "done"
+    # The end waits half a second for an answer, which a busy machine may not give in time: before
+    # it, the receiver has a record of either lane that came after all others.
+    beats = itertools.count(1)
+    eventually(lambda: beat_arrives(program, receiver, beats), "a late call of both lanes")
+    program.say("end")
+    all_calls = CALLS + MORE + 2 * (next(beats) - 1)
     ended = program.end(within=60)
     assert ended.status == 0, ended.err
 
@@ -105,11 +132,11 @@ def test_small_disk_that_fills_costs_records_by_their_count_and_the_bot_nothing(
     assert {each.reason for each in gone} == {"low_disk"}
     assert line["discarded"].keys() == {"low_disk"}
     assert line["discarded"]["low_disk"] > 0
-    assert books["complete"] is True
-    assert books["recorded"] == CALLS + MORE, "the bot's calls, whatever became of them"
+    assert books["complete"] is True, books
+    assert books["recorded"] == all_calls, "the bot's calls, whatever became of them"
     assert (line["unaccounted"], line["on_disk"], books["in_memory"]) == (0, 0, 0)
     lost = sum(line["discarded"].values()) + sum(books["discarded"].values())
-    assert line["accepted"] == CALLS + MORE - lost
+    assert line["accepted"] == all_calls - lost
     received = {span.span_id for span in receiver.spans}
     assert len(received) == line["accepted"]
     # Memory was full and gave back what it still held: nobody was held up until there was space.
@@ -117,7 +144,7 @@ def test_small_disk_that_fills_costs_records_by_their_count_and_the_bot_nothing(
     ordinary, error = books["lanes"]["ordinary"], books["lanes"]["error"]
     assert ordinary["recovered"] > 1_000
     # No error went for an ordinary record.
-    assert error["recorded"] == (CALLS + MORE) // 50
+    assert error["recorded"] == (CALLS + MORE) // 50 + (all_calls - CALLS - MORE) // 2
     assert error["discarded"] == {}
     assert error["sinks"][spans]["discarded"] == {}
     assert not any(sink["unaccounted"] for sink in books["sinks"].values())
