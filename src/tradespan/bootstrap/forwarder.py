@@ -30,7 +30,7 @@ from tradespan.forward.agent import STATUS, Agent, Rhythm
 from tradespan.forward.books import Books
 from tradespan.forward.courier import Courier
 from tradespan.forward.directions import Directions
-from tradespan.forward.ending import NOT_ANSWERING
+from tradespan.forward.ending import NOT_ANSWERING, answers
 from tradespan.forward.exemplars import Exemplars
 from tradespan.forward.limits import SpaceKeeper
 from tradespan.forward.ownpoints import OwnPoints
@@ -244,11 +244,7 @@ def _answering(agent: Agent, folder: RunFolder) -> bool:
     """Whether all destinations take what they are given, or answer soon."""
     now = time.monotonic()
     closed = {place.address for place in agent.wanted(folder)} & agent.status["problems"].keys()
-    return not closed and all(
-        courier.state.failing_since is None
-        and (courier.sending_since is None or now - courier.sending_since < NOT_ANSWERING)
-        for courier in agent.couriers(folder).values()
-    )
+    return not closed and all(answers(courier, now) for courier in agent.couriers(folder).values())
 
 
 def _other_is_answered(config: Config, folder: RunFolder) -> bool:

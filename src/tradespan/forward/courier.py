@@ -132,6 +132,8 @@ class Courier(Generic[T]):
         """Whether it has met any since it began."""
         self.sending_since: float | None = None
         """Since when the sink has been busy with a piece, in monotonic seconds."""
+        self.took = 0.0
+        """Seconds that its last answer took, if it was one."""
         self._keeper = keeper
         self._decode = decode
         self._retry = retry or RetryPolicy()
@@ -291,9 +293,9 @@ class Courier(Generic[T]):
         return True
 
     def _ask_sink(self, piece: Batch[T], held: _Held[T]) -> Outcome:
-        self.sending_since = self._now()
+        self.sending_since = begun = self._now()
         try:
-            return _readable(self.sink.deliver(piece))
+            outcome = _readable(self.sink.deliver(piece))
         except Exception as error:  # noqa: BLE001 - a sink must not raise, nor stop us if it does
             report(f"delivering to {self.sink.name}", error)
             held.faults += 1
@@ -301,6 +303,9 @@ class Courier(Generic[T]):
             return Retry(reason) if held.faults < FAULTS else Split(reason)
         finally:
             self.sending_since = None
+        if not isinstance(outcome, Retry):
+            self.took = self._now() - begun
+        return outcome
 
     def _park(self, piece: Batch[T], reason: str, refused: int | None) -> bool:
         count = piece.count if refused is None else refused

@@ -14,6 +14,9 @@ NOT_ANSWERING = 0.5
 """Seconds that the end of a run waits for a receiver which does not answer: half of the second that
 the bot's exit may take then. The other half goes for closing the books and ending the processes."""
 
+_SLOW = 2.0
+"""Seconds that one is waited for which has been slow to answer, at most."""
+
 
 @dataclass(slots=True)
 class Ending:
@@ -38,20 +41,28 @@ def gives_up(behind: list[Courier[Any]], since: float, drain: float, now: float)
     if stores:
         return waited > drain and all(courier.state.failing_since is not None for courier in stores)
     return waited > drain or (
-        waited > NOT_ANSWERING and not any(_answers(courier, now) for courier in behind)
+        waited > NOT_ANSWERING and not any(answers(courier, now) for courier in behind)
     )
 
 
-def _answers(courier: Courier[Any], now: float) -> bool:
+def answers(courier: Courier[Any], now: float) -> bool:
+    """Whether a receiver takes what it is given, or may be expected to (monotonic seconds)."""
     since = courier.sending_since
-    return courier.state.failing_since is None and (since is None or now - since < NOT_ANSWERING)
+    return courier.state.failing_since is None and (
+        since is None or now - since < _patience(courier)
+    )
+
+
+def _patience(courier: Courier[Any]) -> float:
+    # One that is far away, or busy, has said by its last answer how long it takes.
+    return max(NOT_ANSWERING, min(3 * courier.took, _SLOW))
 
 
 def patience_ends(post: Post, begun: float) -> float:
     """Until when an agent that ends (since `begun`) waits for a thread. Monotonic seconds."""
     # The store does not hang, it works.
     since = None if post.courier.sink.name == "store" else post.courier.sending_since
-    return (begun if since is None else since) + NOT_ANSWERING
+    return begun + NOT_ANSWERING if since is None else since + _patience(post.courier)
 
 
 def name_causes(behind: Iterable[Courier[Any]]) -> dict[str, str]:

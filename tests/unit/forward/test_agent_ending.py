@@ -106,6 +106,34 @@ def test_receiver_that_does_not_answer_holds_up_the_end_for_half_a_second(
     assert root.drained(bot)["sinks"]["otlp"]["accepted"] == 20  # type: ignore[index]
 
 
+def test_receiver_that_is_slow_to_answer_is_given_the_time_that_it_took_before(
+    slow: Root, clock: SlowClock
+) -> None:
+    root, gate = slow, Gate()
+
+    def take(batch: Batch[Span]) -> Outcome:
+        if len(sink.offered) == 1:
+            clock.step(0.4)
+            return Accepted()
+        return gate(batch)
+
+    sink = root.sink("otlp", take)
+    bot = root.start("run", "otlp")
+    bot.record(20)
+    root.step_until(lambda: taken(sink))
+    bot.record(20)
+    root.end(bot)
+    root.step_until(gate.asked.is_set)
+    clock.step(1.1)
+    for _ in range(20):
+        root.agent.step()
+    assert root.drained(bot) is None
+    clock.step(0.2)
+    root.step_until(lambda: root.drained(bot) is not None)
+    assert root.drained(bot)["causes"] == {"otlp": "no answer yet"}  # type: ignore[index]
+    gate.open.set()
+
+
 def test_receiver_that_takes_is_waited_for_until_the_drain_is_over(root: Root) -> None:
     bot = root.start("run", "otlp")
 
