@@ -277,6 +277,7 @@ ATTRIBUTES: Final = {
     "trading.position.quantity": Attribute("double"),
     "trading.quote.ask": Attribute("double"),
     "trading.quote.bid": Attribute("double"),
+    "trading.quote.last": Attribute("double"),
     "trading.reason": Attribute("string"),
     "trading.risk.drawdown": Attribute("double"),
     "trading.risk.level": Attribute("string", ("0.95", "0.99")),
