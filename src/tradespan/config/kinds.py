@@ -146,7 +146,11 @@ def number(low: float, high: float) -> Kind:
         _within(value, low, high)
         return value
 
-    return Kind("number", f"a number from {low:g} to {high:g}", parse, lambda v: f"{v:g}")
+    return Kind("number", f"a number from {low:g} to {high:g}", parse, _format_number)
+
+
+def _format_number(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"
 
 
 def duration(low: float, *, zero_is_endless: bool = False) -> Kind:

@@ -76,6 +76,26 @@ class LogsConfig(NamedTuple):
     exporter: Literal["otlp", "none"]
 
 
+class FiguresConfig(NamedTuple):
+    """How profit, performance and risk are computed of what is mapped."""
+
+    currency: str | None
+    cost: Literal["fifo", "average"]
+    cash: float | None
+    window: int
+    """Trades."""
+    periods_per_year: float | None
+    calendar: str | None
+    time_zone: str
+    day_starts: str
+    """`HH:MM`."""
+    risk_free: float
+    risk_window: int
+    """Returns."""
+    risk_period: float
+    """Seconds; a day: a session; 0: each valuation."""
+
+
 class RedactConfig(NamedTuple):
     """What is hidden of what is recorded."""
 
@@ -234,6 +254,7 @@ class Config(NamedTuple):
     map: tuple[MapRule, ...]
     capture: CaptureConfig
     logs: LogsConfig
+    figures: FiguresConfig
     redact: RedactConfig
     limits: LimitsConfig
     agent: AgentConfig
