@@ -24,7 +24,7 @@ def test_a_day_starts_at_a_time(given: str, time: str) -> None:
     assert load_config({"figures.day_starts": given}).figures.day_starts == time
 
 
-@pytest.mark.parametrize("given", ["24:00", "17", "17:60", "5pm", 17, "١٧:٠٠"])
+@pytest.mark.parametrize("given", ["24:00", "17", "17:60", "5pm", 17])
 def test_another_time_is_refused(given: object) -> None:
     with pytest.raises(InvalidSetting, match="expected a time such as 17:00"):
         load_config({"figures.day_starts": given})
