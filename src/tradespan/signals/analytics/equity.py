@@ -2,7 +2,7 @@
 
 The return of a session is what its last mark says beside the last one of the session before:
 `last / before - 1`. Money paid in or out splits it (time-weighted return): the equity before the
-flow is that of the mark before it, and from the flow on the return is reckoned on what is there then.
+flow is that of the mark before it, and from the flow on the return is reckoned on what is there.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Drawdown:
     maximum: float | None = None
     """The deepest of the run, between any two marks."""
     peak_ts: int | None = None
-    """Where the deepest began: the last moment at its peak. None: with the starting equity, or there
-    was none.
+    """Where the deepest began: the last moment at its peak. None: with the starting equity, or
+    there was none.
     """
     trough_ts: int | None = None
     """Where it was deepest, for the first time."""
@@ -58,7 +58,7 @@ class High:
             self.value = self.ts = None
             return
         moved = scaled(self.value, after, before)
-        self.value = after if moved < after else moved
+        self.value = max(moved, after)
 
     def below(self, equity: Money) -> float | None:
         """The drawdown, 0 to 1: a debt counts as the loss of all."""
@@ -142,7 +142,7 @@ class Equity:
         """
         self.drawdowns = Drawdowns()
         self._base: Money | None = starting
-        """What the running stretch, from the last flow or session, is reckoned on; None: nothing."""
+        """What the running stretch, since the last flow or session, is reckoned on, if anything."""
         self._growth = 1.0
         """Of the session's stretches that are over."""
         self._marked = False

@@ -1,12 +1,12 @@
 """How a strategy does: figures of its closed trades, and of the account's returns and drawdowns.
 
-`PerformanceTracker` is told three things, each with its event time: `trade`, `mark`, `flow`. It reads
-no clock and does no I/O, so that a backtest of ten years gives the figures that ten years would.
+`PerformanceTracker` is told three things, each with its event time: `trade`, `mark`, `flow`. It
+reads no clock and does no I/O: a backtest of ten years gives the figures that ten years would.
 
 Times that are not in order: a mark before the last mark or flow is left out and counted
 (`late_marks`), since the returns in between are told already; of two marks of one moment the later
-call counts, and both may be peak or trough. A late trade counts in the order it comes; its profit is
-of the day and week of its own time. A flow before the last mark is refused (`ValueError`): the mark
+call counts, and both may be peak or trough. A late trade counts in the order it comes; its profit
+is of the day and week of its own time. A flow before the last mark is refused (`ValueError`): the mark
 may hold it or not, and nobody can tell.
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 
 from tradespan.core.forks import after_fork_in_child
 from tradespan.signals.analytics.equity import Drawdown, Equity
+from tradespan.signals.analytics.history import History, Session, SessionFigures
 from tradespan.signals.analytics.ratios import Definitions, ReturnFigures, Returns
 from tradespan.signals.analytics.sessions import Sessions
 from tradespan.signals.analytics.sums import (
@@ -37,52 +38,12 @@ class Figures(TradeFigures, ReturnFigures):
     """Of the window or of the whole run: trades, and returns of sessions."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFigures:
-    """One session, as the history keeps it. Undefined is None."""
-
-    day: date
-    trades: int
-    pnl: Money | None
-    """The closed trades' net profit; None: there was none."""
-    equity: Money | None
-    """At its end, with what was paid in or out; None: nobody said."""
-    flows: Money | None
-    """Paid in less paid out; None: there was none."""
-    return_: float | None
-    """Simple. None: it had no mark, or nothing to reckon on."""
-
-
-class _Session:
-    """A row of the history, while it may still change: a late trade finds its session."""
-
-    __slots__ = ("day", "equity", "flows", "pnl", "return_", "trades")
-
-    def __init__(self, day: date) -> None:
-        self.day = day
-        self.trades = 0
-        self.pnl: ExactSum | None = None
-        self.flows: ExactSum | None = None
-        self.equity: Money | None = None
-        self.return_: float | None = None
-
-    def figures(self) -> SessionFigures:
-        return SessionFigures(
-            self.day,
-            self.trades,
-            self.pnl.value if self.pnl else None,
-            self.equity,
-            self.flows.value if self.flows else None,
-            self.return_,
-        )
-
-
 class PerformanceTracker:
     """Figures of a strategy or an account, up to date after each call. Safe to call from threads.
 
-    Definitions are `ratios.py`'s and `tradecounts.py`'s. Sessions without a mark have no return: the
-    next one's goes over the gap, as `pandas` and `empyrical` have it for a series without those rows.
-    The running session counts with its return so far. Equity is what marks say; as long as there
+    Definitions are `ratios.py`'s and `tradecounts.py`'s. Sessions without a mark have no return:
+    the next one's goes over the gap, as `pandas` and `empyrical` have it for a series without those
+    rows. The running session counts with its return so far. Equity is what marks say; as long as there
     was none, it is the starting equity, if given, with flows and the profit of closed trades.
 
     Amounts are `int` (ticks, cents), `Decimal` or `float`; sums of them are exact. Decimals and
@@ -130,7 +91,7 @@ class PerformanceTracker:
             TypeError: The starting equity is no number.
         """
         for name, count in (("window", window), ("history", history)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            if type(count) is not int or count < 1:
                 raise ValueError(f"{name} is 1, 2, …, not {count!r}")
         self._sessions = sessions or Sessions()
         if periods_per_year is None:
@@ -153,8 +114,7 @@ class PerformanceTracker:
         if starting_equity is not None:
             self._earned = ExactSum()
             self._earned.add(starting_equity)
-        self._history = history
-        self._rows: dict[date, _Session] = {}
+        self._rows = History(history)
         self._latest: int | None = None
         self._day: date | None = None
         self._week: date | None = None
@@ -191,7 +151,7 @@ class PerformanceTracker:
             self._whole.push(net)
             if week == self._week:
                 self._weekly.add(net)
-            row = self._row(day)
+            row = self._rows.of(day)
             if row is not None:
                 row.trades += 1
                 row.pnl = row.pnl or ExactSum()
@@ -246,7 +206,7 @@ class PerformanceTracker:
             self._mark_ts = ts
             if self._earned is not None:
                 self._earned.add(amount)
-            row = self._row(day)
+            row = self._rows.of(day)
             if row is not None:
                 row.flows = row.flows or ExactSum()
                 row.flows.add(amount)
@@ -266,7 +226,7 @@ class PerformanceTracker:
         self._equity.mark(equity, ts)
         self._mark_ts = ts
         day = self._equity.day
-        row = None if day is None else self._row(day)
+        row = None if day is None else self._rows.of(day)
         if row is not None:
             self._write(row)
 
@@ -282,18 +242,8 @@ class PerformanceTracker:
             self._window_returns.add(closed)
             self._whole_returns.add(closed)
 
-    def _write(self, row: _Session) -> None:
+    def _write(self, row: Session) -> None:
         row.equity, row.return_ = self._equity.value, self._equity.running
-
-    def _row(self, day: date) -> _Session | None:
-        """The session's in the history; None: it is left already."""
-        rows = self._rows
-        found = rows.get(day)
-        if found is None and (len(rows) < self._history or day > next(iter(rows))):
-            found = rows[day] = _Session(day)
-            if len(rows) > self._history:
-                del rows[next(iter(rows))]
-        return found
 
     @property
     def total_pnl(self) -> Money | None:
@@ -307,7 +257,7 @@ class PerformanceTracker:
         with self._lock:
             if self._whole.pnl is None or self._day is None:
                 return None
-            row = self._rows.get(self._day)
+            row = self._rows.find(self._day)
             return row.pnl.value if row is not None and row.pnl is not None else 0
 
     @property
@@ -402,7 +352,7 @@ class PerformanceTracker:
     def history(self) -> list[SessionFigures]:
         """The last sessions, at most `history` of them, by day; the running one is the last."""
         with self._lock:
-            return [self._rows[day].figures() for day in sorted(self._rows)]
+            return self._rows.figures()
 
     @property
     def returns(self) -> list[tuple[date, float]]:

@@ -46,7 +46,7 @@ class Definitions:
         for name in ("risk_free", "required_return"):
             if not isfinite(getattr(self, name)):
                 raise ValueError(f"{name} is a finite return of one period")
-        if isinstance(self.ddof, bool) or not isinstance(self.ddof, int) or self.ddof < 0:
+        if type(self.ddof) is not int or self.ddof < 0:
             raise ValueError(f"ddof is 0, 1, …, not {self.ddof}")
 
 
@@ -98,7 +98,7 @@ class Curve:
 class Returns:
     """Of all sessions, or of the last `limit`. Exact sums: nothing drifts.
 
-    A return costs O(1). Reading does too, but for the drawdown of a window: O(limit) once a session.
+    A return costs O(1). So does reading, but for a window's drawdown: O(limit) once a session.
     """
 
     def __init__(self, definitions: Definitions, limit: int | None = None) -> None:

@@ -1,11 +1,11 @@
 """Trading days and weeks: by a time zone and the time a day starts, or by an exchange's calendar.
 
-A session is named by a date, and begins where the one before it ends, so that each moment is in one.
+A session is named by a date, and begins where the one before it ends: each moment is in one.
 
 By time zone, a day goes from `day_starts` to the next one, on the clock of the zone: the days on
 which it changes have 23 or 25 hours. It is named by the date on which most of it lies: the FX day
-that starts at 17:00 in New York on Sunday is Monday. (A start that the clock skips is where it would
-have been by the offset before; of one that comes twice the first counts.) Nothing is left out:
+that starts at 17:00 in New York on Sunday is Monday. (A start that the clock skips is where it
+would have been by the offset before; of one that comes twice the first counts.) Nothing is left out:
 Saturday is a day as well.
 
 By calendar, a session ends with its close, the early one where there is one, and that moment is

@@ -1,7 +1,7 @@
 """Sums that do not drift: of money as it was given, and of floats without rounding.
 
-A float is an integer by a power of two, so that a sum of floats is an integer too, which Python adds
-and takes away exactly. What left a window leaves nothing behind, however long it runs.
+A float is an integer by a power of two, so that a sum of floats is one too, and Python adds and
+takes away integers exactly. What left a window leaves nothing behind, however long it runs.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def scaled(amount: Money, after: Money, before: Money) -> Money:
     if any(isinstance(each, Decimal) for each in (amount, after, before)):
         product = WIDE.multiply(_decimal(amount), _decimal(after))
         return QUOTIENT.divide(product, _decimal(before))
-    return amount * after / before
+    return float(amount) * float(after) / float(before)
 
 
 def _decimal(value: Money) -> Decimal:
@@ -125,7 +125,7 @@ def _decimal(value: Money) -> Decimal:
 
 
 class ExactSum:
-    """A sum that gives back what it was given: integers, decimals, or floats rounded once, when read.
+    """A sum of the kind that it was given: integers, decimals, or floats, rounded when it is read.
 
     Cheap to add to and to take from: 0.3 µs, whatever went through it before.
     """

@@ -1,6 +1,6 @@
 """Figures of closed trades: of all of them, or of the last so many.
 
-A trade wins if its net profit is over zero, and loses if it is under; one that is even does neither,
+A trade wins if its net profit is over zero, and loses if it is under; an even one does neither,
 and ends a row of either. With n trades:
 
     win rate       wins / n
