@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from math import isfinite
 
-from tradespan.signals.analytics.sums import Money, change, plus, scaled
+from tradespan.signals.analytics.amounts import Money, change, plus, scaled
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from tradespan.signals.analytics.sums import ExactSum, Money
+from tradespan.signals.analytics.amounts import ExactSum, Money
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from tradespan.signals.analytics.equity import Drawdown, Equity
 from tradespan.signals.analytics.history import History, Session, SessionFigures
 from tradespan.signals.analytics.ratios import Definitions, ReturnFigures, Returns
 from tradespan.signals.analytics.sessions import Sessions
-from tradespan.signals.analytics.sums import (
+from tradespan.signals.analytics.amounts import (
     ExactSum,
     Kinds,
     Money,

@@ -19,7 +19,7 @@ from collections import deque
 from dataclasses import dataclass
 from math import inf, isfinite, log1p, sqrt
 
-from tradespan.signals.analytics.sums import Moments
+from tradespan.signals.analytics.amounts import Moments
 
 
 @dataclass(frozen=True, slots=True)

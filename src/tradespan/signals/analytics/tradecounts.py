@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from tradespan.signals.analytics.sums import ExactSum, Money
+from tradespan.signals.analytics.amounts import ExactSum, Money
 
 
 @dataclass(frozen=True, kw_only=True)
