@@ -207,6 +207,14 @@ def test_equal_returns_have_no_sharpe_ratio() -> None:
     assert tracker.annual_volatility == 0.0
 
 
+def test_rounding_of_equal_returns_makes_no_ratio() -> None:
+    up = marked(*(1000 * 1.01**number for number in range(50)))
+    assert (up.sharpe, up.sortino, up.calmar) == (None, None, None)
+    swings = marked(*(1000 * 1.01 ** (number % 2) * 0.1 for number in range(50)))
+    assert swings.sharpe is not None
+    assert swings.calmar is not None
+
+
 def test_without_returns_below_the_required_one_there_is_no_sortino_ratio() -> None:
     assert marked(100, 110, 115, 116).sortino is None
     below = marked(100, 110, 115, 116, required_return=0.05).sortino
