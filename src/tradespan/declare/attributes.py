@@ -267,6 +267,7 @@ ATTRIBUTES: Final = {
     "trading.pair.quantity": Attribute("double"),
     "trading.pair.success": Attribute("boolean"),
     "trading.pair.timeout": Attribute("double"),
+    "trading.performance.span": Attribute("string", ("window", "run", "day", "week")),
     "trading.period": Attribute("string", ("1h", "24h", "7d")),
     "trading.portfolio.cash": Attribute("double"),
     "trading.portfolio.commission": Attribute("double"),

@@ -973,6 +973,132 @@ TRADING_ORDERS_SUBMITTED: Final = Instrument(
     ),
     description="Orders that were sent.",
 )
+TRADING_PERFORMANCE_ANNUAL_RETURN: Final = Instrument(
+    "trading.performance.annual_return",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Compound growth a year, 0.1 for 10 percent.",
+)
+TRADING_PERFORMANCE_ANNUAL_VOLATILITY: Final = Instrument(
+    "trading.performance.annual_volatility",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Standard deviation of the sessions' returns, annualised.",
+)
+TRADING_PERFORMANCE_AVERAGE_LOSS: Final = Instrument(
+    "trading.performance.average_loss",
+    "gauge",
+    "{currency}",
+    ("trading.performance.span", "trading.currency", "trading.account", "trading.strategy"),
+    description="Mean net profit of losing trades, a negative amount.",
+)
+TRADING_PERFORMANCE_AVERAGE_WIN: Final = Instrument(
+    "trading.performance.average_win",
+    "gauge",
+    "{currency}",
+    ("trading.performance.span", "trading.currency", "trading.account", "trading.strategy"),
+    description="Mean net profit of winning trades.",
+)
+TRADING_PERFORMANCE_CALMAR_RATIO: Final = Instrument(
+    "trading.performance.calmar_ratio",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Annual return by the deepest drawdown between ends of sessions.",
+)
+TRADING_PERFORMANCE_CONSECUTIVE_LOSSES: Final = Instrument(
+    "trading.performance.consecutive_losses",
+    "gauge",
+    "{trade}",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Losing trades in a row, up to the last one.",
+)
+TRADING_PERFORMANCE_CONSECUTIVE_WINS: Final = Instrument(
+    "trading.performance.consecutive_wins",
+    "gauge",
+    "{trade}",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Winning trades in a row, up to the last one.",
+)
+TRADING_PERFORMANCE_EQUITY: Final = Instrument(
+    "trading.performance.equity",
+    "gauge",
+    "{currency}",
+    ("trading.currency", "trading.account", "trading.strategy"),
+    description="What the account is worth, with what was paid in or out.",
+)
+TRADING_PERFORMANCE_EXPECTANCY: Final = Instrument(
+    "trading.performance.expectancy",
+    "gauge",
+    "{currency}",
+    ("trading.performance.span", "trading.currency", "trading.account", "trading.strategy"),
+    description="Mean net profit of a closed trade.",
+)
+TRADING_PERFORMANCE_LONGEST_LOSSES: Final = Instrument(
+    "trading.performance.longest_losses",
+    "gauge",
+    "{trade}",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="The longest row of losing trades.",
+)
+TRADING_PERFORMANCE_LONGEST_WINS: Final = Instrument(
+    "trading.performance.longest_wins",
+    "gauge",
+    "{trade}",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="The longest row of winning trades.",
+)
+TRADING_PERFORMANCE_PEAK: Final = Instrument(
+    "trading.performance.peak",
+    "gauge",
+    "{currency}",
+    ("trading.currency", "trading.account", "trading.strategy"),
+    description="The highest equity, scaled by what was paid in or out since.",
+)
+TRADING_PERFORMANCE_PNL: Final = Instrument(
+    "trading.performance.pnl",
+    "gauge",
+    "{currency}",
+    ("trading.performance.span", "trading.currency", "trading.account", "trading.strategy"),
+    description="Net profit of closed trades; negative for a loss.",
+)
+TRADING_PERFORMANCE_PROFIT_FACTOR: Final = Instrument(
+    "trading.performance.profit_factor",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="What winning trades won, by what losing trades lost.",
+)
+TRADING_PERFORMANCE_SHARPE_RATIO: Final = Instrument(
+    "trading.performance.sharpe_ratio",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Mean excess return by its standard deviation, annualised.",
+)
+TRADING_PERFORMANCE_SORTINO_RATIO: Final = Instrument(
+    "trading.performance.sortino_ratio",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Mean excess return by its downside deviation, annualised.",
+)
+TRADING_PERFORMANCE_TRADES: Final = Instrument(
+    "trading.performance.trades",
+    "gauge",
+    "{trade}",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Closed trades.",
+)
+TRADING_PERFORMANCE_WIN_RATE: Final = Instrument(
+    "trading.performance.win_rate",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="The share of closed trades with a net profit, 0 to 1.",
+)
 TRADING_PORTFOLIO_CASH: Final = Instrument(
     "trading.portfolio.cash",
     "gauge",
@@ -1226,6 +1352,24 @@ INSTRUMENTS: Final = {
         TRADING_ORDERS_OPEN,
         TRADING_ORDERS_REJECTED,
         TRADING_ORDERS_SUBMITTED,
+        TRADING_PERFORMANCE_ANNUAL_RETURN,
+        TRADING_PERFORMANCE_ANNUAL_VOLATILITY,
+        TRADING_PERFORMANCE_AVERAGE_LOSS,
+        TRADING_PERFORMANCE_AVERAGE_WIN,
+        TRADING_PERFORMANCE_CALMAR_RATIO,
+        TRADING_PERFORMANCE_CONSECUTIVE_LOSSES,
+        TRADING_PERFORMANCE_CONSECUTIVE_WINS,
+        TRADING_PERFORMANCE_EQUITY,
+        TRADING_PERFORMANCE_EXPECTANCY,
+        TRADING_PERFORMANCE_LONGEST_LOSSES,
+        TRADING_PERFORMANCE_LONGEST_WINS,
+        TRADING_PERFORMANCE_PEAK,
+        TRADING_PERFORMANCE_PNL,
+        TRADING_PERFORMANCE_PROFIT_FACTOR,
+        TRADING_PERFORMANCE_SHARPE_RATIO,
+        TRADING_PERFORMANCE_SORTINO_RATIO,
+        TRADING_PERFORMANCE_TRADES,
+        TRADING_PERFORMANCE_WIN_RATE,
         TRADING_PORTFOLIO_CASH,
         TRADING_PORTFOLIO_COMMISSION,
         TRADING_PORTFOLIO_DAILY_PNL,

@@ -272,6 +272,8 @@ TRADING_PAIR_SUCCESS: Final = "trading.pair.success"
 """Whether all legs were traded to the end. Type: boolean."""
 TRADING_PAIR_TIMEOUT: Final = "trading.pair.timeout"
 """How long the pair's execution may take, in seconds. Type: double."""
+TRADING_PERFORMANCE_SPAN: Final = "trading.performance.span"
+"""Over how much of the past. See `TradingPerformanceSpan`."""
 TRADING_PERIOD: Final = "trading.period"
 """Over how long. See `TradingPeriod`."""
 TRADING_PORTFOLIO_CASH: Final = "trading.portfolio.cash"
@@ -664,6 +666,19 @@ class TradingOrderType:
     """At a price that follows another (FIX P)."""
     TRAILING_STOP: Final = "trailing_stop"
     """A stop order whose price follows the market."""
+
+
+class TradingPerformanceSpan:
+    """Values of `trading.performance.span`."""
+
+    WINDOW: Final = "window"
+    """The last trades, 100 unless said otherwise; of returns the last sessions, as many."""
+    RUN: Final = "run"
+    """Since the tracker began."""
+    DAY: Final = "day"
+    """This trading day."""
+    WEEK: Final = "week"
+    """This week of trading days."""
 
 
 class TradingPeriod:

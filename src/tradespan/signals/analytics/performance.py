@@ -6,8 +6,8 @@ reads no clock and does no I/O: a backtest of ten years gives the figures that t
 Times that are not in order: a mark before the last mark or flow is left out and counted
 (`late_marks`), since the returns in between are told already; of two marks of one moment the later
 call counts, and both may be peak or trough. A late trade counts in the order it comes; its profit
-is of the day and week of its own time. A flow before the last mark is refused (`ValueError`): the mark
-may hold it or not, and nobody can tell.
+is of the day and week of its own time. A flow before the last mark is refused (`ValueError`): the
+mark may hold it or not, and nobody can tell.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class PerformanceTracker:
 
     Definitions are `ratios.py`'s and `tradecounts.py`'s. Sessions without a mark have no return:
     the next one's goes over the gap, as `pandas` and `empyrical` have it for a series without those
-    rows. The running session counts with its return so far. Equity is what marks say; as long as there
-    was none, it is the starting equity, if given, with flows and the profit of closed trades.
+    rows. The running session counts with its return so far. Equity is what marks say; as long as
+    there was none, it is the starting equity, if given, with flows and the profit of closed trades.
 
     Amounts are `int` (ticks, cents), `Decimal` or `float`; sums of them are exact. Decimals and
     floats do not mix in one tracker.

@@ -18,8 +18,14 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from math import inf, isfinite, log1p, sqrt
+from typing import Final
 
 from tradespan.signals.analytics.amounts import Moments
+
+ROUNDING: Final = 2.0**-50
+"""What rounding makes of equal returns, where equities are floats. A deviation that is not larger
+divides nothing: the ratio would be a made-up 1e15. (empyrical and ffn look for equal returns too.)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class ReturnFigures:
     returns: int = 0
     """How many sessions have one, the running one included."""
     sharpe: float | None = None
-    """None: fewer than two returns, all of them equal, or no `periods_per_year`."""
+    """None: fewer than two returns, all of them equal (`ROUNDING`), or no `periods_per_year`."""
     sortino: float | None = None
     """None: fewer than two returns, none below the required one, or no `periods_per_year`."""
     calmar: float | None = None
@@ -173,7 +179,7 @@ class Returns:
             returns=count,
             sharpe=_quotient(mean - chosen.risk_free, deviation, root),
             sortino=_quotient(mean - chosen.required_return, downside, root),
-            calmar=None if annual is None else _quotient(annual, deepest, 1.0),
+            calmar=None if annual is None else _quotient(annual, deepest, 1.0, sqrt(count)),
             annual_return=annual,
             annual_volatility=None if deviation is None else deviation * root,
             session_drawdown=deepest,
@@ -189,8 +195,10 @@ def _annual(growth: float, count: int, periods: float) -> float | None:
         return None
 
 
-def _quotient(above: float, below: float | None, times: float) -> float | None:
-    if not below:
+def _quotient(
+    above: float, below: float | None, times: float, roundings: float = 1.0
+) -> float | None:
+    if below is None or below <= ROUNDING * roundings:
         return None
     found = above / below * times
     return found if isfinite(found) else None

@@ -5,8 +5,8 @@ A session is named by a date, and begins where the one before it ends: each mome
 By time zone, a day goes from `day_starts` to the next one, on the clock of the zone: the days on
 which it changes have 23 or 25 hours. It is named by the date on which most of it lies: the FX day
 that starts at 17:00 in New York on Sunday is Monday. (A start that the clock skips is where it
-would have been by the offset before; of one that comes twice the first counts.) Nothing is left out:
-Saturday is a day as well.
+would have been by the offset before; of one that comes twice the first counts.) Nothing is left
+out: Saturday is a day as well.
 
 By calendar, a session ends with its close, the early one where there is one, and that moment is
 its last. What comes later, over night, over a weekend, on a holiday, is the next session's. Where
@@ -18,6 +18,7 @@ A week is named by its first day, a Monday unless `week_starts` says otherwise.
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_right
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -165,7 +166,9 @@ class _Closes:
         self._name = name
         self._decades: dict[int, tuple[list[int], list[date]]] = {}
         """By the first year: the first moments after each session, and the sessions."""
-        calendar = self._library.get_calendar(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pandas' to the library, none of the bot's
+            calendar = self._library.get_calendar(name)
         self._bounds = tuple(
             None if bound is None else bound.date()
             for bound in (calendar.bound_min(), calendar.bound_max())
@@ -214,9 +217,11 @@ class _Closes:
         return found
 
     def _read(self, begins: date, ends: date) -> tuple[list[int], list[date]]:
-        calendar = self._library.get_calendar(
-            self._name, start=begins.isoformat(), end=ends.isoformat()
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            calendar = self._library.get_calendar(
+                self._name, start=begins.isoformat(), end=ends.isoformat()
+            )
         opens = [int(each) for each in calendar.opens_nanos]
         after = [
             # The close itself is the session's, unless the next one opens with it.
