@@ -135,8 +135,8 @@ def plain(value: Decimal) -> Decimal:
     """Without zeros at the end, and without an exponent above 0: 1000.50 is 1000.5."""
     if not value:
         return ZERO
-    short = EXACT.normalize(value)
-    return short if short.as_tuple().exponent < 0 else EXACT.quantize(short, ONE)  # type: ignore[operator] # it is finite
+    whole = _LONG.to_integral_value(value)
+    return EXACT.quantize(whole, ONE) if whole == value else EXACT.normalize(value)
 
 
 def given(value: Decimal, kind: Kind) -> Number:
@@ -145,10 +145,9 @@ def given(value: Decimal, kind: Kind) -> Number:
     """
     if kind is Kind.FLOAT:
         return float(value)
-    short = plain(value)
-    if kind is Kind.INTEGER and short.as_tuple().exponent == 0:
-        return int(short)
-    return short
+    if kind is Kind.INTEGER and value == _LONG.to_integral_value(value):
+        return int(value)
+    return plain(value)
 
 
 def ratio(dividend: Decimal, divisor: Decimal) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Final, overload
 
@@ -46,6 +47,15 @@ class Figures:
     def _begin_anew(self) -> None:
         """In a forked child: whoever held the lock is not there."""
         self._lock = threading.RLock()
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Until it is left, all figures are of one moment: fills and prices of other threads wait.
+
+        For a few readings; nothing that may block belongs inside.
+        """
+        with self._lock:
+            yield
 
     @property
     def realised(self) -> Number | None:
