@@ -35,6 +35,8 @@ class Figures:
             raise ValueError(f"there is no method {method!r}: {', '.join(METHODS)}")
         self.currency: Final = read_text(currency, "currency", required=True)
         self.method: Final = method
+        if type(fees_in_pnl) is not bool:
+            raise TypeError(f"fees_in_pnl is a {type(fees_in_pnl).__name__}, not a bool")
         self.fees_in_pnl: Final = fees_in_pnl
         self.rates: Final = rates if isinstance(rates, Rates) else Rates(self.currency, rates)
         # Re-entrant: a signal handler that saves the books may interrupt a fill in its own thread.

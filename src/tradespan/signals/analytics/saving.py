@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from decimal import Decimal, DecimalException
+from decimal import Decimal
 from operator import itemgetter
 from typing import Any, Final
 
 from tradespan.signals.analytics.books import Books
-from tradespan.signals.analytics.exact import EXACT, ZERO, Kind, plain, read_text, read_time
+from tradespan.signals.analytics.exact import EXACT, ZERO, Kind, plain, read, read_text, read_time
 from tradespan.signals.analytics.positions import NEVER, Holding, Key
 from tradespan.signals.analytics.sums import Sum
 from tradespan.signals.analytics.turnover import Days
@@ -30,7 +30,7 @@ def explained() -> Iterator[None]:
         yield
     except KeyError as error:
         raise ValueError(f"these are no saved books: {error.args[0]} is missing") from error
-    except (TypeError, ValueError, AttributeError, DecimalException) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"these are no saved books: {error}") from error
 
 
@@ -104,7 +104,7 @@ def read_books(saved: Mapping[str, Any], books: Books, sessions: Days) -> None:
     last = saved["last_ts"]
     books.last_ts = None if last is None else read_time(last)
     for name in _COUNTS:
-        setattr(books, name, int(saved["counts"][name]))
+        setattr(books, name, int(read(saved["counts"][name], name)))
 
 
 def read_rates(saved: Mapping[str, Any]) -> list[tuple[str, str, Decimal, int | None]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tradespan.core.forks import after_fork_in_child
@@ -19,6 +20,8 @@ if TYPE_CHECKING:  # who tells amounts by hand does not load what computes them
     from tradespan.signals.analytics.portfolio import PortfolioTracker
     from tradespan.signals.analytics.positions import Position
     from tradespan.signals.analytics.turnover import Turnover
+
+Amount = float | Decimal
 
 
 class _Owner(NamedTuple):
@@ -126,8 +129,8 @@ class Portfolio:
         name: str,
         utilization: float | None = None,
         *,
-        used: float | None = None,
-        maximum: float | None = None,
+        used: Amount | None = None,
+        maximum: Amount | None = None,
         currency: str = "",
         account: str = "",
         strategy: str = "",
