@@ -784,6 +784,34 @@ TRADING_FEED_UPDATES: Final = Instrument(
     ("trading.venue", "trading.symbol"),
     description="Updates of market data that came; their rate is updates per second.",
 )
+TRADING_LIMIT_MAXIMUM: Final = Instrument(
+    "trading.limit.maximum",
+    "gauge",
+    "{unit}",
+    (
+        "trading.limit.name",
+        "trading.currency",
+        "trading.account",
+        "trading.strategy",
+        "trading.venue",
+    ),
+    description="A limit, in its unit.",
+)
+TRADING_LIMIT_USED: Final = Instrument(
+    "trading.limit.used",
+    "gauge",
+    "{unit}",
+    (
+        "trading.limit.name",
+        "trading.currency",
+        "trading.account",
+        "trading.strategy",
+        "trading.venue",
+    ),
+    description=(
+        "How much of a limit is used up, in the limit's unit, as turnover of the running session."
+    ),
+)
 TRADING_LIMIT_UTILIZATION: Final = Instrument(
     "trading.limit.utilization",
     "gauge",
@@ -1186,6 +1214,29 @@ TRADING_PORTFOLIO_VALUE: Final = Instrument(
     ("trading.currency", "trading.account", "trading.venue", "trading.strategy"),
     description="What the account is worth at the latest prices, cash included.",
 )
+TRADING_POSITION_AVERAGE_PRICE: Final = Instrument(
+    "trading.position.average_price",
+    "gauge",
+    "{currency}",
+    ("trading.currency", "trading.symbol", "trading.venue", "trading.account", "trading.strategy"),
+    description=(
+        "What a unit of a position was bought or sold at on average, in the currency it trades in."
+    ),
+)
+TRADING_POSITION_QUANTITY: Final = Instrument(
+    "trading.position.quantity",
+    "gauge",
+    "{unit}",
+    ("trading.symbol", "trading.venue", "trading.account", "trading.strategy"),
+    description="How much is held of a symbol, in units or contracts; negative: short.",
+)
+TRADING_POSITION_UNREALISED_PNL: Final = Instrument(
+    "trading.position.unrealised_pnl",
+    "gauge",
+    "{currency}",
+    ("trading.currency", "trading.symbol", "trading.venue", "trading.account", "trading.strategy"),
+    description="Profit of one open position, at the latest price.",
+)
 TRADING_POSITION_VALUE: Final = Instrument(
     "trading.position.value",
     "gauge",
@@ -1220,6 +1271,16 @@ TRADING_RISK_VALUE_AT_RISK: Final = Instrument(
     "{currency}",
     ("trading.risk.level", "trading.currency", "trading.account", "trading.strategy"),
     description="The loss that is not passed in so many periods, as a positive number.",
+)
+TRADING_STRATEGY_REALISED_PNL: Final = Instrument(
+    "trading.strategy.realised_pnl",
+    "gauge",
+    "{currency}",
+    ("trading.currency", "trading.strategy", "trading.account"),
+    description=(
+        "Profit of what one strategy has closed; of the account it is "
+        "`trading.portfolio.realised_pnl`."
+    ),
 )
 TRADING_TRADE_VALUE: Final = Instrument(
     "trading.trade.value",
@@ -1339,6 +1400,8 @@ INSTRUMENTS: Final = {
         TRADING_FEED_SCHEMA_VALIDATION_ERRORS,
         TRADING_FEED_STALENESS,
         TRADING_FEED_UPDATES,
+        TRADING_LIMIT_MAXIMUM,
+        TRADING_LIMIT_USED,
         TRADING_LIMIT_UTILIZATION,
         TRADING_ORDER_EDGE_CAPTURED,
         TRADING_ORDER_LATENCY,
@@ -1382,11 +1445,15 @@ INSTRUMENTS: Final = {
         TRADING_PORTFOLIO_RETURN,
         TRADING_PORTFOLIO_UNREALISED_PNL,
         TRADING_PORTFOLIO_VALUE,
+        TRADING_POSITION_AVERAGE_PRICE,
+        TRADING_POSITION_QUANTITY,
+        TRADING_POSITION_UNREALISED_PNL,
         TRADING_POSITION_VALUE,
         TRADING_RISK_CONCENTRATION,
         TRADING_RISK_DRAWDOWN,
         TRADING_RISK_EXPECTED_SHORTFALL,
         TRADING_RISK_VALUE_AT_RISK,
+        TRADING_STRATEGY_REALISED_PNL,
         TRADING_TRADE_VALUE,
         TRADING_TRADES,
     )

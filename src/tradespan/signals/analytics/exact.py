@@ -29,6 +29,9 @@ EXACT: Final = Context(prec=2_000, Emax=9_999, Emin=-9_999, traps=[Inexact, Inva
 _QUOTIENT: Final = Context(
     prec=_DIGITS, Emax=9_999, Emin=-9_999, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation]
 )
+_SHORT: Final = Context(
+    prec=28, Emax=9_999, Emin=-9_999, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation]
+)
 _LONG: Final = Context(
     prec=2_000, Emax=9_999, Emin=-9_999, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation]
 )
@@ -121,6 +124,11 @@ def divide(dividend: Decimal, divisor: Decimal) -> Decimal:
     return quotient
 
 
+def divide_shortly(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """A quotient of 28 digits: what Python's own context, and so the caller, can compute with."""
+    return _SHORT.divide(dividend, divisor)
+
+
 def round_quantity(quantity: Decimal) -> Decimal:
     """To as many digits after the point as a given one may have."""
     return _LONG.quantize(quantity, _LAST_PLACE_OF_QUANTITY)
@@ -135,8 +143,8 @@ def plain(value: Decimal) -> Decimal:
     """Without zeros at the end, and without an exponent above 0: 1000.50 is 1000.5."""
     if not value:
         return ZERO
-    short = EXACT.normalize(value)
-    return short if short.as_tuple().exponent < 0 else EXACT.quantize(short, ONE)  # type: ignore[operator] # it is finite
+    whole = _LONG.to_integral_value(value)
+    return EXACT.quantize(whole, ONE) if whole == value else EXACT.normalize(value)
 
 
 def given(value: Decimal, kind: Kind) -> Number:
@@ -144,11 +152,10 @@ def given(value: Decimal, kind: Kind) -> Number:
     were ints and this one is whole; a Decimal otherwise.
     """
     if kind is Kind.FLOAT:
-        return float(value)
-    short = plain(value)
-    if kind is Kind.INTEGER and short.as_tuple().exponent == 0:
-        return int(short)
-    return short
+        return float(value or ZERO)
+    if kind is Kind.INTEGER and value == _LONG.to_integral_value(value):
+        return int(value)
+    return plain(value)
 
 
 def ratio(dividend: Decimal, divisor: Decimal) -> float:

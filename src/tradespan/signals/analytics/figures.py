@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Final, overload
 
@@ -34,6 +35,8 @@ class Figures:
             raise ValueError(f"there is no method {method!r}: {', '.join(METHODS)}")
         self.currency: Final = read_text(currency, "currency", required=True)
         self.method: Final = method
+        if type(fees_in_pnl) is not bool:
+            raise TypeError(f"fees_in_pnl is a {type(fees_in_pnl).__name__}, not a bool")
         self.fees_in_pnl: Final = fees_in_pnl
         self.rates: Final = rates if isinstance(rates, Rates) else Rates(self.currency, rates)
         # Re-entrant: a signal handler that saves the books may interrupt a fill in its own thread.
@@ -46,6 +49,15 @@ class Figures:
     def _begin_anew(self) -> None:
         """In a forked child: whoever held the lock is not there."""
         self._lock = threading.RLock()
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Until it is left, all figures are of one moment: fills and prices of other threads wait.
+
+        For a few readings; nothing that may block belongs inside.
+        """
+        with self._lock:
+            yield
 
     @property
     def realised(self) -> Number | None:

@@ -16,6 +16,7 @@ from tradespan.signals.analytics.exact import (
     ZERO,
     add,
     divide,
+    divide_shortly,
     is_in_range,
     multiply,
     round_quantity,
@@ -197,7 +198,7 @@ def stretch(lot: Lot, new: Decimal, old: Decimal) -> Lot:
     Raises:
         ValueError: Nothing would be left of it, or it would be too large to count with.
     """
-    quantity = round_quantity(divide(multiply(lot[0], new), old))
+    quantity = round_quantity(divide_shortly(multiply(lot[0], new), old))
     if not is_in_range(quantity):
         raise ValueError(f"a split of {new} for {old} leaves no quantity to count with")
     return quantity, lot[1], None

@@ -78,6 +78,8 @@ class PortfolioTracker(Figures):
         """
         super().__init__(currency, method, rates, fees_in_pnl=fees_in_pnl)
         self.remembered: Final = int(read(remembered, "remembered"))
+        if self.remembered < 0:
+            raise ValueError(f"remembered is below 0: {remembered}")
         self._sessions: Days = UtcDays() if sessions is None else sessions
         if turnover_limit is not None:
             self._limit = read(turnover_limit, "turnover_limit")
@@ -240,8 +242,8 @@ class PortfolioTracker(Figures):
     def split(self, symbol: str, ratio: Number | tuple[int, int], ts: int) -> None:
         """Each unit held became `ratio` units; `(1, 3)`: each three became one. No profit.
 
-        Costs stay; quantities and the known prices change, the former with 59 digits after the
-        point at most. Prices from before `ts` are late then.
+        Costs stay; quantities and the known prices change, the former to 28 digits where the ratio
+        leaves fractions. Prices from before `ts` are late then.
 
         Raises:
             TypeError: See `fill`.

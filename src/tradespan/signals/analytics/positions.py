@@ -37,7 +37,7 @@ class Position:
     """Negative: short. 0: it is closed."""
     multiplier: Number
     average_price: Number | None
-    """cost / (quantity × multiplier), 50 digits; None when nothing is held."""
+    """cost / (quantity × multiplier), 28 digits; None when nothing is held."""
     cost: Number
     """What it was bought for; below 0: what a short was sold for. Without fees."""
     market_price: Number | None
@@ -67,7 +67,7 @@ class Realised:
     quantity: Number
     """Closed, with the sign of what was held: 10 of a long, −10 of a short."""
     entry_price: Number
-    """cost / (quantity × multiplier), 50 digits."""
+    """cost / (quantity × multiplier), 28 digits."""
     exit_price: Number
     cost: Number
     pnl: Number | None

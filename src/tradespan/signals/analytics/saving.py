@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from decimal import Decimal, DecimalException
+from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final
 
 from tradespan.signals.analytics.books import Books
-from tradespan.signals.analytics.exact import EXACT, ZERO, Kind, plain, read_text, read_time
+from tradespan.signals.analytics.exact import EXACT, ZERO, Kind, plain, read, read_text, read_time
 from tradespan.signals.analytics.positions import NEVER, Holding, Key
-from tradespan.signals.analytics.sums import Group
+from tradespan.signals.analytics.sums import Sum
 from tradespan.signals.analytics.turnover import Days
 
 VERSION: Final = 1
+_LONGEST_NUMBER: Final = 1_000
 _COUNTS: Final = ("fills", "duplicates", "late", "late_marks", "merged")
 
 
@@ -28,7 +30,7 @@ def explained() -> Iterator[None]:
         yield
     except KeyError as error:
         raise ValueError(f"these are no saved books: {error.args[0]} is missing") from error
-    except (TypeError, ValueError, AttributeError, DecimalException) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"these are no saved books: {error}") from error
 
 
@@ -47,15 +49,17 @@ def write_number(number: Decimal | None) -> str | None:
     return None if number is None else str(plain(number))
 
 
-def read_number(text: str) -> Decimal:
+def read_number(text: Any) -> Decimal:
     """What `write_number` wrote."""
-    number = EXACT.create_decimal(read_text(text, "a number"))
-    if not number.is_finite():
-        raise ValueError(f"a number is {text}")
+    if not isinstance(text, str) or len(text) > _LONGEST_NUMBER:
+        raise ValueError(f"a number is {text!r:.100}")
+    number = EXACT.create_decimal(text)
+    if not number.is_finite() or abs(number.adjusted()) > _LONGEST_NUMBER:
+        raise ValueError(f"a number is {text:.100}")
     return number
 
 
-def read_optional(text: str | None) -> Decimal | None:
+def read_optional(text: Any) -> Decimal | None:
     """See `read_number`."""
     return None if text is None else read_number(text)
 
@@ -87,23 +91,29 @@ def read_books(saved: Mapping[str, Any], books: Books, sessions: Days) -> None:
     for each in saved["positions"]:
         _read_holding(each, books)
     for symbol, venue, currency, price, ts in saved["prices"]:
-        books.prices[symbol, venue, currency] = read_number(price), read_time(ts)
+        where = _read_texts("price", symbol, venue, currency)
+        books.prices[where[0], where[1], where[2]] = read_number(price), read_time(ts)
     _read_sums(saved["sums"], books)
     turnover, ts = books.turnover, saved["turnover"]["ts"]
     if ts is not None:
         turnover.ts, turnover.day = read_time(ts), sessions.day(ts)
         turnover.amounts = _read_amounts(saved["turnover"]["amounts"])
     for symbol, venue, account, known in saved["executions"]:
+        _read_texts("execution", symbol, venue, account, known)
         books.executions[symbol, venue, account, known] = None
     last = saved["last_ts"]
     books.last_ts = None if last is None else read_time(last)
     for name in _COUNTS:
-        setattr(books, name, int(saved["counts"][name]))
+        setattr(books, name, int(read(saved["counts"][name], name)))
 
 
 def read_rates(saved: Mapping[str, Any]) -> list[tuple[str, str, Decimal, int | None]]:
     """As `Rates.saved` told them."""
     return [(source, target, read_number(rate), ts) for source, target, rate, ts in saved["rates"]]
+
+
+def _read_texts(field: str, *texts: object) -> list[str]:
+    return [read_text(each, field) for each in texts]
 
 
 def _write_amounts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
@@ -133,7 +143,11 @@ def _read_holding(saved: Mapping[str, Any], books: Books) -> None:
     holding = books.add_holding(key)
     holding.multiplier = read_number(saved["multiplier"])
     for quantity, cost, unit in saved["lots"]:
-        holding.lots.receive((read_number(quantity), read_number(cost), read_optional(unit)))
+        lot = read_number(quantity), read_number(cost), read_optional(unit)
+        held = holding.lots.quantity
+        if not lot[0] or (held and held.is_signed() != lot[0].is_signed()):
+            raise ValueError(f"a lot of {key.symbol} is of the other side, or empty")
+        holding.lots.receive(lot)
     holding.price = read_optional(saved["price"])
     holding.price_ts = NEVER if holding.price is None else read_time(saved["price_ts"])
     holding.realised = read_number(saved["realised"])
@@ -142,25 +156,28 @@ def _read_holding(saved: Mapping[str, Any], books: Books) -> None:
     books.restore(holding)
 
 
-def _groups(books: Books) -> Iterator[tuple[str, str, Group]]:
-    yield "", "", books.groups.all
+def _sums(books: Books) -> Iterator[tuple[tuple[str, str, str], Sum]]:
+    """Dimension, value and currency, all but the last empty for the whole, and the sums."""
+    for currency, sums in books.groups.all.sums.items():
+        yield ("", "", currency), sums
     for dimension, groups in books.groups.by.items():
         for value, group in groups.items():
-            yield dimension, value, group
+            for currency, sums in group.sums.items():
+                yield (dimension, value, currency), sums
 
 
 def _write_sums(books: Books) -> list[list[str | None]]:
     """Realised profit and fees: more than the positions that are remembered add up to."""
     return [
-        [dimension, value, currency, write_number(sums.realised), write_number(sums.fees)]
-        for dimension, value, group in _groups(books)
-        for currency, sums in group.sums.items()
+        [*where, write_number(sums.realised), write_number(sums.fees)]
+        for where, sums in sorted(_sums(books), key=itemgetter(0))
         if sums.realised or sums.fees
     ]
 
 
 def _read_sums(saved: list[list[str]], books: Books) -> None:
     for dimension, value, currency, realised, fees in saved:
+        _read_texts("sum", dimension, value)
         group = books.groups.at(dimension, value) if dimension else books.groups.all
         sums = group.of(read_text(currency, "currency"))
         sums.realised, sums.fees = read_number(realised) or ZERO, read_number(fees) or ZERO

@@ -14,7 +14,7 @@ from tradespan.signals.analytics.exact import (
     ZERO,
     Number,
     add,
-    divide,
+    divide_shortly,
     given,
     multiply,
     ratio,
@@ -192,7 +192,7 @@ class Teller:
 
 
 def _entry_price(cost: Decimal, quantity: Decimal, holding: Holding) -> Decimal:
-    return divide(cost, multiply(quantity, holding.multiplier))
+    return divide_shortly(cost, multiply(quantity, holding.multiplier))
 
 
 def _plus(first: Decimal | None, second: Decimal | None) -> Decimal | None:
