@@ -31,7 +31,7 @@ def exact_root(square: Fraction) -> float:
 
 def deviation_of(values: list[float], ddof: int) -> float:
     exact = [Fraction(value) for value in values]
-    mean = sum(exact) / len(exact)
+    mean = sum(exact, Fraction()) / len(exact)
     squares = sum(((each - mean) ** 2 for each in exact), Fraction())
     return exact_root(squares / (len(exact) - ddof))
 
