@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tradespan.declare import instruments as declared
-from tradespan.signals.analytics.risk import LEVELS, METHODS, RiskTracker
-from tradespan.signals.analytics.window import Method
 from tradespan.signals.metrics.instruments import Gauge
 from tradespan.signals.sets.base import Maker, harmless, tell
+
+if TYPE_CHECKING:  # a bot that tracks no risk does not load the arithmetic
+    from tradespan.signals.analytics.risk import RiskTracker
+    from tradespan.signals.analytics.window import Method
 
 HISTORICAL: Final = "historical"
 
@@ -86,7 +88,7 @@ class Risk:
         equity: Any,
         account: str = "",
         strategy: str = "",
-        methods: Sequence[Method] = METHODS,
+        methods: Sequence[Method] | None = None,
         drawdown: Mapping[str, float | None] | None = None,
         concentration: float | None = None,
     ) -> None:
@@ -98,13 +100,13 @@ class Risk:
             equity: What the shares are of, which makes them money; above 0, else they are none.
             account: Whose; labels, as the next.
             strategy: For which strategy.
-            methods: By which the value at risk is told.
+            methods: By which the value at risk is told; None: all but `age_weighted`, which takes long.
             drawdown: By span, as `drawdown` has them: `{"current": 0.03}`.
             concentration: The largest position's share of the gross exposure.
         """
         worth = float(equity)
         if worth > 0:
-            for loss in tracker.losses(LEVELS, methods):
+            for loss in tracker.losses() if methods is None else tracker.losses(methods=methods):
                 labels = f"{loss.level:g}", loss.method, currency, account, strategy
                 self._value.labels(*labels).set(loss.value_at_risk * worth)
                 self._shortfall.labels(*labels).set(loss.expected_shortfall * worth)

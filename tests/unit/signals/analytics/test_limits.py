@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradespan.signals.analytics import limits
@@ -50,6 +50,7 @@ def test_a_value_that_trembles_is_told_once_until_it_has_come_down() -> None:
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 200), max_size=60))
 def test_between_two_of_a_kind_lies_a_fall(used: list[float]) -> None:
     fallen = {False: True, True: True}

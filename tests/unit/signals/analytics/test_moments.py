@@ -9,7 +9,7 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradespan.signals.analytics.moments import WindowMoments
@@ -36,6 +36,7 @@ def deviation_of(values: list[float], ddof: int) -> float:
     return exact_root(squares / (len(exact) - ddof))
 
 
+@settings(deadline=None)
 @given(st.lists(FLOATS, min_size=2, max_size=20), st.integers(0, 1))
 def test_they_are_exact_for_any_floats(values: list[float], ddof: int) -> None:
     moments = moments_of(values)
@@ -47,6 +48,7 @@ def test_they_are_exact_for_any_floats(values: list[float], ddof: int) -> None:
     assert found == pytest.approx(expected, rel=4e-16, abs=5e-324)
 
 
+@settings(deadline=None)
 @given(st.lists(FLOATS, min_size=1, max_size=30), st.lists(FLOATS, max_size=30))
 def test_what_was_taken_out_leaves_no_trace(stay: list[float], leave: list[float]) -> None:
     moments = moments_of([*leave, *stay])

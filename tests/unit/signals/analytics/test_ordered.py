@@ -163,6 +163,7 @@ def test_what_is_not_there_cannot_be_removed_or_selected() -> None:
     assert len(ordered) == 1
 
 
+@settings(deadline=None)
 @given(st.lists(NUMBERS, max_size=40), st.integers(-2, 50))
 def test_more_than_there_are_is_all_and_fewer_than_none_is_none(
     numbers: list[float], count: int

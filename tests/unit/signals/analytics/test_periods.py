@@ -6,7 +6,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradespan.signals.analytics.periods import HORIZONS, STEPS, PeriodReturns, ReturnsOver
@@ -16,6 +16,7 @@ HOUR = 3_600 * SECOND
 EQUITY = st.floats(0.01, 1e12)
 
 
+@settings(deadline=None)
 @given(st.lists(EQUITY, min_size=2, max_size=30))
 def test_without_keys_each_mark_ends_a_period(marks: list[float]) -> None:
     periods = PeriodReturns(by_key=False)
@@ -31,6 +32,7 @@ def test_with_keys_a_period_ends_with_the_first_mark_of_the_next() -> None:
                      pytest.approx(60.5 / 90 - 1)]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.5, 2), st.floats(-0.9, 10)), min_size=2, max_size=30),
     st.booleans(),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradespan.signals.analytics.quantiles import INTERPOLATIONS
@@ -32,6 +32,7 @@ def test_a_quantile_is_numpys(name: Any) -> None:
             assert found == np.quantile(numbers, share, method=name), (count, share)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(-1e150, 1e150), min_size=1, max_size=40),
     st.floats(0, 1),

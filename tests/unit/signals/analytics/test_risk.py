@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo_exchange.prices import load_weekly_closes
@@ -76,6 +76,7 @@ def test_the_historical_figures_are_empyricals(returns: list[float], level: floa
     assert tracker.expected_shortfall(level) == close_to(-expected)
 
 
+@settings(deadline=None)
 @given(DISTINCT, st.sampled_from(LEVELS))
 def test_of_any_returns_they_are_too(returns: list[float], level: float) -> None:
     tracker = tracker_of(returns)
@@ -104,6 +105,7 @@ def test_the_parametric_figures_are_quantstats(returns: list[float], level: floa
     assert found == close_to(-quantstats.cvar(series, confidence=level, prepare_returns=False))
 
 
+@settings(deadline=None)
 @given(DISTINCT, st.sampled_from(LEVELS), st.integers(0, 1))
 def test_the_parametric_value_at_risk_is_a_normal_quantile(
     returns: list[float], level: float, ddof: int
@@ -168,6 +170,7 @@ def test_a_level_is_the_decimal_number_that_was_written() -> None:
     assert theirs == close_to(math.fsum(worst[:2]) / 2)
 
 
+@settings(deadline=None)
 @given(DISTINCT, st.sampled_from(LEVELS))
 def test_the_fractional_mean_is_the_integral_of_the_quantiles(
     returns: list[float], level: float
@@ -354,6 +357,7 @@ def test_after_a_hundred_thousand_updates_the_figures_are_those_of_the_window() 
     assert tracker.value_at_risk(0.95) == -np.percentile(window, 5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-0.2, 0.2), min_size=1, max_size=60), st.integers(1, 12))
 def test_only_the_last_returns_count(returns: list[float], window: int) -> None:
     moved, fresh = tracker_of(returns, window=window), tracker_of(returns[-window:], window=99)
