@@ -81,7 +81,8 @@ class Usage(NamedTuple):
 class LimitWatch:
     """Follows limits by name. Memory: a number for each scope and symbol that uses something.
 
-    Calls count in the order they come, whatever their `ts`. Safe for threads.
+    Calls count in the order they come, whatever their `ts`. Safe for threads, and in
+    signal handlers.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class LimitWatch:
         self._used: dict[tuple[str, Hashable], dict[str, float]] = {}
         self._told: dict[tuple[str, Hashable, str], int] = {}
         """1: that it is close; 2: that it is reached."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         after_fork_in_child(self._begin_anew)
 
     def use(
@@ -145,7 +146,7 @@ class LimitWatch:
         else:
             by_symbol.pop(symbol, None)
             if not by_symbol:
-                del self._used[place]
+                self._used.pop(place, None)
         return max(by_symbol.values(), default=0.0)
 
     def _crossed(self, place: tuple[str, Hashable, str], share: float) -> int:
@@ -156,11 +157,11 @@ class LimitWatch:
             _put(self._told, place, now)
             return now
         if before and share <= self.rearm_at:
-            del self._told[place]
+            self._told.pop(place, None)
         return 0
 
     def _begin_anew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
 
 def default_limits(

@@ -100,7 +100,8 @@ class Risk:
             equity: What the shares are of, which makes them money; above 0, else they are none.
             account: Whose; labels, as the next.
             strategy: For which strategy.
-            methods: By which the value at risk is told; None: all but `age_weighted`, which takes long.
+            methods: By which the value at risk is told; None: all but `age_weighted`, which
+                takes longer.
             drawdown: By span, as `drawdown` has them: `{"current": 0.03}`.
             concentration: The largest position's share of the gross exposure.
         """

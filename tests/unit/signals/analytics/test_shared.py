@@ -12,6 +12,7 @@ import pytest
 
 from tradespan.signals.analytics.limits import Limit, LimitWatch
 from tradespan.signals.analytics.moments import WindowMoments
+from tradespan.signals.analytics.ordered import OrderedNumbers
 from tradespan.signals.analytics.risk import RiskTracker
 from tradespan.signals.analytics.window import Method
 
@@ -121,6 +122,9 @@ def test_a_child_forked_in_the_middle_of_an_update_is_whole() -> None:
             go_on.wait(30)
             insert(number)
 
+        def __len__(self) -> int:
+            return len(ordered)
+
         def __getattr__(self, name: str) -> object:
             return getattr(ordered, name)
 
@@ -154,3 +158,48 @@ def test_a_signal_in_the_middle_of_an_update_leaves_the_window_whole(
     assert agrees(tracker)
     assert tracker.record(0.01, ts=201)
     assert agrees(tracker)
+
+
+@pytest.mark.parametrize("place", [OrderedNumbers.insert, OrderedNumbers.remove, WindowMoments.add])
+def test_a_signals_handler_may_read_and_write_in_the_middle_of_an_update(
+    place: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, holder = filled(), OrderedNumbers if "Ordered" in place.__qualname__ else WindowMoments
+    handled, seen = threading.Event(), list[int]()
+
+    def interrupted(held: object, value: float) -> None:
+        if not handled.is_set():
+            handled.set()
+            seen.extend([len(tracker.losses()), len(tracker.to_dict())])
+            tracker.record(0.02, ts=300)
+        place(held, value)
+
+    monkeypatch.setattr(holder, place.__name__, interrupted)
+    tracker.record(-0.5, ts=200)
+    assert seen == [6, 5]
+    assert list(tracker._window.returns)[-2:] == [-0.5, 0.02]  # noqa: SLF001 - as above
+    assert agrees(tracker)
+
+
+@pytest.mark.parametrize("place", [OrderedNumbers.insert, OrderedNumbers.remove])
+def test_a_child_forked_by_a_signals_handler_ends_the_update_that_it_interrupted(
+    place: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, children = filled(), list[int]()
+
+    def interrupted(held: object, value: float) -> None:
+        if not children:
+            children.append(-1)
+            children.append(os.fork())
+        place(held, value)
+
+    monkeypatch.setattr(OrderedNumbers, place.__name__, interrupted)
+    whole = False
+    try:
+        tracker.record(-0.5, ts=200)
+        whole = agrees(tracker) and tracker._window.returns[-1] == -0.5  # noqa: SLF001 - as above
+    finally:
+        if children[1] == 0:
+            os._exit(0 if whole else 1)
+    assert whole
+    assert os.waitstatus_to_exitcode(os.waitpid(children[1], 0)[1]) == 0
