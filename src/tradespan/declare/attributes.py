@@ -282,6 +282,10 @@ ATTRIBUTES: Final = {
     "trading.reason": Attribute("string"),
     "trading.risk.drawdown": Attribute("double"),
     "trading.risk.level": Attribute("string", ("0.95", "0.99")),
+    "trading.risk.method": Attribute(
+        "string",
+        ("historical", "parametric", "ewma", "age_weighted"),
+    ),
     "trading.security.id": Attribute("string"),
     "trading.security.type": Attribute(
         "string",

@@ -1262,15 +1262,38 @@ TRADING_RISK_EXPECTED_SHORTFALL: Final = Instrument(
     "trading.risk.expected_shortfall",
     "gauge",
     "{currency}",
-    ("trading.risk.level", "trading.currency", "trading.account", "trading.strategy"),
-    description="The mean of the losses beyond the value at risk, as a positive number.",
+    (
+        "trading.risk.level",
+        "trading.risk.method",
+        "trading.currency",
+        "trading.account",
+        "trading.strategy",
+    ),
+    description=(
+        "The mean of the losses beyond the value at risk, as a positive number; below zero: a gain."
+    ),
 )
 TRADING_RISK_VALUE_AT_RISK: Final = Instrument(
     "trading.risk.value_at_risk",
     "gauge",
     "{currency}",
-    ("trading.risk.level", "trading.currency", "trading.account", "trading.strategy"),
-    description="The loss that is not passed in so many periods, as a positive number.",
+    (
+        "trading.risk.level",
+        "trading.risk.method",
+        "trading.currency",
+        "trading.account",
+        "trading.strategy",
+    ),
+    description=(
+        "The loss that is not passed in so many periods, as a positive number; below zero: a gain."
+    ),
+)
+TRADING_RISK_VOLATILITY: Final = Instrument(
+    "trading.risk.volatility",
+    "gauge",
+    "1",
+    ("trading.risk.method", "trading.account", "trading.strategy"),
+    description="The standard deviation of the returns of one period, not annualised.",
 )
 TRADING_STRATEGY_REALISED_PNL: Final = Instrument(
     "trading.strategy.realised_pnl",
@@ -1453,6 +1476,7 @@ INSTRUMENTS: Final = {
         TRADING_RISK_DRAWDOWN,
         TRADING_RISK_EXPECTED_SHORTFALL,
         TRADING_RISK_VALUE_AT_RISK,
+        TRADING_RISK_VOLATILITY,
         TRADING_STRATEGY_REALISED_PNL,
         TRADING_TRADE_VALUE,
         TRADING_TRADES,

@@ -302,6 +302,8 @@ TRADING_RISK_DRAWDOWN: Final = "trading.risk.drawdown"
 """Loss since the highest value, as a share of it. Type: double."""
 TRADING_RISK_LEVEL: Final = "trading.risk.level"
 """The level of confidence. See `TradingRiskLevel`."""
+TRADING_RISK_METHOD: Final = "trading.risk.method"
+"""How the figure is computed. See `TradingRiskMethod`."""
 TRADING_SECURITY_ID: Final = "trading.security.id"
 """The thing's id, such as an ISIN or a contract's number. Type: string."""
 TRADING_SECURITY_TYPE: Final = "trading.security.type"
@@ -699,6 +701,19 @@ class TradingRiskLevel:
     """95 of 100 periods lose less."""
     P99: Final = "0.99"
     """99 of 100 periods lose less."""
+
+
+class TradingRiskMethod:
+    """Values of `trading.risk.method`."""
+
+    HISTORICAL: Final = "historical"
+    """From the returns as they were."""
+    PARAMETRIC: Final = "parametric"
+    """From a normal distribution with their mean and deviation."""
+    EWMA: Final = "ewma"
+    """From a normal distribution whose deviation counts recent returns more."""
+    AGE_WEIGHTED: Final = "age_weighted"
+    """From the returns as they were, recent ones counting more."""
 
 
 class TradingSecurityType:

@@ -176,8 +176,7 @@ class _Inner:
         child.insert(number, width)
         self.sizes[at] += 1
         self.sums[at] = None
-        if number < self.lows[at]:
-            self.lows[at] = number
+        self.lows[at] = min(self.lows[at], number)
         if child.width > width:
             self._put(at + 1, child.halve())
             self._look_again(at)

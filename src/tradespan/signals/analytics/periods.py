@@ -127,7 +127,7 @@ class ReturnsOver:
         """A point; none is earlier than the last."""
         point = ts, level
         for _, horizon, step, trail in self._trails:
-            if trail and trail[-1][0] // step == ts // step:
+            if len(trail) > 1 and trail[-1][0] // step == ts // step:
                 trail[-1] = point
             else:
                 trail.append(point)

@@ -49,7 +49,8 @@ class RiskTracker:
     Losses are positive shares of equity: times equity they are money. Below zero, even the bad
     periods of the window were gains. A figure that is undefined is None. An update takes O(log n)
     and some 50 bytes a return of the window are kept; reading is O(log n) too, but for
-    `age_weighted`. Safe for threads; a forked child goes on from what it inherits.
+    `age_weighted`. Safe for threads and in signal handlers; a forked child goes on from what it
+    inherits.
     """
 
     def __init__(  # noqa: PLR0913 - each names one choice of a definition
@@ -111,7 +112,7 @@ class RiskTracker:
         self._level = 1.0
         self._last_ts: int | None = None
         self._window = ReturnWindow(self.definition)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may ask in the middle of an update
         after_fork_in_child(self._begin_anew)
 
     # ── what comes ──────────────────────────────────────────────────────────────────────────────
@@ -216,8 +217,8 @@ class RiskTracker:
     ) -> list[Loss]:
         """All that are defined, of one moment."""
         known = [level_of(level) for level in levels]
-        lowest = self._window.lowest
         with self._lock:
+            lowest = self._window.settled().lowest
             return [
                 Loss(method, at.level, 0.0 - pair[0], 0.0 - pair[1])
                 for method in methods
@@ -234,7 +235,7 @@ class RiskTracker:
     def volatility(self) -> float | None:
         """The standard deviation of the window's returns about their mean, of one period."""
         with self._lock:
-            return self._window.volatility()
+            return self._window.settled().volatility()
 
     @property
     def ewma_volatility(self) -> float | None:
@@ -271,7 +272,7 @@ class RiskTracker:
     def _lowest(self, level: float, method: str, periods: float) -> tuple[float, float] | None:
         at, held = level_of(level), _above_zero(periods, "periods")
         with self._lock:
-            return self._window.lowest(method, at, held)
+            return self._window.settled().lowest(method, at, held)
 
     def _is_late(self, ts: int) -> bool:
         if self._last_ts is not None and ts < self._last_ts:
@@ -282,9 +283,10 @@ class RiskTracker:
 
     def _begin_anew(self) -> None:
         """In a forked child, where another thread may have been in the middle of an update."""
-        if self._lock.locked():
+        if self._window.changing:
             self._window.make_anew()
-        self._lock = threading.Lock()
+            self._window.changing = False
+        self._lock = threading.RLock()
 
 
 def _key_by(period: Period) -> Callable[[int], Hashable]:

@@ -102,6 +102,10 @@ class ReturnWindow:
         self.definition = definition
         self.returns: deque[float] = deque(maxlen=definition.window)
         self.ewma: float | None = None
+        self.changing = False
+        """Whether a change is in progress: of another thread, or of what a signal interrupted."""
+        self._waiting: deque[float] = deque()
+        """Returns that came in a signal's handler, in the middle of a change."""
         self._kept, self._new = sqrt(definition.ewma_decay), sqrt(1 - definition.ewma_decay)
         self._place = INTERPOLATIONS[definition.interpolation]
         self._ordered = OrderedNumbers()
@@ -112,25 +116,31 @@ class ReturnWindow:
 
     def take(self, value: float) -> None:
         """Add a return, and let the oldest go once the window is full."""
-        returns = self.returns
+        if self.changing:
+            self._waiting.append(value)
+            return
+        self.changing, ordered = True, self._ordered
         try:
-            if len(returns) == self.definition.window:
-                oldest = returns[0]
-                self._ordered.remove(oldest)
-                self._moments.remove(oldest)
-            returns.append(value)
-            self._ordered.insert(value)
-            self._moments.add(value)
+            self._take(value)
+            while self._waiting:
+                self._take(self._waiting.popleft())
+            if self._ordered is not ordered:  # made anew meanwhile: forked by a signal's handler
+                self.make_anew()
         except BaseException:  # a signal's: what is made from the returns has to stay so
             self.make_anew()
             raise
-        self._fitted = None
-        before = self.ewma
-        if before is None:
-            self.ewma = abs(value)
-        else:
-            # Not by squares, which underflow for small returns.
-            self.ewma = hypot(self._kept * before, self._new * value)
+        finally:
+            self.changing = False
+
+    def settled(self) -> ReturnWindow:
+        """What can be read: in a signal's handler, in the middle of a change, a copy."""
+        if not self.changing:
+            return self
+        copy = ReturnWindow(self.definition)
+        copy.returns.extend(self.returns)
+        copy.ewma = self.ewma
+        copy.make_anew()
+        return copy
 
     def make_anew(self) -> None:
         """From the returns in order of time."""
@@ -140,6 +150,23 @@ class ReturnWindow:
         for value in self.returns:
             self._ordered.insert(value)
             self._moments.add(value)
+
+    def _take(self, value: float) -> None:
+        returns = self.returns
+        if len(returns) == self.definition.window:
+            oldest = returns[0]
+            self._ordered.remove(oldest)
+            self._moments.remove(oldest)
+        returns.append(value)
+        self._ordered.insert(value)
+        self._moments.add(value)
+        self._fitted = None
+        before = self.ewma
+        if before is None:
+            self.ewma = abs(value)
+        else:
+            # Not by squares, which underflow for small returns.
+            self.ewma = hypot(self._kept * before, self._new * value)
 
     def has(self, least: int) -> bool:
         """Whether there are enough returns."""
