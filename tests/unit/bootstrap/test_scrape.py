@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,36 @@ def test_few_are_served_at_once_and_others_go_at_once() -> None:
                 assert one.recv(15).startswith(b"HTTP/1.0 200")
     finally:
         gate.set()
+        server.stop()
+
+
+def test_connections_that_drip_their_headers_are_cut_off_at_the_deadline() -> None:
+    server = ScrapeServer(0, lambda openmetrics: "plain\n", deadline=0.3)
+    server.start()
+    dripping = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(8)]
+    over = threading.Event()
+
+    def drip() -> None:
+        while not over.wait(0.05):  # far more often than the time limit of a socket
+            for one in dripping:
+                with suppress(OSError):
+                    one.sendall(b"X-Slow: 1\r\n")
+
+    thread = threading.Thread(target=drip)
+    try:
+        for one in dripping:
+            one.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n")
+        thread.start()
+        for one in dripping:
+            one.settimeout(20)
+            with suppress(ConnectionResetError):
+                assert one.recv(100) == b""
+        assert ask(server)[0] == 200
+    finally:
+        over.set()
+        thread.join()
+        for one in dripping:
+            one.close()
         server.stop()
 
 
