@@ -13,15 +13,15 @@ from typing import Any
 
 from tradespan.bootstrap.addressees import name_agents_sink, name_sinks
 from tradespan.bootstrap.couriers import BY_NAME, build_otlp_sink, read_books
-from tradespan.bootstrap.folders import choose_root
+from tradespan.bootstrap.folders import choose_root, name_origin
 from tradespan.bootstrap.places import Holder, Place
 from tradespan.bootstrap.receivers import lacks_grpc, otlp_receivers, read_kind
 from tradespan.config import Config
 from tradespan.core import native
 from tradespan.core.delivery import Accepted, Batch
-from tradespan.core.errors import TradespanError
+from tradespan.core.errors import SpoolUnavailable, TradespanError
 from tradespan.forward.books import Books
-from tradespan.spool.folder import private_folder, run_folders
+from tradespan.spool.folder import private_folder, run_folders, say_why
 from tradespan.spool.governed import read_governed, say_governed
 from tradespan.spool.ways import MMAP, choose_way
 from tradespan.store.store import Store
@@ -62,8 +62,13 @@ def check_spool(config: Config) -> Finding:
         private_folder(config.root)
         with tempfile.TemporaryFile(dir=config.root) as probe:
             os.posix_fallocate(probe.fileno(), 0, config.spool.segment_first)
-    except (OSError, TradespanError) as error:
-        return Finding("spool", False, f"{config.root} cannot be written: {error}")
+    except SpoolUnavailable as error:
+        told = SpoolUnavailable(error.directory, error.reason, name_origin(config))
+        return Finding("spool", False, str(told))
+    except OSError as error:
+        reason = say_why(config.root, error)
+        told = SpoolUnavailable(config.root, reason, name_origin(config))
+        return Finding("spool", False, str(told))
     free = shutil.disk_usage(config.root).free
     says = f"{config.root} is writable, {free / 1e9:,.1f} GB free; "
     way = choose_way(config.root)

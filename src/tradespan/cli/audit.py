@@ -21,7 +21,7 @@ from tradespan.cli.render import (
     plain,
     print_columns,
 )
-from tradespan.config import load_config
+from tradespan.cli.rooted import read_rooted
 from tradespan.core.moments import format_timestamp
 from tradespan.signals.audit.reading import AuditReader
 
@@ -55,8 +55,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Print the entries; then what is wrong with the files."""
-    given = {} if namespace.root is None else {"root": namespace.root}
-    config = load_config(given, config_file=namespace.config, command_line=True)
+    config = read_rooted(namespace)
     since = ""
     if namespace.since is not None:
         since = format_timestamp(time.time_ns() - int(namespace.since * 1e9))

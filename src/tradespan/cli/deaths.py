@@ -8,7 +8,7 @@ from typing import Any
 
 from tradespan.cli.arguments import read_limit
 from tradespan.cli.exits import OK
-from tradespan.config import load_config
+from tradespan.cli.rooted import read_rooted
 from tradespan.spool.deaths import name_calls, open_calls, say_death
 from tradespan.spool.folder import run_folders
 
@@ -41,8 +41,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """List them, the latest first."""
-    given = {} if namespace.root is None else {"root": namespace.root}
-    config = load_config(given, config_file=namespace.config, command_line=True)
+    config = read_rooted(namespace)
     notes = [note for folder in run_folders(config.root) for note in folder.deaths()]
     notes.sort(key=lambda note: float(note["time"]), reverse=True)
     for note in notes[: namespace.limit]:

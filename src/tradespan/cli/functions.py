@@ -30,7 +30,7 @@ from tradespan.cli.render import (
     print_line,
     shorten_process,
 )
-from tradespan.config import load_config
+from tradespan.cli.rooted import read_rooted
 from tradespan.forward.exemplars import (
     Buckets,
     Exemplar,
@@ -124,8 +124,7 @@ def run(namespace: argparse.Namespace, wait: Callable[[float], object] = time.sl
     Raises:
         ConfigurationError: A setting cannot be used.
     """
-    given = {} if namespace.root is None else {"root": namespace.root}
-    config = load_config(given, config_file=namespace.config, command_line=True)
+    config = read_rooted(namespace)
     root = choose_root(config).root
     console = make_console()
     if not namespace.watch:

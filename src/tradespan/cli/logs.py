@@ -14,7 +14,7 @@ from tradespan.cli.arguments import read_limit, read_time
 from tradespan.cli.exits import FAILED, OK, USAGE
 from tradespan.cli.logs_reading import Follower, Line, find_files, read_all
 from tradespan.cli.render import local_zone
-from tradespan.config import load_config
+from tradespan.cli.rooted import read_rooted
 from tradespan.config.terminal import wants_colours
 from tradespan.signals.logs.levels import LEVELS, level_named
 from tradespan.signals.logs.text import format_line
@@ -98,8 +98,7 @@ def find_root(namespace: argparse.Namespace) -> Path:
     Raises:
         ConfigurationError: A setting cannot be used.
     """
-    given = {} if namespace.root is None else {"root": namespace.root}
-    return load_config(given, config_file=namespace.config, command_line=True).root
+    return read_rooted(namespace).root
 
 
 def build_filter(namespace: argparse.Namespace, since: datetime | None) -> Callable[[Line], bool]:

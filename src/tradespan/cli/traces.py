@@ -15,6 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from tradespan.bootstrap.folders import check_root
 from tradespan.cli.arguments import read_limit, read_time
 from tradespan.cli.exits import FAILED, OK
 from tradespan.cli.render import (
@@ -104,6 +105,7 @@ def find_store(namespace: argparse.Namespace) -> Path | None:
 
     Raises:
         ConfigurationError: A setting cannot be used.
+        SpoolUnavailable: The root can be none, such as a file.
     """
     given = {name: getattr(namespace, name) for name in ("store", "root")}
     config = load_config(
@@ -114,6 +116,7 @@ def find_store(namespace: argparse.Namespace) -> Path | None:
     path = config.store_path
     if path is not None and path.exists():
         return path
+    check_root(config)
     if path is None:
         told = f"no store is kept ({config.origin('store.path')}); --store names one"
     else:

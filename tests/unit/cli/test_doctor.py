@@ -123,4 +123,4 @@ def test_root_that_cannot_be_written_is_said(doctor: Any, root: Path) -> None:
     root.write_text("a file")
     good, says = doctor(1)["spool"]
     assert not good
-    assert "cannot be written" in says
+    assert f"{root} (environment TRADESPAN_ROOT) cannot be used: it is a file" in says
