@@ -19,7 +19,7 @@ from rich.text import Text
 
 from tradespan.bootstrap.folders import choose_root
 from tradespan.cli.arguments import read_limit
-from tradespan.cli.exits import FAILED, OK
+from tradespan.cli.exits import OK, tell_nothing
 from tradespan.cli.render import (
     Column,
     format_count,
@@ -119,7 +119,7 @@ class Look:
 
 
 def run(namespace: argparse.Namespace, wait: Callable[[float], object] = time.sleep) -> int:
-    """Show; say no if nothing is counted. `wait`: between two looks of `--watch`, in seconds.
+    """Show; say no if nothing matches. `wait`: between two looks of `--watch`, in seconds.
 
     Raises:
         ConfigurationError: A setting cannot be used.
@@ -180,8 +180,8 @@ def show(
     for note in now.notes:
         print(f"tradespan: {note}", file=sys.stderr)
     if not chosen:
-        print(f"tradespan: {explain_nothing(root, now, namespace)}", file=sys.stderr)
-        return FAILED
+        filtered = namespace.name is not None or namespace.group is not None
+        return tell_nothing(explain_nothing(root, now, namespace), filtered=filtered)
     shown = chosen[: namespace.limit]
     rates = [rate_of(total, now, before) for total in shown]
     if namespace.json:

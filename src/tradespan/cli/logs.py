@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tradespan.cli.arguments import read_limit, read_time
-from tradespan.cli.exits import FAILED, OK, USAGE
+from tradespan.cli.exits import OK, USAGE, tell_nothing
 from tradespan.cli.logs_reading import Follower, Line, find_files, read_all
 from tradespan.cli.render import local_zone
 from tradespan.cli.rooted import read_rooted
@@ -77,15 +77,18 @@ def run(namespace: argparse.Namespace) -> int:
             print(f"tradespan: {_say_nothing(namespace, root)}; waiting", file=sys.stderr)
         follow(follower, matches, show, seen=shown, stop=threading.Event())
     elif not shown:
-        print(f"tradespan: {_say_nothing(namespace, root)}", file=sys.stderr)
-        return FAILED
+        return tell_nothing(_say_nothing(namespace, root), filtered=_is_filtered(namespace))
     return OK
+
+
+def _is_filtered(namespace: argparse.Namespace) -> bool:
+    filters = (namespace.trace, namespace.logger, namespace.service, namespace.since is not None)
+    return any(filters) or namespace.level != "debug"
 
 
 def _say_nothing(namespace: argparse.Namespace, root: Path | None) -> str:
     """Why no line is shown: nothing is there, or nothing matches."""
-    filters = (namespace.trace, namespace.logger, namespace.service, namespace.since is not None)
-    if any(filters) or namespace.level != "debug":
+    if _is_filtered(namespace):
         return f"{namespace.file or root} has no line that satisfies this"
     if root is None:
         return f"{namespace.file} has no line"

@@ -132,7 +132,7 @@ def test_records_are_listed_with_time_kind_name_and_ids(root: Root, spool: Any) 
 
 
 def test_nothing_to_list_is_said(root: Root, spool: Any) -> None:
-    spool("list", status=1)
+    spool("list", status=0)
     assert "no segment lies in" in spool.err
 
 
