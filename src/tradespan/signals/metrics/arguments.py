@@ -76,7 +76,7 @@ def read_facts(
     return Facts(name, unit, description, read_labels(name, labels), bounds, scope)
 
 
-def hint_at_unit(name: str, unit: str) -> None:
+def hint_at_unit(name: str, unit: object) -> None:
     """Log once what UCUM has for a unit's word, without which others do not know the unit."""
     word = UNIT_WORDS.get(unit) if isinstance(unit, str) else None
     if word is None or name in _HINTED or len(_HINTED) >= _MOST_HINTS:
