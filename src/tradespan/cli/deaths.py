@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from tradespan.cli.arguments import read_limit
-from tradespan.cli.exits import OK
-from tradespan.config import load_config
+from tradespan.cli.exits import OK, tell_nothing
+from tradespan.cli.rooted import read_rooted
 from tradespan.spool.deaths import name_calls, open_calls, say_death
 from tradespan.spool.folder import run_folders
 
@@ -41,14 +41,13 @@ def add_parser(subparsers: Any) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """List them, the latest first."""
-    given = {} if namespace.root is None else {"root": namespace.root}
-    config = load_config(given, config_file=namespace.config, command_line=True)
+    config = read_rooted(namespace)
     notes = [note for folder in run_folders(config.root) for note in folder.deaths()]
     notes.sort(key=lambda note: float(note["time"]), reverse=True)
     for note in notes[: namespace.limit]:
         print(json.dumps(note) if namespace.json else "\n".join(describe(note)))
-    if not notes and not namespace.json:
-        print(f"No process of a run below {config.root} died.")
+    if not notes:
+        return tell_nothing(f"no process of a run below {config.root} died", filtered=False)
     return OK
 
 

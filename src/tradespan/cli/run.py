@@ -14,6 +14,7 @@ from tradespan.bootstrap.folders import (
     choose_root,
     describe_run,
     destinations,
+    name_origin,
     open_run_folder,
 )
 from tradespan.bootstrap.receivers import lacks_grpc
@@ -24,7 +25,7 @@ from tradespan.config import Config, load_config
 from tradespan.config.entries import find_near
 from tradespan.core.errors import SpoolUnavailable, TargetNotFound
 from tradespan.spool.deaths import is_alarming, name_calls, say_death, trace_of
-from tradespan.spool.folder import RunFolder
+from tradespan.spool.folder import RunFolder, say_why
 from tradespan.supervise import RunEnd, RunPlan, Supervisor
 
 
@@ -154,7 +155,8 @@ def begin_run(config: Config, script: str) -> RunFolder:
     try:
         describe_run(folder, config, script=script, drain=config.drain, **wanted)
     except OSError as error:
-        raise SpoolUnavailable(folder.path, error.strerror or str(error)) from error
+        reason = say_why(folder.path, error)
+        raise SpoolUnavailable(folder.path, reason, name_origin(config)) from error
     return folder
 
 

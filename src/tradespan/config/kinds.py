@@ -67,6 +67,16 @@ def _text(raw: object, _: Place) -> str:
     return raw.strip()
 
 
+def _serializer(raw: object, place: Place) -> str:
+    text = _text(raw, place)
+    parts = text.split(".")
+    if text not in ("smart", "repr", "json") and not (
+        len(parts) > 1 and all(part.isidentifier() for part in parts)
+    ):
+        raise Refused
+    return text
+
+
 def _boolean(raw: object, _: Place) -> bool:
     words = {"true": True, "1": True, "yes": True, "on": True}
     words |= {"false": False, "0": False, "no": False, "off": False}
@@ -345,6 +355,12 @@ def _format_headers(headers: Mapping[str, str]) -> str:
 _NOWHERE = Place(Path("/"), Path("/"))
 
 TEXT = Kind("text", "some text", _text, _format_optional)
+SERIALIZER = Kind(
+    "serializer",
+    "smart, repr, json, or the dotted name of a function, such as desk.show.order",
+    _serializer,
+    _format_optional,
+)
 BOOLEAN = Kind(
     "boolean",
     "true or false",

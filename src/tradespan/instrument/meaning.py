@@ -8,7 +8,7 @@ sampling passes over. Other functions are as they would be without all this.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from time import perf_counter_ns
 from types import FunctionType
 from typing import Any, Final, Protocol
@@ -17,6 +17,8 @@ from tradespan.core import guard
 from tradespan.instrument.fields import FieldCapture
 from tradespan.instrument.plan import Plan
 from tradespan.instrument.recorder import RecorderSlot
+from tradespan.instrument.shapes.async_generator import first_step
+from tradespan.instrument.shapes.generator import without_this_frame
 
 Facts = dict[str, Any]
 """Attribute → value, of one call."""
@@ -164,16 +166,11 @@ def _report(error: BaseException) -> None:
 
 
 def tell_of(function: FunctionType, plan: Plan, slot: RecorderSlot) -> FunctionType | None:
-    """A function that does what `function` does and tells of its calls.
-
-    None: nobody listens, or it is an asynchronous generator, whose calls have no one moment.
-    """
+    """A function that does what `function` does and tells of its calls; None: nobody listens."""
     listener = LISTENER.listener
     if listener is None:
         return None
     flags = function.__code__.co_flags
-    if flags & inspect.CO_ASYNC_GENERATOR:
-        return None
     late = plan.fields is not None and plan.fields.reads_result
     meaning = listener(plan.signal, plan.function, late=late, events=plan.events)
     if meaning is None:
@@ -183,6 +180,8 @@ def tell_of(function: FunctionType, plan: Plan, slot: RecorderSlot) -> FunctionT
         make = _tell_coroutine
     elif flags & inspect.CO_GENERATOR:
         make = _tell_generator
+    elif flags & inspect.CO_ASYNC_GENERATOR:
+        make = _tell_async_generator
     made: FunctionType = make(function, _Told(meaning, plan.fields), slot)
     return made
 
@@ -241,4 +240,38 @@ def _tell_generator(
         return result
 
     begin, returned, raised = told.begin, told.returned, told.raised
+    return telling
+
+
+def _tell_async_generator(
+    function: Callable[..., Any], told: _Told, slot: RecorderSlot
+) -> Callable[..., AsyncGenerator[Any, Any]]:
+    """As `shapes/async_generator.py` hands on what comes in: there is no `yield from` for them."""
+
+    async def telling(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        call = None if slot.recorder is None else begin(args, kwargs)
+        given = None
+        try:
+            items = function(*args, **kwargs)
+            advance: Callable[[Any], Awaitable[Any]] = first(items)
+            while True:
+                try:
+                    item = await advance(given)
+                except StopAsyncIteration:
+                    break
+                finally:
+                    given = None
+                handed, item = [item], None
+                try:
+                    given = yield handed.pop()
+                    advance = items.asend
+                except BaseException as error:  # noqa: BLE001 - the body's to handle
+                    advance, given = items.athrow, without_frame(error)
+        except BaseException as error:
+            raised(call, error)
+            raise
+        returned(call, None)
+
+    begin, returned, raised = told.begin, told.returned, told.raised
+    first, without_frame = first_step, without_this_frame
     return telling

@@ -6,11 +6,11 @@ and belongs to its user, anything else is refused.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
-import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -94,12 +94,24 @@ def private_folder(path: Path) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except OSError as error:
-        raise SpoolUnavailable(path, error.strerror or str(error)) from error
-    if not stat.S_ISDIR(status.st_mode):
-        raise SpoolUnavailable(path, "it is not a folder")
+        raise SpoolUnavailable(path, say_why(path, error)) from error
     if status.st_uid != os.geteuid():
         raise SpoolUnavailable(path, f"it belongs to user {status.st_uid}, not to us")
     return path
+
+
+def say_why(path: Path, error: OSError) -> str:
+    """Why a folder cannot be made or used, in words for who named it."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        for each in (path, *path.parents):
+            if each.exists() and not each.is_dir():
+                return f"{'it' if each == path else each} is a file, not a folder"
+    told = error.strerror or str(error)
+    if isinstance(error, PermissionError):
+        return f"user {os.geteuid()} may not write there ({told})"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"its disk is full ({told})"
+    return told
 
 
 class _Small(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -121,11 +122,32 @@ def test_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SpoolUnavailable):
-        private_folder(tmp_path / "file")
-    with pytest.raises(SpoolUnavailable):
-        private_folder(tmp_path / "file" / "below")
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(SpoolUnavailable, match="it is a file, not a folder"):
+        private_folder(file)
+    with pytest.raises(SpoolUnavailable, match=f"used: {file} is a file, not a folder"):
+        private_folder(file / "below" / "that")
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.EACCES, r"user \d+ may not write there \(Permission denied\)"),
+        (errno.ENOSPC, r"its disk is full \(No space left on device\)"),
+        (errno.EDQUOT, r"its disk is full \(Disk quota exceeded\)"),
+        (errno.EROFS, r"Read-only file system"),
+    ],
+)
+def test_folder_that_cannot_be_made_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, says: str
+) -> None:
+    def refuse(self: Path, **_: object) -> None:
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(SpoolUnavailable, match=f"cannot be used: {says}\\.$"):
+        private_folder(tmp_path / "new")
 
 
 def test_root_that_is_a_run_folder_itself_is_found_with_those_below(tmp_path: Path) -> None:
