@@ -117,6 +117,15 @@ class SamplingConfig(NamedTuple):
     wait: float
 
 
+class OrdersConfig(NamedTuple):
+    """Open orders."""
+
+    adopt: bool
+    """Whether what dead processes of the service left is taken over."""
+    adopt_within: float
+    """Seconds that it is kept for that."""
+
+
 class OtlpHttp(NamedTuple):
     """One signal's OTLP receiver, by HTTP."""
 
@@ -238,6 +247,7 @@ class Config(NamedTuple):
     limits: LimitsConfig
     agent: AgentConfig
     sampling: SamplingConfig
+    orders: OrdersConfig
     traces_sampler: str
     traces_sampler_argument: str | None
     traces_strict_sampler: bool

@@ -18,6 +18,7 @@ from tradespan.config.model import (
     Config,
     LimitsConfig,
     LogsConfig,
+    OrdersConfig,
     RedactConfig,
     SamplingConfig,
     SpoolConfig,
@@ -37,6 +38,7 @@ GROUPS: Mapping[str, Any] = {
     "limits": LimitsConfig,
     "agent": AgentConfig,
     "sampling": SamplingConfig,
+    "orders": OrdersConfig,
 }
 
 

@@ -68,12 +68,13 @@ def take_over(heir: Heir, estate: Estate, writer: PageWriter) -> list[OpenOrder]
         }
         for row in fresh.values():
             heir.put(row)
-        unsafe = {client_id for client_id in fresh if not heir.holds(client_id)}
+        missing = {client_id for client_id in fresh if not heir.holds(client_id)}
+        kept = set(missing)
         for table in left:
             ids = {row.client_id for row in table.rows}
-            if ids & unsafe or not _mark(table, writer):
-                unsafe |= ids
-        for client_id in unsafe & fresh.keys():
+            if ids & missing or not _mark(table, writer):
+                kept |= ids
+        for client_id in kept & fresh.keys():
             heir.drop(client_id)
             del fresh[client_id]
     return sorted(fresh.values(), key=lambda row: (row.submitted, row.client_id))
