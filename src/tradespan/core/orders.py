@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import NamedTuple, Protocol
 
 
@@ -33,15 +32,6 @@ class OpenOrder(NamedTuple):
     """Of the call that sent it, 16 bytes; zeros: none."""
     span_id: int = 0
     pair_id: str = ""
-
-    @property
-    def leaves(self) -> str:
-        """How much of it still stands; empty where its quantity is not known."""
-        try:
-            left = Decimal(self.quantity) - Decimal(self.cumulative or "0")
-        except InvalidOperation:
-            return ""
-        return f"{left:f}" if left.is_finite() else ""
 
 
 class OpenOrders(Protocol):

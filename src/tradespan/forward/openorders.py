@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from tradespan.core.orders import OpenOrder
@@ -45,4 +46,13 @@ def describe_order(row: OpenOrder, now: int) -> dict[str, Any]:
     told = {key: printable(word) for key, word in words.items() if isinstance(word, str)}
     numbers = {"submitted": row.submitted, "changed": row.changed}
     age = max(now - row.submitted, 0) / 1e9 if row.submitted > 0 else None
-    return {**told, "leaves": row.leaves, **numbers, "age": age, **ids}
+    return {**told, "leaves": leaves_of(row), **numbers, "age": age, **ids}
+
+
+def leaves_of(row: OpenOrder) -> str:
+    """How much of an order still stands, exactly; empty where its quantity is not known."""
+    try:
+        left = Decimal(row.quantity) - Decimal(row.cumulative or "0")
+    except InvalidOperation:
+        return ""
+    return f"{left:f}" if left.is_finite() else ""

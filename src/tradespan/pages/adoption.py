@@ -62,9 +62,7 @@ def take_over(heir: Heir, estate: Estate, writer: PageWriter) -> list[OpenOrder]
             return []
         left = _find_left(heir, estate, writer.clock.wall())
         fresh = {
-            client_id: row
-            for client_id, row in _merge(left).items()
-            if not heir.holds(client_id)
+            client_id: row for client_id, row in _merge(left).items() if not heir.holds(client_id)
         }
         for row in fresh.values():
             heir.put(row)

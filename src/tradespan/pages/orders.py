@@ -167,9 +167,7 @@ def pack_body(row: OpenOrder, number: int) -> bytes | None:
 
 def _fit(row: OpenOrder) -> bytes:
     parts = []
-    for place, (field, room) in enumerate(
-        zip((*row[:12], row.pair_id), _WORD_ROOM, strict=True)
-    ):
+    for place, (field, room) in enumerate(zip((*row[:12], row.pair_id), _WORD_ROOM, strict=True)):
         part = field.replace("\0", "").encode("utf-8", "replace")
         if len(part) > room:
             cut = part[:room].decode("utf-8", "ignore").encode()
@@ -254,9 +252,7 @@ def read_orders(path: Path) -> LeftOrders | None:
     )
 
 
-def _slots_of(
-    path: Path, data: bytes, header: OrdersHeader
-) -> Iterator[tuple[int, OpenOrder]]:
+def _slots_of(path: Path, data: bytes, header: OrdersHeader) -> Iterator[tuple[int, OpenOrder]]:
     yield from _whole_slots(data, header.slots)
     for number in range(2, MOST_FILES + 1):
         try:

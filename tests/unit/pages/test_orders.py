@@ -59,7 +59,6 @@ def test_a_row_comes_back_as_it_was_put_and_says_whose_it_is(process: Process) -
     process.table.put(order())
     left = process.left
     assert left.rows == [order()]
-    assert left.rows[0].leaves == "1.250"
     assert (left.service, left.owner, left.alive) == ("bot", OWNER, True)
     assert (left.writer, left.process_id) == (process.writer.identity.hex(), os.getpid())
     assert (left.ended, left.adopted, left.overflow, left.unwritten) == (0, 0, 0, 0)
@@ -69,7 +68,7 @@ def test_the_latest_state_of_an_order_stands_once(process: Process) -> None:
     for traded in ("0", "0.5", "1.0"):
         process.table.put(order(cumulative=traded))
     (row,) = process.left.rows
-    assert (row.cumulative, row.leaves) == ("1.0", "0.250")
+    assert row.cumulative == "1.0"
     assert len(process.table) == 1
 
 
