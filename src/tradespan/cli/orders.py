@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -223,14 +224,14 @@ def _print_heading(console: Console, order: Order) -> None:
     venues = f"the venue's id {facts['order_id']}" if "order_id" in facts else ""
     parts = [f"{amount}{price}{venue}", _tell_state(order).plain, left, venues]
     told = ", ".join(filter(None, (part.strip() for part in parts)))
-    print_line(console, (plain(order.client_id), "bold"), f"  {told}")
+    print_line(console, Text(plain(order.client_id), style="bold"), f"  {told}")
     print_line(console, "  ", _tell_whose(order), f", {_tell_age(order).plain}")
 
 
 def _timeline(happenings: list[Happening], console: Console) -> list[Column]:
     zone = local_zone()
     times = [each.time for each in happenings]
-    legs = [after - before for before, after in zip(times, times[1:], strict=False)]
+    legs = [after - before for before, after in pairwise(times)]
     digits = 32 if console.width >= _WIDEST or not console.is_terminal else 8
     return [
         Column(f"Time ({name_zone(times[0], zone)})", [Text(format_time(t, zone)) for t in times]),

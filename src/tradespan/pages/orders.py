@@ -110,7 +110,7 @@ class LeftOrders(NamedTuple):
 
 def pack_owner(service: str, namespace: str, mode: str) -> bytes:
     """Who may take over from whom: the same bytes."""
-    return "\0".join((service, namespace, mode)).encode("utf-8", "replace")[:OWNER_ROOM]
+    return f"{service}\0{namespace}\0{mode}".encode("utf-8", "replace")[:OWNER_ROOM]
 
 
 def pack_header(header: OrdersHeader) -> bytes:
@@ -188,7 +188,8 @@ def unpack_slot(data: bytes, at: int) -> tuple[int, OpenOrder] | None:
     if len(fields) != _FIELDS:
         return None
     *words, pair = fields
-    return number, OpenOrder(*words, submitted, changed, trace_id, span_id, pair)
+    row = OpenOrder._make((*words, submitted, changed, trace_id, span_id, pair))
+    return number, row
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────

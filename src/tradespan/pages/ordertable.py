@@ -139,6 +139,11 @@ class OrderTable:
         """Orders that stand, in the file and in memory."""
         return len(self._places.keys() | self._unwritten.keys())
 
+    @property
+    def free(self) -> int:
+        """Slots that nobody has, of the files that were made."""
+        return len(self._free)
+
     def holds(self, client_id: str) -> bool:
         """Whether an order stands in the file."""
         return client_id in self._places

@@ -149,7 +149,7 @@ text = st.text(max_size=60)
 @given(words=st.lists(text, min_size=12, max_size=12))
 def test_whatever_the_words_are_a_row_is_read_whole(tmp_path: Path, words: list[str]) -> None:
     table = OrderTable(Writer(tmp_path), OWNER)
-    table.put(order("id")._replace(**dict(zip(OpenOrder._fields[1:12], words, strict=False))))
+    table.put(OpenOrder._make(("id", *words[:11], *order()[12:])))
     left = read_orders(table.path)
     assert left is not None
     (row,) = left.rows
@@ -214,8 +214,8 @@ def test_threads_that_change_the_same_orders_leave_no_slot_behind(process: Proce
             table.put(order(client_id, changed=number))
             if turn % 3 == number % 3:
                 table.drop(client_id)
-        for client_id in range(7):
-            table.drop(f"{client_id}")
+        for each in range(7):
+            table.drop(f"{each}")
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -224,7 +224,7 @@ def test_threads_that_change_the_same_orders_leave_no_slot_behind(process: Proce
         thread.join()
     assert process.left.rows == []
     assert len(table) == 0
-    assert len(table._free) == SLOTS
+    assert table.free == SLOTS
 
 
 def test_a_drop_in_the_middle_of_a_put_ends_the_order(process: Process) -> None:
@@ -235,7 +235,7 @@ def test_a_drop_in_the_middle_of_a_put_ends_the_order(process: Process) -> None:
     assert points > 5
     table.drop("MOM-1")
     assert process.ids == ["other"]
-    assert len(table._free) == SLOTS - 1
+    assert table.free == SLOTS - 1
 
 
 def test_a_put_in_the_middle_of_a_put_leaves_the_order_once(process: Process) -> None:
@@ -243,7 +243,7 @@ def test_a_put_in_the_middle_of_a_put_leaves_the_order_once(process: Process) ->
     points = _call_between_all_steps(table, lambda: table.put(order(state="inner")))
     assert points > 5
     assert process.ids == ["MOM-1"]
-    assert len(table._free) == SLOTS - 1
+    assert table.free == SLOTS - 1
     table.drop("MOM-1")
     assert process.left.rows == []
 
