@@ -61,7 +61,7 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("client_id", metavar="CLIENT_ID", nargs="?", help="the journey of this order")
     add("--all", action="store_true", help="those that are over too, as far as anything tells")
-    add("--run", metavar="NAME", help="of one run only: the end of its folder's name")
+    add("--run", metavar="NAME", help="open ones of one run only: its folder's end")
     add("--root", metavar="DIR", help="the root whose runs to look at")
     add("--store", metavar="FILE", help="the store (default: the root's)")
     add("--config", metavar="FILE", help="settings file")
@@ -100,10 +100,12 @@ def _explain_run(root: Path, name: str) -> str:
 def _show_all(
     namespace: argparse.Namespace, config: Config, folders: list[RunFolder], now: int
 ) -> int:
-    orders = open_orders(read_tables(folders), now)
+    tables = list(read_tables(folders))
+    orders = open_orders(tables, now)
     if namespace.all:
         happenings = read_happenings(config.root, config.store_path)
-        orders = ended_orders(happenings, {order.client_id for order in orders}) + orders
+        known = {order.client_id for order in orders}
+        orders = ended_orders(happenings, (left for _, left in tables), known) + orders
     shown = orders[-namespace.limit :]
     if namespace.json:
         for order in shown:
@@ -130,7 +132,7 @@ def _columns(orders: list[Order], console: Console) -> list[Column]:
     columns = [
         Column("Order", [Text(plain(order.client_id)) for order in orders], flexible=True),
         Column("Side", cells("side")),
-        Column("Left", cells("leaves"), right=True),
+        Column("Leaves", cells("leaves"), right=True),
         Column("Symbol", cells("symbol")),
         Column("Venue", cells("venue"), flexible=True),
         Column("State", [_tell_state(order) for order in orders]),
@@ -164,17 +166,18 @@ def _tell_whose(order: Order) -> Text:
     name = plain(f"{order.service} {order.process_id or ''}".strip())
     if order.whose == RUNS:
         taken = f", taken over from {order.taken_from}" if order.taken_from else ""
-        return Text(f"{name} runs{taken}", style=RUNNING_STYLE)
+        return Text(f"{name}{taken}", style=RUNNING_STYLE)
     if order.whose == LEFT:
         at = format_time(order.since, local_zone())[:19]
-        return Text(f"{name} is gone since {at}; nobody has taken it over", style=_LEFT_STYLE)
-    return Text(f"{name}: over", style="dim")
+        return Text(f"{name}, gone since {at}", style=_LEFT_STYLE)
+    return Text(f"{name}, over", style="dim")
 
 
 def _print_sum(console: Console, orders: list[Order], shown: int) -> None:
     counts = {whose: sum(order.whose == whose for order in orders) for whose in (RUNS, LEFT)}
     standing = f"{format_count(sum(counts.values()), 'open order')}"
     left = f", {counts[LEFT]:,} of them left by programs that are gone" if counts[LEFT] else ""
+    left += ", which nobody has taken over" if left else ""
     over = len(orders) - sum(counts.values())
     ended = f", {over:,} over" if over else ""
     cut = f"; the latest {shown:,} are shown, more with --limit" if shown < len(orders) else ""
@@ -202,11 +205,12 @@ def _show_one(
     if namespace.json:
         for order in standing:
             print(json.dumps({"source": "table", **order.to_json()}, ensure_ascii=False))
-        for each in happenings:
-            print(json.dumps(each._asdict(), ensure_ascii=False, default=str))
+        for each, leg in zip(happenings, _legs(happenings), strict=True):
+            told = {**each._asdict(), "after": leg}
+            print(json.dumps(told, ensure_ascii=False, default=str))
         return OK
     console = make_console()
-    known = standing or ended_orders(happenings, set())
+    known = standing or ended_orders(happenings, (), set())
     for order in known:
         _print_heading(console, order)
     if happenings:
@@ -220,27 +224,33 @@ def _print_heading(console: Console, order: Order) -> None:
     price = f" {facts['type']}" if "type" in facts else ""
     price += f" at {facts['price']}" if "price" in facts else ""
     venue = f" on {facts['venue']}" if "venue" in facts else ""
-    left = f"{facts['leaves']} left" if "leaves" in facts else ""
+    left = f"leaves {facts['leaves']}" if "leaves" in facts else ""
     venues = f"the venue's id {facts['order_id']}" if "order_id" in facts else ""
     parts = [f"{amount}{price}{venue}", _tell_state(order).plain, left, venues]
     told = ", ".join(filter(None, (part.strip() for part in parts)))
     print_line(console, Text(plain(order.client_id), style="bold"), f"  {told}")
-    print_line(console, "  ", _tell_whose(order), f", {_tell_age(order).plain}")
+    lasted = "old" if order.whose in (RUNS, LEFT) else "from first to last"
+    print_line(console, "  ", _tell_whose(order), f", {_tell_age(order).plain} {lasted}")
 
 
 def _timeline(happenings: list[Happening], console: Console) -> list[Column]:
     zone = local_zone()
     times = [each.time for each in happenings]
-    legs = [after - before for before, after in pairwise(times)]
+    legs = [Text("" if leg is None else format_duration(leg)) for leg in _legs(happenings)]
     digits = 32 if console.width >= _WIDEST or not console.is_terminal else 8
     return [
         Column(f"Time ({name_zone(times[0], zone)})", [Text(format_time(t, zone)) for t in times]),
-        Column("After", [Text(""), *(Text(format_duration(leg)) for leg in legs)], right=True),
+        Column("After", legs, right=True),
         Column("What", [_tell_what(each) for each in happenings]),
         Column("Took", [_tell_took(each) for each in happenings], right=True),
         Column("Details", [Text(plain(each.text)) for each in happenings], flexible=True),
         Column("Trace", [Text(plain(each.trace_id[:digits]), style="dim") for each in happenings]),
     ]
+
+
+def _legs(happenings: list[Happening]) -> list[int | None]:
+    """Nanoseconds since what happened before; None for the first."""
+    return [None, *(after.time - before.time for before, after in pairwise(happenings))]
 
 
 def _tell_what(each: Happening) -> Text:

@@ -51,13 +51,18 @@ _FACTS: Mapping[str, str] = {
     TRADING_ORDER_LEAVES_QUANTITY: "leaves",
 }
 """Attribute → field of an order."""
+_LASTING = (
+    "order_id", "symbol", "venue", "strategy", "account", "side", "type", "quantity", "price",
+    "pair_id", "trace_id", "span_id",
+)  # fmt: skip
+"""Fields of an order that its end does not change."""
 _SHOWN: Mapping[str, str] = {
     TRADING_EXECUTION_TYPE: "",
     TRADING_ORDER_STATUS: "",
     TRADING_EXECUTION_QUANTITY: "traded ",
     TRADING_EXECUTION_PRICE: "at ",
     TRADING_ORDER_CUMULATIVE_QUANTITY: "in all ",
-    TRADING_ORDER_LEAVES_QUANTITY: "left ",
+    TRADING_ORDER_LEAVES_QUANTITY: "leaves ",
     TRADING_ORDER_REJECT_CODE: "",
     TRADING_ORDER_REJECT_REASON: "",
 }
@@ -166,18 +171,29 @@ def _to_order(
     )
 
 
-def ended_orders(happenings: Iterable[Happening], known: set[str]) -> list[Order]:
-    """What is told of orders that stand no more, the oldest first; `known`: those that do."""
+def ended_orders(
+    happenings: Iterable[Happening], tables: Iterable[LeftOrders], known: set[str]
+) -> list[Order]:
+    """What is told of orders that stand no more, the oldest first; `known`: those that do.
+
+    `tables`: those whose orders another process took over; it has seen their end.
+    """
     orders: dict[str, Order] = {}
     times: dict[str, tuple[int, int]] = {}
+    for left in tables:
+        for row in left.rows:
+            if left.adopted and row.client_id not in known:
+                facts = describe_order(row, row.submitted)
+                facts = {key: facts[key] for key in _LASTING} | {"last": "taken over"}
+                orders[row.client_id] = Order(row.client_id, facts=facts, service=left.service)
+                times[row.client_id] = row.submitted, left.adopted
     for each in sorted(happenings, key=lambda each: each.time):
         if each.client_id in known:
             continue
         order = orders.setdefault(each.client_id, Order(each.client_id))
         order.service = order.service or each.service
-        first, _ = times.get(each.client_id, (each.time, 0))
-        end = each.time + (each.took or 0)
-        times[each.client_id] = first, max(end, times.get(each.client_id, (0, 0))[1])
+        first, last = times.get(each.client_id, (each.time, 0))
+        times[each.client_id] = min(first, each.time), max(each.time + (each.took or 0), last)
         told = {name: str(each.facts[key]) for key, name in _FACTS.items() if key in each.facts}
         order.facts |= told | ({} if TRADING_ORDER_STATUS in each.facts else {"last": each.what})
         order.facts.setdefault("trace_id", each.trace_id)

@@ -197,6 +197,11 @@ class RunFolder:
         notes = [note for note in found if note and isinstance(note.get("time"), int | float)]
         return sorted(notes, key=lambda note: float(note["time"]))
 
+    def keeps_orders(self) -> bool:
+        """Whether orders stand here that a process knows, or that one may still take over."""
+        now = time.time_ns()
+        return any(is_kept(path, now) for path in tables_in(self.path, self.entries()))
+
     @property
     def changed(self) -> int:
         """When a file came or went, in nanoseconds; 0 if the folder is gone."""
@@ -216,8 +221,7 @@ class RunFolder:
             entries = os.listdir(self.path)
             if not all(map(_is_passing, entries)) or any(map(is_held, self.metric_pages())):
                 return False
-            now = time.time_ns()
-            if any(is_kept(path, now) for path in tables_in(self.path, entries)):
+            if self.keeps_orders():
                 return False
             for entry in entries:
                 os.unlink(self.path / entry)
