@@ -9,6 +9,7 @@ from opentelemetry import metrics
 
 from tradespan.bootstrap.greenlets import follow_patching
 from tradespan.config import Config
+from tradespan.core.orders import OpenOrders
 from tradespan.instrument.meaning import LISTENER
 from tradespan.pages.metrics import MetricPage
 from tradespan.signals.audit.log import AUDIT
@@ -29,9 +30,15 @@ class Signals:
         self._mapping: Any = None
         """The module that listens to mapped calls; None: it is not loaded."""
 
-    def start(self, config: Config, spool: SpoolWriter, page: MetricPage | None) -> None:
+    def start(
+        self,
+        config: Config,
+        spool: SpoolWriter,
+        page: MetricPage | None,
+        open_orders: OpenOrders | None = None,
+    ) -> None:
         """Begin to report. `page`: None: nothing is counted."""
-        SIGNALS.fill(spool, page)
+        SIGNALS.fill(spool, page, open_orders)
         begin_audit(config, spool)
         LOGS.start(config.logs)
         if page is not None:

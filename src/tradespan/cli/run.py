@@ -20,7 +20,7 @@ from tradespan.bootstrap.folders import (
 from tradespan.bootstrap.receivers import lacks_grpc
 from tradespan.cli.arguments import add_endpoint, one_or_many
 from tradespan.cli.exits import USAGE
-from tradespan.cli.run_end import print_end, print_rest
+from tradespan.cli.run_end import print_end, print_open_orders, print_rest
 from tradespan.config import Config, load_config
 from tradespan.config.entries import find_near
 from tradespan.core.errors import SpoolUnavailable, TargetNotFound
@@ -218,6 +218,7 @@ def run_program(
     end = Supervisor(plan).run()
     print_rest(config, folder, end)
     print_death(config, folder)
+    print_open_orders(config, folder)
     if config.ui.mode == "hint" and sys.stderr.isatty():
         print_end(config, end)
     return end

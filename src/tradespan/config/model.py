@@ -137,6 +137,15 @@ class SamplingConfig(NamedTuple):
     wait: float
 
 
+class OrdersConfig(NamedTuple):
+    """Open orders."""
+
+    adopt: bool
+    """Whether what dead processes of the service left is taken over."""
+    adopt_within: float
+    """Seconds that it is kept for that."""
+
+
 class OtlpHttp(NamedTuple):
     """One signal's OTLP receiver, by HTTP."""
 
@@ -259,6 +268,7 @@ class Config(NamedTuple):
     limits: LimitsConfig
     agent: AgentConfig
     sampling: SamplingConfig
+    orders: OrdersConfig
     traces_sampler: str
     traces_sampler_argument: str | None
     traces_strict_sampler: bool

@@ -19,6 +19,7 @@ from tradespan.config.model import (
     FiguresConfig,
     LimitsConfig,
     LogsConfig,
+    OrdersConfig,
     RedactConfig,
     SamplingConfig,
     SpoolConfig,
@@ -39,6 +40,7 @@ GROUPS: Mapping[str, Any] = {
     "limits": LimitsConfig,
     "agent": AgentConfig,
     "sampling": SamplingConfig,
+    "orders": OrdersConfig,
 }
 
 

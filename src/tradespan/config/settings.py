@@ -392,6 +392,15 @@ _AGENT: tuple[Setting, ...] = (
             "given.", ("TRADESPAN_SAMPLING_WAIT",), unit="s"),
 )  # fmt: skip
 
+_ORDERS: tuple[Setting, ...] = (
+    Setting("orders.adopt", BOOLEAN, True,
+            "Whether a new process takes over the open orders that dead ones of its service left.",
+            ("TRADESPAN_ORDERS_ADOPT",)),
+    Setting("orders.adopt_within", duration(0), 7 * 86_400.0,
+            "How long what a process left open is kept for that, since its last sign of life.",
+            ("TRADESPAN_ORDERS_ADOPT_WITHIN",), unit="s"),
+)  # fmt: skip
+
 PROTOCOLS = choice("http/protobuf", "http/json", "grpc")
 
 # Name → kind, default, doc. Each exists for all signals (`otlp.timeout`,
@@ -449,7 +458,8 @@ def _exporter_list(raw: str) -> str:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    *_SHARED, *_PLACES, *_CAPTURE, *_LOGS, *_FIGURES, *_REDACT, *_SAMPLING, *_LIMITS, *_AGENT,
+    *_SHARED, *_PLACES, *_CAPTURE, *_LOGS, *_ORDERS, *_FIGURES, *_REDACT, *_SAMPLING, *_LIMITS,
+    *_AGENT,
     *_exporter_settings(),
 )  # fmt: skip
 

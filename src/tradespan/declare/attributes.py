@@ -33,6 +33,7 @@ ATTRIBUTES: Final = {
     "tradespan.audit.reason": Attribute("string"),
     "tradespan.content": Attribute("string", ("ordinary", "error", "set_aside")),
     "tradespan.death.cause": Attribute("string"),
+    "tradespan.death.open_orders": Attribute("int"),
     "tradespan.elapsed": Attribute("double"),
     "tradespan.ended_by": Attribute("string"),
     "tradespan.event.name": Attribute("string"),

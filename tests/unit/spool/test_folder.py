@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.pages.orders import Process, order
 from tests.unit.spool.builders import make_writer, python, resource_frame, write_segment
 from tradespan.core.errors import SpoolUnavailable
 from tradespan.spool import folder as folders
@@ -195,6 +196,28 @@ def test_removing_leaves_nothing_of_a_run_that_was_delivered(tmp_path: Path) -> 
         (folder.path / name).write_text("{}")
     assert folder.remove()
     assert not folder.path.exists()
+
+
+def test_removing_keeps_a_folder_with_orders_that_somebody_may_take_over(tmp_path: Path) -> None:
+    process = Process(tmp_path, "one", within=3_600)
+    process.table.put(order())
+    process.die()
+    folder = RunFolder(process.writer.folder)
+    assert folder.keeps_orders()
+    assert not folder.remove()
+    heir = Process(tmp_path, "two")
+    assert heir.table.adopt() == [order()]
+    (folder.path / f".{process.table.path.name}.2").touch()
+    assert folder.remove()
+    assert not folder.path.exists()
+    assert not RunFolder(heir.writer.folder).remove(), "its process lives"
+
+
+def test_removing_takes_orders_whose_time_is_over(tmp_path: Path) -> None:
+    process = Process(tmp_path, "one", within=0)
+    process.table.put(order())
+    process.die()
+    assert RunFolder(process.writer.folder).remove()
 
 
 @pytest.mark.parametrize("kept", ["x.seg", "x.seg.damaged", "notes.txt", "parked"])
