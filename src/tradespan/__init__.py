@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tradespan import engine_hooks as engine_hooks
     from tradespan.bootstrap.exporters import SpoolLogExporter as SpoolLogExporter
     from tradespan.bootstrap.exporters import SpoolMetricExporter as SpoolMetricExporter
     from tradespan.bootstrap.exporters import SpoolSpanExporter as SpoolSpanExporter
@@ -59,6 +60,7 @@ _HOMES = {
     "child_environment": "tradespan.instrument.propagation",
     "configure": "tradespan.bootstrap.runtime",
     "counter": "tradespan.signals.metrics.registry",
+    "engine_hooks": "tradespan.engine_hooks",
     "events": "tradespan.signals.events.bus",
     "flush": "tradespan.bootstrap.runtime",
     "gauge": "tradespan.signals.metrics.registry",
@@ -90,6 +92,7 @@ __all__ = [
     "child_environment",
     "configure",
     "counter",
+    "engine_hooks",
     "events",
     "flush",
     "gauge",
@@ -110,7 +113,8 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module 'tradespan' has no attribute {name!r}")
     # A sub-package of the same name is imported on the way and would stand in the function's place.
-    value = getattr(import_module(home), name)
+    module = import_module(home)
+    value = module if home == f"{__name__}.{name}" else getattr(module, name)
     globals()[name] = value
     return value
 
