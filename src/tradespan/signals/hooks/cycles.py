@@ -60,82 +60,110 @@ class Numbers:
 class Turn:
     """One turn: what `with cycle() as c` gives. It is the same whether anybody listens or not."""
 
-    __slots__ = (
-        "_began", "_facts", "_generation", "_outer", "_scope", "_token", "_ts",
-        "number", "over", "owner", "seconds", "strategy",
-    )  # fmt: skip
+    # No slots: what is as it is by default costs a turn nothing.
+    seconds: float | None = None
+    """How long it took; None while it runs."""
+    over = False
+    told: _Told | None = None
+    """What there is to close; None: nobody was told of its beginning."""
 
     def __init__(self, owner: Cycle, number: Any, began: int) -> None:
+        self.owner = owner
         self.number = number
         """Which turn of the strategy's: the given one, or counted from 1 in this process."""
-        self.strategy = owner.strategy
-        self.seconds: float | None = None
-        """How long it took; None while it runs."""
-        self.over = False
-        self.owner = owner
-        self._began = began
-        self._generation: int | None = None
-        """The process generation that was told of its beginning; None: nobody was."""
-        self._outer: Turn | None = None
-        self._scope: AbstractContextManager[Any] | None = None
-        self._token: Token[Turn | None] | None = None
+        self.began = began
+        """Nanoseconds, by the monotonic clock."""
+
+    @property
+    def strategy(self) -> str:
+        """Whose it is."""
+        return self.owner.strategy
 
     def begin(self, outlets: Outlets) -> None:
         """Open the span, make this the current turn, and tell that it began."""
-        self._generation = process_generation()
-        self._outer = current_turn()
+        told = self.told = _Told(current_turn())
         try:
             tracer = outlets.tracer
             if tracer is not None:
                 scope = tracer.start_as_current_span(SPAN, attributes=self._attributes())
                 scope.__enter__()
-                self._scope = scope
-            self._token = _open.set(self)
-            self._publish(outlets, EventType.CYCLE_START, "debug", {})
+                told.scope = scope
+            told.token = _open.set(self)
+            self._publish(outlets, EventType.CYCLE_START, {})
         except BaseException as error:
             # With what is no Exception `with` does not begin, and nobody would end the span.
             if not isinstance(error, Exception):
-                self._leave(None, None, None)
+                self.over = True
+                told.close(None, None, None)
                 raise
             guard.report("engine_hooks: cycle", error)
 
     def end(
         self,
         outlets: Outlets,
+        told: _Told,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Tell that it ended, and how, and close the span. Never raises what is ours."""
-        self.seconds = seconds = max(outlets.clock() - self._began, 0) / 1e9
-        self.over = True
-        if self._generation is None:
-            return
+        """Tell that it is over, and how, and close the span. Never raises what is ours."""
+        seconds = self.seconds
+        assert seconds is not None
         try:
             # In a child that was forked inside it, it is the parent's.
-            if self._generation == process_generation():
+            if told.generation == process_generation():
                 failed = error if isinstance(error, Exception) else None
                 outlets.sets.engine.cycle(seconds, strategy=self.strategy, error=failed)
                 data: dict[str, Any] = {"duration": seconds}
                 if kind is not None:
                     data["error.type"] = kind.__qualname__
-                self._publish(outlets, EventType.CYCLE_END, "debug", data)
+                self._publish(outlets, EventType.CYCLE_END, data)
         except Exception as broken:  # noqa: BLE001 - the host comes first
             guard.report("engine_hooks: cycle", broken)
         finally:
-            self._leave(kind, error, trace)
+            told.close(kind, error, trace)
 
-    def _leave(
+    def _attributes(self) -> dict[str, Any]:
+        attributes = {names.TRADESPAN_SIGNAL: "cycle", names.TRADING_CYCLE_NUMBER: self.number}
+        if self.strategy:
+            attributes[names.TRADING_STRATEGY] = self.strategy
+        if self.owner.ts is not None:
+            attributes[names.TRADING_EVENT_TIME] = self.owner.ts
+        for name, value in self.owner.facts.items():
+            attributes[_NAMES.get(name, name)] = value
+        return attributes
+
+    def _publish(self, outlets: Outlets, event_type: EventType, data: dict[str, Any]) -> None:
+        data["cycle"] = self.number
+        if self.strategy:
+            data["strategy"] = self.strategy
+        if self.owner.ts is not None:
+            data["event_time"] = self.owner.ts
+        outlets.bus.publish(Event(event_type, data=self.owner.facts | data, severity="debug"))
+
+
+class _Told:
+    """What has to be closed of a turn that somebody was told of."""
+
+    __slots__ = ("generation", "outer", "scope", "token")
+
+    def __init__(self, outer: Turn | None) -> None:
+        self.generation = process_generation()
+        self.outer = outer
+        self.scope: AbstractContextManager[Any] | None = None
+        self.token: Token[Turn | None] | None = None
+
+    def close(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.over = True
+        """Let the turn be current no more, and end its span."""
         # Tasks that begin tasks in turns: each would hold all those before it.
-        self._outer = None
-        token, self._token = self._token, None
-        scope, self._scope = self._scope, None
+        self.outer = None
+        token, self.token = self.token, None
+        scope, self.scope = self.scope, None
         if token is not None:
             try:
                 _open.reset(token)
@@ -148,32 +176,12 @@ class Turn:
                 if broken is not error:
                     guard.report("engine_hooks: cycle", broken)
 
-    def _attributes(self) -> dict[str, Any]:
-        attributes = {names.TRADESPAN_SIGNAL: "cycle", names.TRADING_CYCLE_NUMBER: self.number}
-        if self.strategy:
-            attributes[names.TRADING_STRATEGY] = self.strategy
-        if self.owner.ts is not None:
-            attributes[names.TRADING_EVENT_TIME] = self.owner.ts
-        for name, value in self.owner.facts.items():
-            attributes[_NAMES.get(name, name)] = value
-        return attributes
-
-    def _publish(
-        self, outlets: Outlets, event_type: EventType, severity: str, data: dict[str, Any]
-    ) -> None:
-        data["cycle"] = self.number
-        if self.strategy:
-            data["strategy"] = self.strategy
-        if self.owner.ts is not None:
-            data["event_time"] = self.owner.ts
-        outlets.bus.publish(Event(event_type, data=self.owner.facts | data, severity=severity))
-
 
 def current_turn() -> Turn | None:
-    """The innermost turn that runs, in this thread or task."""
+    """The innermost turn that runs, in this thread or task, of those that were told."""
     turn = _open.get()
     while turn is not None and turn.over:
-        turn = turn._outer  # noqa: SLF001 - of the same file
+        turn = None if turn.told is None else turn.told.outer
     return turn
 
 
@@ -183,7 +191,7 @@ class Cycle:
     It may be entered by several threads and tasks at once, and inside itself.
     """
 
-    __slots__ = ("_outlets", "_numbers", "_turns", "facts", "number", "strategy", "ts")
+    __slots__ = ("_numbers", "_outlets", "_turns", "facts", "number", "strategy", "ts")
 
     def __init__(
         self,
@@ -208,7 +216,7 @@ class Cycle:
         if number is None:
             number = self._numbers.take(self.strategy)
         turn = Turn(self, number, outlets.clock())
-        if outlets.awake:
+        if outlets.slot.spool is not None or outlets.bus.heard:
             turn.begin(outlets)
         self._turns.append(turn)
         return turn
@@ -219,9 +227,14 @@ class Cycle:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        turn = self._take()
-        if turn is not None:
-            turn.end(self._outlets, kind, error, trace)
+        turns = self._turns
+        turn = turns.pop(0) if len(turns) == 1 else self._take()
+        if turn is None:
+            return
+        turn.over = True
+        turn.seconds = (self._outlets.clock() - turn.began) / 1e9
+        if turn.told is not None:
+            turn.end(self._outlets, turn.told, kind, error, trace)
 
     async def __aenter__(self) -> Turn:
         return self.__enter__()
@@ -241,7 +254,7 @@ class Cycle:
         return watched  # type: ignore[no-any-return]
 
     def _take(self) -> Turn | None:
-        """The turn that ends: this context's innermost one, else the latest there is."""
+        """The turn of several that ends: this context's innermost one, else the latest."""
         turn = current_turn()
         try:
             if turn is not None and turn.owner is self:

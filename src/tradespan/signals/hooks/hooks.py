@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar, overload
 
+from tradespan.declare.attributes import ATTRIBUTES
+from tradespan.declare.events import EVENTS
 from tradespan.signals.events.declared import declaration_of
 from tradespan.signals.events.types import Event, EventType
 from tradespan.signals.hooks.cycles import Cycle, Numbers, current_turn
@@ -160,7 +162,7 @@ class EngineHooks:
             value = abs(told["price"] * told["quantity"])
             sets.engine.traded(value, currency=currency, **labels)
         if step.event is not None:
-            data = {_BY_EVENT.get(k, k): v for k, v in told.items() if k not in _NOT_OF_EVENT}
+            data = _facts_of(step.event, told)
             if step.verb == "expired":
                 data.setdefault("reason", "expired")
             self._publish(step.event, data, ts)
@@ -192,7 +194,7 @@ class EngineHooks:
 
     @hook
     def on_engine_start(self, **facts: Any) -> None:
-        """The engine started: ENGINE_START. `facts`: strategy, account …"""
+        """The engine started: ENGINE_START. `facts`: strategy, account."""
         self._publish(EventType.ENGINE_START, facts, None)
 
     @hook
@@ -270,6 +272,13 @@ class EngineHooks:
 def _given(**facts: Any) -> dict[str, Any]:
     """What was said: neither None nor an empty text."""
     return {name: value for name, value in facts.items() if value is not None and value != ""}
+
+
+def _facts_of(event: EventType, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts as an order's event has them; what the conventions know and it does not have is out."""
+    allowed = EVENTS[event.value].attributes
+    named = {_BY_EVENT.get(k, k): v for k, v in told.items() if k not in _NOT_OF_EVENT}
+    return {k: v for k, v in named.items() if k in allowed or k not in ATTRIBUTES}
 
 
 def _word(value: object) -> str:

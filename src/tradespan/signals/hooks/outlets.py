@@ -28,19 +28,16 @@ class Outlets:
         into: Sets = sets,
         bus: EventBus = events,
         clock: Callable[[], int] = perf_counter_ns,
+        tracers: Callable[[str, str], Tracer] = get_tracer,
     ) -> None:
-        """`clock`: nanoseconds, monotonic."""
+        """`clock`: nanoseconds, monotonic. `tracers`: gives one by scope and version."""
         self.slot = slot
         self.sets = into
         self.bus = bus
         self.clock = clock
+        self._tracers = tracers
         self._tracer: Tracer | None = None
         slot.follow(self._look_anew)
-
-    @property
-    def awake(self) -> bool:
-        """Whether anybody is told: tradespan is configured, or somebody subscribed to events."""
-        return self.slot.spool is not None or self.bus.heard
 
     @property
     def tracer(self) -> Tracer | None:
@@ -49,7 +46,7 @@ class Outlets:
             return None
         tracer = self._tracer
         if tracer is None:
-            tracer = get_tracer(SCOPE, __version__)
+            tracer = self._tracers(SCOPE, __version__)
             if not isinstance(tracer, ProxyTracer):  # which asks each time who provides
                 self._tracer = tracer
         return tracer
