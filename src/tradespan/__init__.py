@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tradespan.signals.metrics.registry import gauge as gauge
     from tradespan.signals.metrics.registry import histogram as histogram
     from tradespan.signals.metrics.registry import up_down_counter as up_down_counter
+    from tradespan.signals.sets.judging import agents as agents
     from tradespan.signals.sets.switch import sets as sets
     from tradespan.signals.timing import LatencyTracker as LatencyTracker
     from tradespan.signals.timing import timer as timer
@@ -55,6 +56,7 @@ _HOMES = {
     "SpoolLogExporter": "tradespan.bootstrap.exporters",
     "SpoolMetricExporter": "tradespan.bootstrap.exporters",
     "SpoolSpanExporter": "tradespan.bootstrap.exporters",
+    "agents": "tradespan.signals.sets.judging",
     "audit": "tradespan.signals.audit.log",
     "auto_instrument_module": "tradespan.instrument.byname",
     "child_environment": "tradespan.instrument.propagation",
@@ -87,6 +89,7 @@ __all__ = [
     "SpoolMetricExporter",
     "SpoolSpanExporter",
     "__version__",
+    "agents",
     "audit",
     "auto_instrument_module",
     "child_environment",

@@ -96,9 +96,8 @@ def test_what_the_body_raises_is_told_and_passes_untouched(
     desk: Desk, raised: BaseException, failed: bool
 ) -> None:
     cause = KeyError("cause")
-    with pytest.raises(type(raised)) as caught:
-        with desk.hooks.cycle():
-            raise raised from cause
+    with pytest.raises(type(raised)) as caught, desk.hooks.cycle():
+        raise raised from cause
 
     assert caught.value is raised
     assert raised.__cause__ is cause
@@ -320,9 +319,8 @@ def test_a_subscriber_that_exits_leaves_no_span_open(desk: Desk) -> None:
         raise SystemExit(5)
 
     desk.bus.subscribe(EventType.CYCLE_START, leave, inline=True)
-    with pytest.raises(SystemExit):
-        with desk.hooks.cycle():
-            pytest.fail("the body does not begin")
+    with pytest.raises(SystemExit), desk.hooks.cycle():
+        pytest.fail("the body does not begin")
     assert len(desk.spans) == 1
     assert not get_current_span().get_span_context().is_valid
     assert current_turn() is None
@@ -343,9 +341,8 @@ def test_unconfigured_turns_are_the_same_and_tell_nothing(asleep: Desk) -> None:
     assert inner.seconds < c.seconds
     assert asleep.told == []
     assert "trading.cycles" not in asleep.values
-    with pytest.raises(ValueError, match="mine"):
-        with asleep.hooks.cycle():
-            raise ValueError("mine")
+    with pytest.raises(ValueError, match="mine"), asleep.hooks.cycle():
+        raise ValueError("mine")
 
 
 def test_a_turn_that_configuring_falls_into_tells_nothing(asleep: Desk, desk: Desk) -> None:
