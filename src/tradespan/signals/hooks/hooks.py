@@ -80,6 +80,7 @@ class EngineHooks:
     @hook
     def decision(
         self,
+        /,
         outcome: object,
         *,
         symbol: str = "",
@@ -115,6 +116,7 @@ class EngineHooks:
     @hook
     def on_trade(
         self,
+        /,
         status: object,
         *,
         symbol: str = "",
@@ -170,6 +172,7 @@ class EngineHooks:
     @hook
     def on_error(
         self,
+        /,
         error: object,
         *,
         context: Mapping[str, Any] | None = None,
@@ -193,18 +196,19 @@ class EngineHooks:
         self._publish(EventType.ERROR, {"error": error, "context": held} | data, None)
 
     @hook
-    def on_engine_start(self, **facts: Any) -> None:
+    def on_engine_start(self, /, **facts: Any) -> None:
         """The engine started: ENGINE_START. `facts`: strategy, account."""
         self._publish(EventType.ENGINE_START, facts, None)
 
     @hook
-    def on_engine_stop(self, reason: str = "", **facts: Any) -> None:
+    def on_engine_stop(self, /, reason: str = "", **facts: Any) -> None:
         """The engine stopped, and why: ENGINE_STOP."""
         self._publish(EventType.ENGINE_STOP, facts | _given(reason=reason), None)
 
     @hook
     def on_kill_switch(
         self,
+        /,
         reason: str,
         value: float | None = None,
         limit: float | None = None,
@@ -227,6 +231,7 @@ class EngineHooks:
     @hook
     def on_quote(
         self,
+        /,
         symbol: str,
         *,
         venue: str = "",
@@ -249,7 +254,7 @@ class EngineHooks:
         _order_told(sets, "tick", told)
 
     @hook
-    def on_portfolio(self, *, currency: str, strategy: str = "", **amounts: Any) -> None:
+    def on_portfolio(self, /, *, currency: str, strategy: str = "", **amounts: Any) -> None:
         """The account was valued; see `sets.portfolio.update`.
 
         Args:

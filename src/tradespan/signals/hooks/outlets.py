@@ -63,7 +63,7 @@ def hook(verb: Callable[Concatenate[Any, P], None]) -> Callable[Concatenate[Any,
     """
 
     @wraps(verb)
-    def told(self: Any, *args: P.args, **kwargs: P.kwargs) -> None:
+    def told(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> None:
         outlets = self.outlets
         if outlets.slot.spool is None and not outlets.bus.heard:
             return

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextvars import copy_context
 from functools import wraps
 from itertools import pairwise
@@ -202,7 +203,7 @@ async def test_a_decorated_coroutine_function_is_a_turn_while_it_is_awaited(desk
         desk.bus.emit("inside")
         return "done"
 
-    assert asyncio.iscoroutinefunction(run)
+    assert inspect.iscoroutinefunction(run)
     assert await run() == "done"
     assert [name for name, _ in desk.told] == [START, "inside", END]
 
@@ -243,7 +244,7 @@ async def test_decorated_generators_are_a_turn_until_their_end(desk: Desk) -> No
 
 
 def test_a_generator_that_is_left_early_ends_its_turn(desk: Desk) -> None:
-    def ticks() -> Iterator[int]:
+    def ticks() -> Generator[int, None, None]:
         with desk.hooks.cycle():
             yield 1
             yield 2
@@ -257,14 +258,14 @@ def test_a_generator_that_is_left_early_ends_its_turn(desk: Desk) -> None:
 
 
 def test_a_generator_that_another_thread_closes_ends_its_turn(desk: Desk) -> None:
-    def ticks() -> Iterator[int]:
+    def ticks() -> Generator[int, None, None]:
         with desk.hooks.cycle(strategy="lost"):
             yield 1
 
     def leave() -> None:
         left = ticks()
         next(left)
-        closing = threading.Thread(target=left.close)  # type: ignore[attr-defined]
+        closing = threading.Thread(target=left.close)
         closing.start()
         closing.join(30)
         # This thread's context still has it; it is over, and gives nothing its strategy.

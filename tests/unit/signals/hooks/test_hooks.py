@@ -20,6 +20,11 @@ from tradespan.signals.hooks.hooks import EngineHooks
 NOW = 1_700_000_000_123_456_789
 
 
+class Status(Enum):
+    FILLED = 1
+    DONE = "filled"
+
+
 class Choice(Enum):
     TRADE = auto()
     HOLD = auto()
@@ -97,8 +102,7 @@ def test_an_orders_way_counts_by_status(desk: Desk) -> None:
     [
         ("PARTIALLY-FILLED", "TRADE_FILLED"), ("Partial Fill", "TRADE_FILLED"),
         ("PendingNew", "TRADE_SUBMITTED"), ("New", "TRADE_ACKNOWLEDGED"),
-        (Enum("S", {"FILLED": 1}).FILLED, "TRADE_FILLED"),
-        (Enum("S", {"DONE": "filled"}).DONE, "TRADE_FILLED"),
+        (Status.FILLED, "TRADE_FILLED"), (Status.DONE, "TRADE_FILLED"),
     ],
 )  # fmt: skip
 def test_statuses_are_understood_in_common_spellings(desk: Desk, status: Any, verb: str) -> None:

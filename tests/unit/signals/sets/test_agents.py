@@ -73,7 +73,7 @@ def test_right_and_wrong_are_born_at_zero(agents: Agents, values: Values) -> Non
 
 def test_failures_count_and_are_known(agents: Agents, values: Values) -> None:
     agents.failure("ann", TimeoutError())
-    assert values.of("trading.agent.failures") == {("ann", "TimeoutError"): 1}
+    assert values.of("trading.agent.failures") == {("TimeoutError", "ann"): 1}
     assert agents.to_dict()["agents"]["ann"]["failures"] == 1
 
 
