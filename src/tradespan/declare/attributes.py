@@ -91,6 +91,7 @@ ATTRIBUTES: Final = {
             "connection.opened",
             "connection.lost",
             "agent.prediction",
+            "agent.outcome",
             "kill_switch.triggered",
         ),
     ),
@@ -101,6 +102,7 @@ ATTRIBUTES: Final = {
     "trading.account": Attribute("string"),
     "trading.agent.confidence": Attribute("double"),
     "trading.agent.name": Attribute("string"),
+    "trading.agent.prediction.correct": Attribute("boolean"),
     "trading.agent.prediction.id": Attribute("string"),
     "trading.agent.prediction.outcome": Attribute("string", ("up", "down", "flat")),
     "trading.api.attempt.duration": Attribute("double"),
@@ -313,6 +315,10 @@ ATTRIBUTES: Final = {
 """All of them, by name."""
 
 SIGNALS: Final = {
+    "agent.outcome": Signal(
+        ("trading.agent.prediction.id", "trading.agent.prediction.outcome", "trading.event_time"),
+        ("trading.agent.prediction.id", "trading.agent.prediction.outcome"),
+    ),
     "feed.update": Signal(
         ("trading.venue", "trading.symbol", "trading.event_time", "trading.feed.sequence"),
         ("trading.venue",),

@@ -516,6 +516,35 @@ TRADING_AGENT_ACCURACY: Final = Instrument(
     ("trading.agent.name", "trading.symbol"),
     description="The share of predictions whose outcome is known that were right, 0 to 1.",
 )
+TRADING_AGENT_ACCURACY_RECENT: Final = Instrument(
+    "trading.agent.accuracy.recent",
+    "gauge",
+    "1",
+    ("trading.agent.name", "trading.symbol"),
+    description=(
+        "The same share of the latest ones alone, 100 if the program does not say otherwise."
+    ),
+)
+TRADING_AGENT_BRIER_SCORE: Final = Instrument(
+    "trading.agent.brier_score",
+    "gauge",
+    "1",
+    ("trading.agent.name",),
+    description=(
+        "The mean squared distance of confidence from what came (1 right, 0 wrong); 0 is best, "
+        "saying 0.5 always gives 0.25."
+    ),
+)
+TRADING_AGENT_CALIBRATION_ERROR: Final = Instrument(
+    "trading.agent.calibration.error",
+    "gauge",
+    "1",
+    ("trading.agent.name",),
+    description=(
+        "The expected calibration error: how far confidence is from the share that was right, over "
+        "ten bins, 0 to 1."
+    ),
+)
 TRADING_AGENT_CONFIDENCE: Final = Instrument(
     "trading.agent.confidence",
     "histogram",
@@ -538,12 +567,29 @@ TRADING_AGENT_FAILURES: Final = Instrument(
     ("trading.agent.name", "error.type"),
     description="Predictions that an agent failed to make.",
 )
+TRADING_AGENT_OUTCOMES: Final = Instrument(
+    "trading.agent.outcomes",
+    "counter",
+    "{prediction}",
+    ("trading.agent.name", "trading.symbol", "trading.agent.prediction.correct"),
+    description="Predictions whose outcome became known, by whether they were right.",
+)
 TRADING_AGENT_PREDICTIONS: Final = Instrument(
     "trading.agent.predictions",
     "counter",
     "{prediction}",
     ("trading.agent.name", "trading.symbol", "trading.agent.prediction.outcome"),
     description="What agents predicted.",
+)
+TRADING_AGENT_PREDICTIONS_EXPIRED: Final = Instrument(
+    "trading.agent.predictions.expired",
+    "counter",
+    "{prediction}",
+    ("trading.agent.name",),
+    description=(
+        "Predictions whose outcome nobody told, neither in time nor before 10,000 newer ones were "
+        "open."
+    ),
 )
 TRADING_API_ATTEMPTS: Final = Instrument(
     "trading.api.attempts",
@@ -1389,10 +1435,15 @@ INSTRUMENTS: Final = {
         TRADESPAN_TIMER_DURATION,
         TRADESPAN_TIMER_FORGOTTEN,
         TRADING_AGENT_ACCURACY,
+        TRADING_AGENT_ACCURACY_RECENT,
+        TRADING_AGENT_BRIER_SCORE,
+        TRADING_AGENT_CALIBRATION_ERROR,
         TRADING_AGENT_CONFIDENCE,
         TRADING_AGENT_CONSENSUS,
         TRADING_AGENT_FAILURES,
+        TRADING_AGENT_OUTCOMES,
         TRADING_AGENT_PREDICTIONS,
+        TRADING_AGENT_PREDICTIONS_EXPIRED,
         TRADING_API_ATTEMPTS,
         TRADING_API_DURATION,
         TRADING_API_LIMIT_REMAINING,

@@ -89,6 +89,11 @@ class EventBus(Emitting):
     def patience(self, seconds: float) -> None:
         self._caller.patience = seconds
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody has subscribed."""
+        return bool(self._subscriptions)
+
     def subscribe(
         self, event_type: EventType | Enum | str | None, callback: Callback, *, inline: bool = False
     ) -> None:
