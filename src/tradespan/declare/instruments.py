@@ -1096,13 +1096,6 @@ TRADING_PERFORMANCE_CONSECUTIVE_WINS: Final = Instrument(
     ("trading.performance.span", "trading.account", "trading.strategy"),
     description="Winning trades in a row, up to the last one.",
 )
-TRADING_PERFORMANCE_EQUITY: Final = Instrument(
-    "trading.performance.equity",
-    "gauge",
-    "{currency}",
-    ("trading.currency", "trading.account", "trading.strategy"),
-    description="What the account is worth, with what was paid in or out.",
-)
 TRADING_PERFORMANCE_EXPECTANCY: Final = Instrument(
     "trading.performance.expectancy",
     "gauge",
@@ -1496,7 +1489,6 @@ INSTRUMENTS: Final = {
         TRADING_PERFORMANCE_CALMAR_RATIO,
         TRADING_PERFORMANCE_CONSECUTIVE_LOSSES,
         TRADING_PERFORMANCE_CONSECUTIVE_WINS,
-        TRADING_PERFORMANCE_EQUITY,
         TRADING_PERFORMANCE_EXPECTANCY,
         TRADING_PERFORMANCE_LONGEST_LOSSES,
         TRADING_PERFORMANCE_LONGEST_WINS,
