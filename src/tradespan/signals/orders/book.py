@@ -12,7 +12,8 @@ from typing import Final
 
 from tradespan.core.forks import after_fork_in_child
 from tradespan.core.orders import OpenOrder, OpenOrders
-from tradespan.signals.orders.journey import Journey, Moment
+from tradespan.signals.orders.journey import Journey
+from tradespan.signals.orders.moments import Moment
 
 MOST_OPEN: Final = 10_000
 MOST_ENDED: Final = 1_000
@@ -109,16 +110,16 @@ class Book:
         """Those that are open, the oldest first; unknown ones are not among them."""
         return list({id(each): each for each in list(self._open.values()) if each.known}.values())
 
-    def adopt(self, now: float, wall: int) -> list[Journey]:
-        """Take over what earlier runs left open. `now`, `wall`: this machine's clocks."""
+    def adopt(self, now: Moment) -> list[Journey]:
+        """Take over what earlier runs left open."""
         table, adopted = self._table(), []
         for row in () if table is None else table.adopt():
             if row.client_id in self._open:
                 continue
             journey = self._add(journey_of(row))
-            journey.since = now
+            journey.since = now.mono
             adopted.append(journey)
-            self.changed(journey, Moment(None, now, wall))
+            self.changed(journey, now)
         return adopted
 
     def _add(self, journey: Journey) -> Journey:

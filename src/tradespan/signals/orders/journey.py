@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from tradespan.signals.orders.amounts import EXACT, INT, Number, exact, quotient, shown
+from tradespan.signals.orders.moments import Moment, legs_between
 
 MOST_FILLS: Final = 1_000
 """Fills of one order that are recognised when they come again."""
@@ -25,22 +26,6 @@ TEXTS: Final = (
 )  # fmt: skip
 """What is known of an order as text; what was said first stands."""
 _ZERO: Final = Decimal(0)
-
-
-class Moment(NamedTuple):
-    """When something was, by three clocks."""
-
-    ts: int | None = None
-    """Event time, nanoseconds UTC, as the caller gave it."""
-    mono: float | None = None
-    """This machine's monotonic clock, seconds."""
-    wall: int = 0
-    """This machine's wall clock, nanoseconds UTC."""
-
-    @property
-    def ns(self) -> int:
-        """For people: event time if there is one."""
-        return self.wall if self.ts is None else self.ts
 
 
 class Fill(NamedTuple):
@@ -128,7 +113,9 @@ class Journey:
         if len(versions) == 1:
             return next(iter(versions))
         replaced = {each.original for each in versions.values()}
-        return next((one for one in reversed(versions) if one not in replaced), next(iter(versions)))
+        return next(
+            (one for one in reversed(versions) if one not in replaced), next(iter(versions))
+        )
 
     @property
     def client_ids(self) -> tuple[str, ...]:
@@ -212,6 +199,25 @@ class Journey:
     def times(self) -> dict[str, int]:
         """When each stage was, nanoseconds UTC: event time if it had one, else the wall clock."""
         return {stage: at.ns for stage, at in self.stages.items() if at.ns}
+
+    def legs(self) -> dict[str, float]:
+        """How long its parts took, in seconds, by `trading.order.leg`; what is undefined is absent."""
+        return legs_between(self.stages, several=self.fill_count > 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is known of it; what is not, is not there."""
+        held = {
+            "client_id": self.client_id,
+            "state": self.state,
+            **{name: getattr(self, name) for name in TEXTS},
+            "quantity": self.quantity,
+            "cumulative": self.cumulative,
+            "leaves": self.leaves,
+            "price": self.price,
+            "average_price": self.average_price,
+            "times": self.times,
+        }
+        return {name: value for name, value in held.items() if value not in (None, "")}
 
     # ── what comes ──────────────────────────────────────────────────────────────────────────────
 
@@ -348,7 +354,9 @@ class Journey:
         """Take in what is known of the same order by another client id."""
         for client_id, version in other._versions.items():
             mine = self._versions.get(client_id, _Version())
-            self._versions[client_id] = _Version(*(a or b for a, b in zip(mine, version, strict=True)))
+            self._versions[client_id] = _Version(
+                *(a or b for a, b in zip(mine, version, strict=True))
+            )
         self.learn({name: getattr(other, name) for name in TEXTS})
         for name in ("known", "submitted", "acknowledged", "cancel_requested", "rejected", "expired",
                      "_gone", "_complete", "reason", "trace_id", "span_id"):  # fmt: skip

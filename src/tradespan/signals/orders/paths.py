@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any, Final
 
-from tradespan.signals.orders.journey import Moment
+from tradespan.signals.orders.moments import Moment
 
 MOST: Final = 10_000
 LONGEST: Final = 60.0
@@ -44,7 +44,13 @@ class Paths:
         self._by_trace: dict[tuple[int, str], Path] = {}
 
     def find(
-        self, trace_id: int, at: Moment, *, symbol: str = "", decision_id: str = "", client_id: str = ""
+        self,
+        trace_id: int,
+        at: Moment,
+        *,
+        symbol: str = "",
+        decision_id: str = "",
+        client_id: str = "",
     ) -> Path | None:
         """The one that a message belongs to. Those of another symbol are none."""
         if decision_id:
