@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tradespan.declare.instruments import Instrument as Declaration
-from tradespan.signals.harmless import harmless as harmless
+from tradespan.signals.harmless import harmless
 from tradespan.signals.metrics.instruments import BoundGauge
+
+__all__ = ["Maker", "harmless", "kind_of_error", "tell"]
 
 Maker = Callable[[Declaration], Any]
 """`InstrumentRegistry.from_declaration`."""
