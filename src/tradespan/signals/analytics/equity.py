@@ -14,7 +14,7 @@ from math import isfinite
 from tradespan.signals.analytics.sums import Money, change, plus, scaled
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Drawdown:
     """Losses since the highest equity, as shares of it, 0 to 1; None: no positive equity yet."""
 

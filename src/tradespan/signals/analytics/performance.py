@@ -13,7 +13,7 @@ mark may hold it or not, and nobody can tell.
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -373,7 +373,7 @@ class PerformanceTracker:
                 for name in ("total_pnl", "daily_pnl", "weekly_pnl", "equity", "peak", "peak_ts")
             }
             for name in ("drawdown", "window", "whole"):
-                found[name] = _defined(asdict(getattr(self, name)))
+                found[name] = _defined(vars(getattr(self, name)))
             return _defined(found)
 
 
