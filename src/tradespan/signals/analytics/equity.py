@@ -104,8 +104,6 @@ class Drawdowns:
         """Money was paid in or out."""
         for high in (self.run, self.day, self.week):
             high.scale(after, before)
-        if self.run.value is None:
-            self._peak_of_deepest = False
 
     def begin(self, high: High, equity: Money | None) -> None:
         """A day or a week begins, with the equity that there is."""

@@ -54,7 +54,7 @@ class PerformanceTracker:
     when money is paid in, with a peak of its own. A first mark that is not positive is no beginning
     of returns.
 
-    Cost: O(1) a call. Memory: the window's trades and returns, and `history` sessions, about 0.5 kB
+    Cost: O(1) a call. Memory: the window's trades and returns, and `history` sessions, about 0.6 kB
     each.
     """
 

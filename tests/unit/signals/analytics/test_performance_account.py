@@ -202,3 +202,31 @@ def test_an_account_that_a_withdrawal_empties_goes_on_when_money_is_paid_in() ->
 
 def test_returns_begin_with_the_first_session_that_ends_over_zero() -> None:
     assert [each for _, each in marked(0, -5, 10, 11).returns] == [0.1]
+
+
+def test_a_recovery_is_dated_once() -> None:
+    found = marked(100, 80, 100, 110, 108, 120).drawdown
+    assert found.recovered_ts == MONDAY + 2 * DAY
+
+
+def test_a_deposit_after_all_was_withdrawn_is_no_recovery() -> None:
+    tracker = marked(100, 80)
+    tracker.flow(-80, ts=MONDAY + DAY)
+    tracker.flow(500, ts=MONDAY + 2 * DAY)
+    tracker.mark(600, ts=MONDAY + 3 * DAY)
+    found = tracker.drawdown
+    assert (found.maximum, found.recovered_ts, found.current) == (0.2, None, 0.0)
+
+
+def test_a_flow_in_the_first_session_does_not_give_it_a_return() -> None:
+    tracker = marked(100)
+    tracker.flow(100, ts=MONDAY + 1)
+    tracker.mark(220, ts=MONDAY + 2)
+    assert tracker.returns == []
+    tracker.mark(242, ts=MONDAY + DAY)
+    assert [each for _, each in tracker.returns] == [0.1]
+
+
+def test_the_logarithm_of_a_total_loss_is_not_taken() -> None:
+    tracker = marked(100, 110, 0, 50, 60, starting=100, log_returns=True)
+    assert (tracker.sharpe, tracker.window.sharpe, tracker.equity) == (None, None, 60)
