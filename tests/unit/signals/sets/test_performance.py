@@ -24,7 +24,11 @@ def tracker() -> PerformanceTracker:
     tracker = PerformanceTracker(
         starting_equity=Decimal(1_000), window=2, periods_per_year=252, risk_free=0.0
     )
-    days = ((Decimal(100), Decimal(1_100)), (Decimal(-50), Decimal(1_045)), (5, Decimal(1_050)))
+    days: tuple[tuple[Decimal, Decimal], ...] = (
+        (Decimal(100), Decimal(1_100)),
+        (Decimal(-50), Decimal(1_045)),
+        (Decimal(5), Decimal(1_050)),
+    )
     for number, (pnl, equity) in enumerate(days):
         tracker.trade(pnl, ts=MONDAY + number * DAY)
         tracker.mark(equity, ts=MONDAY + number * DAY)
