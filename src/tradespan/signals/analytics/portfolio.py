@@ -320,16 +320,18 @@ class PortfolioTracker(Figures):
         Not in it: `sessions`.
         """
         with self._lock:
-            return {
-                "version": saving.VERSION,
-                "currency": self.currency,
-                "method": self.method,
-                "fees_in_pnl": self.fees_in_pnl,
-                "remembered": self.remembered,
-                "turnover_limit": saving.write_number(self._limit),
-                "rates": self.rates.saved(),
-                **saving.write_books(self._books),
-            }
+            books = saving.write_books(self._books)
+        options = {
+            "version": saving.VERSION,
+            "currency": self.currency,
+            "method": self.method,
+            "fees_in_pnl": self.fees_in_pnl,
+            "remembered": self.remembered,
+            "turnover_limit": self._limit,
+            "rates": self.rates.saved(),
+        }
+        told: dict[str, Any] = saving.to_texts(options | books)
+        return told
 
     @classmethod
     def from_dict(

@@ -13,7 +13,6 @@ from tradespan.signals.analytics.exact import (
     add,
     divide,
     multiply,
-    plain,
     read,
     read_text,
     read_time,
@@ -83,10 +82,10 @@ class Rates:
             total = add(total, multiply(amount, rate))
         return total
 
-    def saved(self) -> list[list[str | int | None]]:
-        """Each pair once, for JSON: from, to, rate, time."""
+    def saved(self) -> list[tuple[str, str, Decimal, int | None]]:
+        """Each pair once: from, to, rate, time."""
         return [
-            [source, target, str(plain(rate)), ts]
+            (source, target, rate, ts)
             for (source, target), (rate, ts, is_given) in list(self._rates.items())
             if is_given
         ]
