@@ -86,8 +86,8 @@ class Books:
             return
         self.pay(fee.copy_negate(), currency)
         holding.fees[currency] = add(holding.fees.get(currency, ZERO), fee)
-        for group in holding.groups:
-            sums = group.of(currency)
+        own = currency == holding.key.currency
+        for sums in holding.sums if own else [group.of(currency) for group in holding.groups]:
             sums.fees = add(sums.fees, fee)
 
     def check_trade(self, key: Key, multiplier: Decimal) -> None:
@@ -317,7 +317,12 @@ class Books:
         value, spent = less(now, was), less(holding.lots.cost, cost)
         unpriced = (new is None) - (old is None)
         for sums in holding.sums:
-            sums.change(value=value, cost=spent, realised=realised, unpriced=unpriced)
+            sums.value = add(sums.value, value)
+            if spent:
+                sums.cost = add(sums.cost, spent)
+            if realised:
+                sums.realised = add(sums.realised, realised)
+            sums.unpriced += unpriced
         everything = holding.sums[0]
         if was < 0 or now < 0:
             short = less(max(ZERO, now.copy_negate()), max(ZERO, was.copy_negate()))
