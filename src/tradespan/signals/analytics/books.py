@@ -67,9 +67,14 @@ class Books:
         """Open positions, in the order of their symbols' opening."""
         return [holding for held in self.open.values() for holding in held.values()]
 
-    def forget_prices(self, symbol: str) -> None:
-        """It is not traded any more."""
-        for where in [where for where in self.prices if where[0] == symbol]:
+    def forget_prices(self, symbol: str, currency: str) -> None:
+        """It is not traded any more: in that currency, or at all if none is named."""
+        gone = [
+            where
+            for where in self.prices
+            if where[0] == symbol and (not currency or where[2] in {currency, ""})
+        ]
+        for where in gone:
             del self.prices[where]
 
     def find(self, key: Key) -> Holding | None:

@@ -196,7 +196,8 @@ class PortfolioTracker(Figures):
 
     def rate(self, source: str, target: str, rate: Number, *, ts: int) -> None:
         """One `source` costs `rate` of `target` from now on. See `Rates.set`."""
-        self.rates.set(source, target, rate, ts=ts)
+        with self._lock:
+            self.rates.set(source, target, rate, ts=ts)
 
     def flow(self, amount: Number, currency: str | None = None, ts: int | None = None) -> None:
         """Money came in, or went out where `amount` is below 0: no profit. `ts` is required.
@@ -236,7 +237,7 @@ class PortfolioTracker(Figures):
                 _, closed = books.trade(key, quantity, exact, holding.multiplier, ts)
                 assert closed is not None
                 settled.append(self._teller.closed(closed, exact, ZERO, key.currency, ts))
-            books.forget_prices(symbol)
+            books.forget_prices(symbol, named)
         return settled
 
     def split(self, symbol: str, ratio: Number | tuple[int, int], ts: int) -> None:

@@ -119,3 +119,16 @@ def test_money_that_comes_and_goes_is_no_profit() -> None:
     assert (t.cash(), t.paid_in(), t.pnl, t.equity) == (10_300, 10_300, 0, 10_300)
     with pytest.raises(TypeError, match="ts is a NoneType"):
         t.flow(D(1))
+
+
+def test_settling_in_one_currency_leaves_the_other_and_its_price() -> None:
+    t = tracker(rates={("EUR", "USD"): 2})
+    for currency in ("USD", "EUR"):
+        t.fill("YES", D(1), D("0.5"), currency=currency, ts=1)
+        t.mark("YES", D("0.6"), currency=currency, ts=1)
+    (settled,) = t.settle("YES", D(1), 2, currency="USD")
+    assert (settled.currency, t.value()) == ("USD", D("1.2"))
+    assert [each[2] for each in t.to_dict()["prices"]] == ["EUR"]
+    t.fill("YES", D(1), D(1), ts=3)
+    with pytest.raises(ValueError, match="YES is held in EUR and USD"):
+        t.settle("YES", D(1), 3)

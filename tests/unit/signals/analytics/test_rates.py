@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from decimal import Decimal
 from typing import Any
 
@@ -69,3 +71,23 @@ def test_pairs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="there are 1 rates already"):
         rates.set("GBP", "USD", 1, ts=1)
     rates.set("USD", "EUR", 1, ts=1)
+
+
+def test_of_rates_that_threads_tell_at_once_the_latest_stays() -> None:
+    rates = Rates("USD")
+
+    def tell(times: range) -> None:
+        for ts in times:
+            rates.set("EUR", "USD", ts, ts=ts)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=tell, args=(range(n, 2_000, 4),)) for n in (1, 2, 3, 4)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+    assert rates.find("EUR", "USD") == 1_999
