@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from decimal import Decimal
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from tradespan.signals.analytics import rates as module
+from tradespan.signals.analytics.exact import divide
 from tradespan.signals.analytics.rates import Rates
 
 D = Decimal
@@ -73,21 +73,20 @@ def test_pairs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     rates.set("USD", "EUR", 1, ts=1)
 
 
-def test_of_rates_that_threads_tell_at_once_the_latest_stays() -> None:
+def test_a_rate_told_while_another_is_being_taken_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rates = Rates("USD")
+    other = threading.Thread(target=lambda: rates.set("EUR", "USD", 4, ts=2))
 
-    def tell(times: range) -> None:
-        for ts in times:
-            rates.set("EUR", "USD", ts, ts=ts)
+    def divide_slowly(dividend: Decimal, divisor: Decimal) -> Decimal:
+        if divisor == 2:
+            other.start()
+            other.join(0.1)  # it is not let in
+        return divide(dividend, divisor)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    threads = [threading.Thread(target=tell, args=(range(n, 2_000, 4),)) for n in (1, 2, 3, 4)]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-    finally:
-        sys.setswitchinterval(interval)
-    assert rates.find("EUR", "USD") == 1_999
+    monkeypatch.setattr(module, "divide", divide_slowly)
+    rates.set("EUR", "USD", 2, ts=1)
+    other.join(30)
+    assert rates.find("EUR", "USD") == 4
+    assert rates.find("USD", "EUR") == D("0.25")
