@@ -106,7 +106,8 @@ class EngineHooks:
         engine = self.outlets.sets.engine
         engine.decision(word, strategy=strategy, symbol=symbol)
         if word.upper() == TRADE:
-            engine.trade(symbol=symbol, strategy=strategy)
+            # Decided, not done: what outcome it has is not known yet.
+            engine.trade(symbol=symbol, strategy=strategy, outcome="")
         told = _given(
             symbol=symbol, strategy=strategy, confidence=confidence, decision_id=decision_id
         )
