@@ -155,7 +155,8 @@ class EngineHooks:
             currency=currency,
             **facts,
         )
-        _order_told(sets, step.verb, told | _given(ts=ts))
+        if not _order_told(sets, step.verb, told | _given(ts=ts)):
+            return
         if step.verb == "filled" and currency and "price" in told and "quantity" in told:
             labels = {
                 name: told[name]

@@ -57,14 +57,16 @@ def step_of(status: object) -> Step:
     )
 
 
-def _order_told(sets: Sets, verb: str, facts: dict[str, Any]) -> None:
+def _order_told(sets: Sets, verb: str, facts: dict[str, Any]) -> bool:
     """An order went a step. The only place that knows who keeps orders.
 
     `verb`: submitted, acknowledged, filled, rejected, cancelled, expired, decided or tick. `facts`:
     by the names that the verbs of `tradespan.orders` have; without those that nobody gave.
+
+    Returns whether that is news: what was told before is neither counted nor an event again.
     """
     if verb in ("decided", "tick"):
-        return  # counters of orders do not begin that early
+        return True  # counters of orders do not begin that early
     told = {name: facts[name] for name in _LABELS if name in facts}
     if verb == "submitted":
         sets.orders.submitted(**told, expected_price=facts.get("expected_price"))
@@ -81,3 +83,4 @@ def _order_told(sets: Sets, verb: str, facts: dict[str, Any]) -> None:
         sets.orders.acknowledged(**told)
     else:
         sets.orders.cancelled(**told)
+    return True
