@@ -89,8 +89,8 @@ class Book:
             self._name(journey)
         for each in renamed:
             self._drop(each)
-        ids = journey.client_ids
         if journey.ended:
+            ids = journey.client_ids
             for each in ids:
                 if self._open.pop(each, None) is not None:
                     self._ended.pop(each, None)

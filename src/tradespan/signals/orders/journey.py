@@ -49,6 +49,9 @@ class _Version(NamedTuple):
     price: Decimal | None = None
 
 
+_NO_VERSION: Final = _Version()
+
+
 class Journey:
     """What is known of one order. Its book (`book.py`) holds a lock while it changes."""
 
@@ -61,22 +64,10 @@ class Journey:
         "stuck", "submitted", "trace_id",
     )  # fmt: skip
 
-    symbol: str
-    venue: str
-    strategy: str
-    account: str
-    side: str
-    type: str
-    order_id: str
-    pair_id: str
-    leg: str
-    decision_id: str
-    currency: str
-
     def __init__(self, client_id: str, *, known: bool = True) -> None:
         """`known`: whether its submission is; else it was learnt of from a later message."""
-        for name in TEXTS:
-            setattr(self, name, "")
+        self.symbol = self.venue = self.strategy = self.account = self.side = self.type = ""
+        self.order_id = self.pair_id = self.leg = self.decision_id = self.currency = ""
         self.known = known
         self.submitted = self.acknowledged = self.cancel_requested = False
         self.rejected = self.expired = self._gone = self._complete = False
@@ -96,7 +87,7 @@ class Journey:
         self.since: float | None = None
         """By the monotonic clock, seconds: since when an acknowledgement is waited for."""
         self.stuck = False
-        self._versions: dict[str, _Version] = {client_id: _Version()}
+        self._versions: dict[str, _Version] = {client_id: _NO_VERSION}
         self._kind = self._price_kind = INT
         self._cumulative = self._notional = self._priced = self._fees = _ZERO
         self._seen: Decimal | None = None
@@ -120,6 +111,8 @@ class Journey:
     @property
     def client_ids(self) -> tuple[str, ...]:
         """All of them, the latest first."""
+        if len(self._versions) == 1:
+            return tuple(self._versions)
         found, each = [], self.client_id
         while each in self._versions and each not in found:
             found.append(each)
@@ -241,10 +234,13 @@ class Journey:
         Raises:
             TypeError, ValueError: A quantity or price is none.
         """
-        version = self._version(self._versions.get(client_id, _Version()).original, quantity, price)
+        before = self._versions.get(client_id, _NO_VERSION)
+        if quantity is not None or price is not None:
+            version = self._version(before.original, quantity, price)
+            if not self.submitted:
+                self._versions[client_id] = version
         if self.submitted:
             return False
-        self._versions[client_id] = version
         self.submitted = self.known = True
         self.expected_price = expected_price
         self.stages.setdefault("submit", at)
@@ -325,13 +321,13 @@ class Journey:
         Raises:
             TypeError, ValueError: A quantity or price is none.
         """
-        before = self._versions.get(client_id, _Version())
+        before = self._versions.get(client_id, _NO_VERSION)
         version = self._version(original, quantity, price)
         self._versions[client_id] = version._replace(
             quantity=before.quantity if version.quantity is None else version.quantity,
             price=before.price if version.price is None else version.price,
         )
-        self._versions.setdefault(original, _Version())
+        self._versions.setdefault(original, _NO_VERSION)
         self._last("replaced", at)
         return before.original != original
 
@@ -353,7 +349,7 @@ class Journey:
     def merge(self, other: Journey) -> None:
         """Take in what is known of the same order by another client id."""
         for client_id, version in other._versions.items():
-            mine = self._versions.get(client_id, _Version())
+            mine = self._versions.get(client_id, _NO_VERSION)
             self._versions[client_id] = _Version(
                 *(a or b for a, b in zip(mine, version, strict=True))
             )

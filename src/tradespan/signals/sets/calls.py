@@ -65,6 +65,11 @@ class Call(NamedTuple):
         """Facts by a verb's own names."""
         return {short: self.word(name) for short, name in names.items()}
 
+    def known(self, names: Mapping[str, str]) -> dict[str, str]:
+        """Likewise; what the call does not have is not there."""
+        facts, word = self.facts, self.word
+        return {names[name]: word(name) for name in facts if name in names}
+
 
 class Feeds(NamedTuple):
     """What one signal feeds."""
