@@ -7,6 +7,7 @@ from typing import Any
 
 from opentelemetry import metrics
 
+from tradespan.bootstrap import toldorders
 from tradespan.bootstrap.greenlets import follow_patching
 from tradespan.config import Config
 from tradespan.core.orders import OpenOrders
@@ -44,6 +45,7 @@ class Signals:
         LOGS.start(config.logs)
         if page is not None:
             self.meter_provider = start_metrics(config.metrics_interval)
+        toldorders.begin(config)
         if config.sets or config.map:
             # Sets are many instruments: who uses none does not load them.
             self._mapping = import_module("tradespan.bootstrap.mapping")
@@ -54,6 +56,7 @@ class Signals:
         self.look_last()
         if self._mapping is not None:
             self._mapping.end()
+        toldorders.end()
         LOGS.stop()
         SIGNALS.clear()
         AUDIT.end()

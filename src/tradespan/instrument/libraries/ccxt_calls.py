@@ -33,6 +33,7 @@ from tradespan.declare.names import (
 )
 from tradespan.instrument.libraries.addresses import path_template, shown_path, without_queries
 from tradespan.instrument.libraries.base import Telemetry
+from tradespan.instrument.libraries.ccxt_orders import note_call
 from tradespan.instrument.libraries.operations import Operation
 
 MOST_METHODS = 512
@@ -180,12 +181,15 @@ class Call:
         self.over = False
         """Tasks that were started in it may still find it."""
         self.calls = calls
+        self._method = ""
+        self._began = calls.now()
         self._labels: dict[str, Any] = {}
         self._operation: Operation | None = None
         self._token: Token[Call | None] | None = None
 
     def describe(self, method: str, symbol: str | None) -> None:
         """What is called."""
+        self._method = method
         venue = str(getattr(self.exchange, "id", "") or type(self.exchange).__name__)
         self._labels = {TRADING_VENUE: venue, TRADING_API_METHOD: self.calls.bounded(method)}
         self.attributes.update(self._labels)
@@ -223,6 +227,8 @@ class Call:
             return
         operation.set(self._known())
         operation.__exit__(kind, error, trace)
+        if error is None:
+            note_call(self.exchange, self._method, self._began)
         with guard.guarded("counting a call"):
             ended = operation.error_type or operation.ended_by
             labels = self._labels if ended is None else {**self._labels, "error.type": ended}

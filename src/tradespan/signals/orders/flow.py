@@ -140,16 +140,20 @@ class Flow:
         price: Any = None,
         expected_price: Any = None,
         ts: int | None = None,
+        ago: float = 0.0,
         publish: bool = False,
         data: Mapping[str, Any] | None = None,
     ) -> Journey | None:
-        """An order is on its way. None: that is no news, or it has no id to know it by."""
+        """An order is on its way, since so many seconds.
+
+        None: that is no news, or it has no id to know it by.
+        """
         if not client_id:
             self._counting.submitted(expected_price=expected_price, **_labels(told))
             if publish:
                 self._publish(EventType.TRADE_SUBMITTED, None, told, data)
             return None
-        at = self.now(ts)
+        at = self.now(ts, ago)
         span, current = _current()
         with self.book.lock:
             journey = self.book.for_submission(client_id)
@@ -330,11 +334,11 @@ class Flow:
         with self.book.lock:
             self.book.adopt(now)
 
-    def now(self, ts: int | None) -> Moment:
-        """This moment, by all clocks."""
+    def now(self, ts: int | None, ago: float = 0.0) -> Moment:
+        """This moment, or so many seconds before it, by all clocks."""
         clocks = self._clocks
-        mono = None if self.slot.mode == "backtest" else clocks.monotonic()
-        return Moment(ts if type(ts) is int else None, mono, clocks.wall())
+        mono = None if self.slot.mode == "backtest" else clocks.monotonic() - ago
+        return Moment(ts if type(ts) is int else None, mono, clocks.wall() - round(ago * 1e9))
 
     # ── beneath ─────────────────────────────────────────────────────────────────────────────────
 

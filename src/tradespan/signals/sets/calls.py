@@ -30,6 +30,8 @@ class Call(NamedTuple):
     """How long it took; None: it has only begun."""
     error: Exception | None
     mode: str
+    ago: float = 0.0
+    """So many seconds before it is told."""
 
     def word(self, name: str) -> str:
         """A fact as a label's value: in lower case where the conventions have that word."""

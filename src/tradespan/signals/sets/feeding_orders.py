@@ -59,6 +59,7 @@ def _submitted(sets: Sets, call: Call) -> None:
         price=given("trading.order.price"),
         expected_price=call.number(_EXPECTED),
         ts=call.time(),
+        ago=call.ago,
     )
 
 
