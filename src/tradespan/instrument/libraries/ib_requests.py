@@ -89,6 +89,11 @@ class Request:
                 self.method, kind=SpanKind.CLIENT, attributes=attributes, links=links
             )
 
+    @property
+    def seconds(self) -> float:
+        """How long ago it was called."""
+        return (self._telemetry.clock.monotonic() - self.began) / 1e9
+
     def __enter__(self) -> Self:
         with guard.guarded("entering a request's span"):
             self._attached = attach(set_span_in_context(self.span, get_current()))

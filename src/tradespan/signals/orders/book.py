@@ -165,7 +165,7 @@ class Book:
         self._stand(count, key)
 
     def _begin_anew(self) -> None:
-        """In a forked child: the parent's orders can be linked to, and are the parent's to count."""
+        """In a forked child: the parent's orders can be linked to, and the parent counts them."""
         self.lock = threading.RLock()
         self._counts = {}
         for journey in (*self._open.values(), *self._ended.values()):

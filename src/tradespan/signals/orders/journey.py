@@ -1,3 +1,4 @@
+# long: one order's state, and each message that changes it
 """One order's journey: what its messages say, in whatever order they come, once or twice.
 
 A pure state machine, without clock and instruments. Its state follows from the set of messages, not
@@ -50,6 +51,10 @@ class _Version(NamedTuple):
 
 
 _NO_VERSION: Final = _Version()
+_MERGED: Final = (
+    "known", "submitted", "acknowledged", "cancel_requested", "rejected", "expired", "_gone",
+    "_complete", "reason", "trace_id", "span_id",
+)  # fmt: skip
 
 
 class Journey:
@@ -57,8 +62,8 @@ class Journey:
 
     __slots__ = (
         *TEXTS,
-        "_complete", "_cumulative", "_facts", "_fees", "_fills", "_gone", "_kind", "_leaves",
-        "_notional", "_price_kind", "_priced", "_seen", "_versions",
+        "_before", "_complete", "_cumulative", "_facts", "_fees", "_fills", "_gone", "_kind",
+        "_leaves", "_notional", "_price_kind", "_priced", "_seen", "_versions",
         "acknowledged", "cancel_requested", "counted", "decision", "expected_price", "expired",
         "fill_count", "known", "reason", "recorded", "rejected", "since", "span_id", "stages",
         "stuck", "submitted", "trace_id",
@@ -91,6 +96,7 @@ class Journey:
         self._kind = self._price_kind = INT
         self._cumulative = self._notional = self._priced = self._fees = _ZERO
         self._seen: Decimal | None = None
+        self._before: Decimal | None = None
         self._leaves: Decimal | None = None
         self._fills: dict[Any, Fill] = {}
         self._facts: dict[Any, str] = {}
@@ -162,18 +168,16 @@ class Journey:
     @property
     def state(self) -> str:
         """One of `trading.order.status`."""
-        if self._is_filled():
-            return "filled"
-        if self.rejected:
-            return "rejected"
-        if self._gone:
-            return "canceled"
-        if self.expired:
-            return "expired"
-        if self.cancel_requested:
-            return "pending_cancel"
-        if self.fill_count or self._traded():
-            return "partially_filled"
+        for state, holds in (
+            ("filled", self._is_filled()),
+            ("rejected", self.rejected),
+            ("canceled", self._gone),
+            ("expired", self.expired),
+            ("pending_cancel", self.cancel_requested),
+            ("partially_filled", self.fill_count or self._traded()),
+        ):
+            if holds:
+                return state
         return "new" if self.acknowledged else "pending_new"
 
     @property
@@ -194,7 +198,7 @@ class Journey:
         return {stage: at.ns for stage, at in self.stages.items() if at.ns}
 
     def legs(self) -> dict[str, float]:
-        """How long its parts took, in seconds, by `trading.order.leg`; what is undefined is absent."""
+        """Seconds that its parts took, by `trading.order.leg`; what is undefined is absent."""
         return legs_between(self.stages, several=self.fill_count > 1)
 
     def to_dict(self) -> dict[str, Any]:
@@ -344,6 +348,7 @@ class Journey:
         self.cancel_requested = state == "pending_cancel"
         if cumulative is not None:
             self._seen, kind = exact(cumulative)
+            self._before = self._seen
             self._kind = max(self._kind, kind)
 
     def merge(self, other: Journey) -> None:
@@ -351,11 +356,12 @@ class Journey:
         for client_id, version in other._versions.items():
             mine = self._versions.get(client_id, _NO_VERSION)
             self._versions[client_id] = _Version(
-                *(a or b for a, b in zip(mine, version, strict=True))
+                mine.original or version.original,
+                version.quantity if mine.quantity is None else mine.quantity,
+                version.price if mine.price is None else mine.price,
             )
         self.learn({name: getattr(other, name) for name in TEXTS})
-        for name in ("known", "submitted", "acknowledged", "cancel_requested", "rejected", "expired",
-                     "_gone", "_complete", "reason", "trace_id", "span_id"):  # fmt: skip
+        for name in _MERGED:
             setattr(self, name, getattr(self, name) or getattr(other, name))
         if self.expected_price is None:
             self.expected_price = other.expected_price
@@ -387,7 +393,10 @@ class Journey:
         return None
 
     def _traded(self) -> Decimal:
-        return self._cumulative if self._seen is None else max(self._cumulative, self._seen)
+        known = self._cumulative
+        if self._before is not None:
+            known = EXACT.add(known, self._before)
+        return known if self._seen is None else max(known, self._seen)
 
     def _is_filled(self) -> bool:
         if self._complete:
@@ -409,6 +418,8 @@ class Journey:
         fact: Any = None
         if cumulative is not None:
             fact = cumulative[0]
+            if self._before is not None and fact <= self._before:
+                return True  # an earlier run had it
         elif leaves is not None:
             fact = (leaves[0], fill.quantity, fill.price)
         name = fill.execution_id

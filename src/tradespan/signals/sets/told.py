@@ -76,8 +76,8 @@ def _complete_fill(journey: Journey, facts: Facts) -> bool:
     if quantity <= abs(total) * 1e-12:
         return False
     facts[_QUANTITY] = quantity
-    average = facts.get("trading.order.average_price")
-    if average is not None:
-        spent = 0.0 if not known else known * float(journey.average_price or average)
+    average, mine = facts.get("trading.order.average_price"), journey.average_price
+    if average is not None and (mine is not None or not known):
+        spent = known * float(mine) if mine is not None else 0.0
         facts[_PRICE] = (total * float(average) - spent) / quantity
     return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.context import Context
@@ -16,7 +17,7 @@ from tradespan.signals.orders.front import Journeys
 from tradespan.signals.orders.links import Links
 from tradespan.signals.slot import SIGNALS
 
-ORDER = {"venue": "XNAS", "symbol": "AAPL", "strategy": "momentum", "side": "buy"}
+ORDER: dict[str, Any] = {"venue": "XNAS", "symbol": "AAPL", "strategy": "momentum", "side": "buy"}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tradespan.signals.orders.front import Journeys
 from tradespan.signals.orders.slot import OrdersSlot
 from tradespan.signals.slot import SIGNALS
 
-ORDER = {"venue": "XNAS", "symbol": "AAPL", "strategy": "momentum", "side": "buy"}
+ORDER: dict[str, Any] = {"venue": "XNAS", "symbol": "AAPL", "strategy": "momentum", "side": "buy"}
 LABELS = ("buy", "momentum", "AAPL", "XNAS")
 SECOND = 1_000_000_000
 
@@ -300,7 +300,7 @@ def test_what_an_earlier_run_left_open_goes_on(
             (7).to_bytes(16, "big"),
             8,
             "",
-        )  # fmt: skip
+        )
     ]
     orders.flow.adopt()
     assert values.of("trading.orders.open") == {("momentum", "XNAS"): 1}
@@ -331,7 +331,7 @@ def test_without_price_currency_or_side_there_is_no_edge(
 ) -> None:
     order = {**ORDER, "expected_price": 100, "currency": "USD", "quantity": 10}
     order.pop(missing)
-    orders.submitted("A", **order)  # type: ignore[arg-type]
+    orders.submitted("A", **order)
     orders.filled("A", quantity=4, price=99.5)
     assert "trading.order.edge_captured" not in values
 

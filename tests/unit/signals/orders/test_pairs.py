@@ -20,7 +20,7 @@ def pair_events(bus: EventBus) -> list[tuple[str, dict[str, Any]]]:
     return [(each.name, each.data) for each in bus.get_recent() if each.name.startswith("PAIR")]
 
 
-def send(orders: Journeys, leg: str, side: str, quantity: Any = D(10)) -> None:
+def send(orders: Journeys, leg: str, side: str, quantity: Any = 10) -> None:
     orders.submitted(
         leg, venue=leg, symbol="FED", side=side, quantity=quantity, pair_id="P", leg=leg
     )
