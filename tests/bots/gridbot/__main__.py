@@ -9,7 +9,7 @@ import threading
 from decimal import Decimal
 from typing import Any
 
-from . import books, desk, venue
+from gridbot import books, desk, venue
 
 market: queue.Queue[dict[str, Any] | None] = queue.Queue()
 reports: queue.Queue[dict[str, Any] | None] = queue.Queue()

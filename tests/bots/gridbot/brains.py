@@ -27,7 +27,7 @@ class Drift:
     def lean(self, move: int) -> str:
         return "UP" if move >= 0 else "DN"
 
-    def settle(self, id: str, dir: str) -> bool:
+    def settle(self, id: str, dir: str) -> bool:  # noqa: A002 - as the feed of results names them
         said = self.open.pop(id)
         self.settled += 1
         self.right += said == dir

@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from . import books
-from .books import LOCK, orders, tally
-from .brains import Drift, Rubber
-from .risk import gate
+from gridbot import books
+from gridbot.books import LOCK, orders, tally
+from gridbot.brains import Drift, Rubber
+from gridbot.risk import gate
 
 Msg = dict[str, Any]
 

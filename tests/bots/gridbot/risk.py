@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import books
+from gridbot import books
 
 MAX_NOTIONAL = 400 * 1_000_000
 MAX_POSITION = 1_500 * 1_000_000

@@ -46,9 +46,9 @@ def step(v: dict[str, Any], ts: int) -> list[Msg]:
     for o, sz in late:
         _fill(v, o, sz, o["px"], "M", ts)
     quotes: list[Msg] = []
-    for sym, mid in v["mid"].items():
-        pull = (SYMBOLS[sym] - mid) // 400
-        mid = max(1000, mid + pull + round(rng.gauss(0, mid * 0.0004)))
+    for sym, last in v["mid"].items():
+        pull = (SYMBOLS[sym] - last) // 400
+        mid = max(1000, last + pull + round(rng.gauss(0, last * 0.0004)))
         v["mid"][sym] = mid
         v["seq"] += 1
         half = v["half"][sym]
