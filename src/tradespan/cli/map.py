@@ -25,7 +25,7 @@ from tradespan.cli.render import (
     print_line,
 )
 from tradespan.config import Config, MapRule, load_config
-from tradespan.config.rules import FieldSource, FromArguments, FromResult, FromSelf
+from tradespan.config.rules import Converted, FieldSource, FromArguments, FromResult, FromSelf
 from tradespan.declare import instruments as declared
 from tradespan.instrument.auto.names import names_match
 from tradespan.pages.readings import MetricReading, read_metric_pages
@@ -232,6 +232,10 @@ def near(pattern: re.Pattern[str], names: Iterable[str]) -> list[str]:
 
 def describe(source: FieldSource) -> str:
     """A field's source as it is written in the settings file."""
+    if isinstance(source, Converted):
+        words = "" if source.factor is None else f" × {float(source.factor):.15g}"
+        words += "".join(f" {word}={meant}" for word, meant in (source.values or {}).items())
+        return f"{describe(source.source)}{words}"
     if isinstance(source, FromArguments):
         return ".".join(("args", source.parameter, *source.steps))
     if isinstance(source, FromResult):

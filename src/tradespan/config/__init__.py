@@ -22,6 +22,7 @@ from tradespan.config.quantities import parse_size as parse_size
 from tradespan.config.resolve import load_config as load_config
 from tradespan.config.resolve import override_config as override_config
 from tradespan.config.resolve import resolve_config as resolve_config
+from tradespan.config.rules import Converted as Converted
 from tradespan.config.rules import FieldSource as FieldSource
 from tradespan.config.rules import FromArguments as FromArguments
 from tradespan.config.rules import FromResult as FromResult

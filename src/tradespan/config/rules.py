@@ -9,13 +9,18 @@ r"""`[[instrument]]` and `[[map]]` tables of the settings file, as checked rules
 
 A field's path starts with `args.NAME` (an argument, by its parameter's name), `result` or `self`
 and goes on with attributes or keys, each after a dot; after `=` stands a literal text, and a
-number or a boolean is a literal too.
+number or a boolean is a literal too. A program's own words and units are told in a table:
+
+    side = { from = "args.order.side", values = { B = "buy", S = "sell" } }
+    price = { from = "args.order.ticks", factor = 0.01 }
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
 from tradespan.config.entries import Entry, Layers, find_near
@@ -59,7 +64,17 @@ class Literal(NamedTuple):
     value: str | bool | int | float
 
 
-FieldSource = FromArguments | FromResult | FromSelf | Literal
+class Converted(NamedTuple):
+    """`{ from = "args.order.side", values = { B = "buy" } }`: a value in other words or units."""
+
+    source: FromArguments | FromResult | FromSelf
+    values: Mapping[str, str | bool | int | float] | None = None
+    """The program's word → the one that is meant; others stay as they are."""
+    factor: Decimal | None = None
+    """What its number is multiplied by."""
+
+
+FieldSource = FromArguments | FromResult | FromSelf | Literal | Converted
 
 
 class InstrumentRule(NamedTuple):
@@ -123,8 +138,14 @@ class _Fields:
         self._layers = layers
 
     def origin(self, name: str) -> str:
-        entries = self._layers.find(f"{self._key}.{name}")
-        return entries[0].origin if entries else f"{self._origin}.{name}"
+        """Where it stands; of a table, where the first of its fields does."""
+        full = f"{self._key}.{name}"
+        if entries := self._layers.find(full):
+            return entries[0].origin
+        for key, inside in self._layers.entries.items():
+            if key.startswith(f"{full}."):
+                return inside[0].origin.removesuffix(key.removeprefix(full))
+        return f"{self._origin}.{name}"
 
     def refuse_unknown(self, known: tuple[str, ...]) -> None:
         for name in self._raw:
@@ -170,11 +191,11 @@ class _Fields:
             key, origin = f"{self._key}.{name}", self.origin(name)
             raise InvalidPattern(raw, error.msg, error.pos, key, origin) from None
 
-    def table(self, name: str) -> dict[str, object]:
+    def table(self, name: str) -> Mapping[str, object]:
         raw = self._raw.get(name, {})
         if not isinstance(raw, Mapping):
             raise self.invalid(name, raw, "a table")
-        return flatten_table(raw)
+        return raw
 
 
 def read_instrument_rule(table: Entry, layers: Layers) -> InstrumentRule:
@@ -258,15 +279,52 @@ def read_map_rule(table: Entry, layers: Layers) -> MapRule:
     signal = fields.raw("signal")
     if not isinstance(signal, str) or not _SIGNAL.fullmatch(signal):
         raise fields.invalid("signal", signal, "a lower-case name such as order or order.fill")
-    sources = {}
-    for name, raw in fields.table("fields").items():
-        source = parse_field_source(raw)
-        if source is None:
-            accepts = "args.NAME, result or self, each with .attribute parts, or =text"
-            raise fields.invalid(f"fields.{name}", raw, accepts)
-        sources[name] = source
+    sources = {
+        name: _read_field(fields, f"fields.{name}", raw)
+        for name, raw in flatten_table(fields.table("fields"), leave=_CONVERTED).items()
+    }
     events = fields.read("events", BOOLEAN)
     return MapRule(fields.pattern("function"), signal, sources, events is not False, table.origin)
+
+
+_CONVERTED = ("from", "values", "factor")
+"""Keys that make a table a field with its source, and no further names of attributes."""
+_SOURCE_FORM = "args.NAME, result or self, each with .attribute parts"
+
+
+def _read_field(fields: _Fields, name: str, raw: object) -> FieldSource:
+    if isinstance(raw, Mapping):
+        return _read_converted(fields, name, raw)
+    source = parse_field_source(raw)
+    if source is None:
+        raise fields.invalid(name, raw, f"{_SOURCE_FORM}, or =text")
+    return source
+
+
+def _read_converted(fields: _Fields, name: str, raw: Mapping[str, object]) -> Converted:
+    """`{ from = "args.order.side", values = { B = "buy", S = "sell" } }`."""
+    fields.refuse_unknown_in(name, raw, _CONVERTED)
+    values, factor = raw.get("values"), raw.get("factor")
+    if "from" not in raw or (values in (None, {})) == (factor is None):
+        raise fields.invalid(name, raw, "a path in from, with either values or factor")
+    source = parse_field_source(raw["from"])
+    if source is None or isinstance(source, Literal | Converted):
+        raise fields.invalid(f"{name}.from", raw["from"], _SOURCE_FORM)
+    if values is not None:
+        return Converted(source, values=_read_values(fields, f"{name}.values", values))
+    is_number = isinstance(factor, int | float) and not isinstance(factor, bool)
+    if not is_number or not factor or not math.isfinite(factor):  # type: ignore[arg-type]
+        raise fields.invalid(f"{name}.factor", factor, "a number other than 0")
+    return Converted(source, factor=Decimal(repr(factor)))
+
+
+def _read_values(fields: _Fields, name: str, raw: object) -> Mapping[str, str | bool | int | float]:
+    if not isinstance(raw, Mapping) or not all(isinstance(key, str) for key in raw):
+        raise fields.invalid(name, raw, 'a table such as { B = "buy", S = "sell" }')
+    for key, value in raw.items():
+        if not isinstance(value, str | bool | int | float) or value != value:  # noqa: PLR0124 - NaN
+            raise fields.invalid(f"{name}.{key}", value, "a text, a number or a truth value")
+    return dict(raw)
 
 
 def parse_field_source(raw: object) -> FieldSource | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from typing import Any, Literal
 
 from opentelemetry.trace import SpanKind
@@ -94,6 +95,10 @@ class Field:
     """`args`, `result`, `self`, or `=` for a literal."""
     path: tuple[str, ...] = ()
     literal: str | bool | int | float = ""
+    values: Mapping[str, str | bool | int | float] | None = None
+    """The program's word → the one that is meant; others stay as they are."""
+    factor: Decimal | None = None
+    """What its number is multiplied by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ signal = "order.submitted"
 [[map]]
 function = 'bot\.execution\.submit'
 signal = "order.filled"
+[map.fields]
+"trading.order.side" = { from = "args.order.side", values = { B = "buy", S = "sell" } }
+"trading.execution.price" = { from = "result.ticks", factor = 0.01 }
 
 [[map]]
 function = '__main__\.rebalance'
@@ -96,6 +99,10 @@ def test_each_table_tells_functions_fields_and_what_was_fed(tmp_path: Path, chec
     ]  # fmt: skip
     assert orders["instruments"] == ["trading.orders.submitted", "trading.order.latency"]
     assert orders["events"] == ["TRADE_SUBMITTED"]
+    assert [each["source"] for each in filled["fields"]] == [
+        "args.order.side B=buy S=sell",
+        "result.ticks × 0.01",
+    ]
     assert filled["signals_of_others"] == {"bot.execution.submit": "order.submitted"}
     assert (filled["instruments"], filled["events"]) == ([], [])
     assert own["functions"] == {"script.rebalance": 1}
