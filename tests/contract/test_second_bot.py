@@ -23,7 +23,7 @@ from tests.support.metrics import ReceivedPoint, read_points
 from tests.support.receiver import Receiver
 
 BOT = Path(__file__).parents[1] / "bots" / "gridbot"
-WORDS = ("--config", "gridbot/tradespan.toml", "-m", "gridbot", "--ticks", "700", "--seed", "3")
+WORDS = ("--config", "gridbot/tradespan.toml", "-m", "gridbot", "--ticks", "700", "--seed", "12")
 
 
 @dataclass

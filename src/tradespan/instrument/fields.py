@@ -89,7 +89,7 @@ def converter_of(field: Field) -> Convert:
     """What makes an attribute of a field's value."""
     values, factor = field.values, field.factor
     if values is not None:
-        return lambda value: _translate(as_attribute(value), values)
+        return lambda value: _translate(value, values)
     if factor is not None:
         declared = ATTRIBUTES.get(field.attribute)
         whole = declared is not None and declared.type == "int"
@@ -97,13 +97,18 @@ def converter_of(field: Field) -> Convert:
     return as_attribute
 
 
-def _translate(shown: Any, values: Mapping[str, Any]) -> Any:
-    """Looked up as TOML writes it; a whole number without its point."""
+def _translate(value: Any, values: Mapping[str, Any]) -> Any:
+    """Looked up as TOML writes it, a whole number without its point; `*` is any other value."""
+    if value is None:
+        return values.get("none")
+    shown = as_attribute(value)
     if isinstance(shown, bool):
-        return values.get("true" if shown else "false", shown)
-    if isinstance(shown, float) and shown.is_integer():
-        return values.get(str(int(shown)), shown)
-    return None if shown is None else values.get(str(shown), shown)
+        word = "true" if shown else "false"
+    elif isinstance(shown, float) and shown.is_integer():
+        word = str(int(shown))
+    else:
+        word = str(shown)
+    return values[word] if word in values else values.get("*", shown)
 
 
 def _scale(value: Any, factor: Decimal, *, whole: bool) -> Any:

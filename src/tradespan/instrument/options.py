@@ -96,7 +96,7 @@ class Field:
     path: tuple[str, ...] = ()
     literal: str | bool | int | float = ""
     values: Mapping[str, str | bool | int | float] | None = None
-    """The program's word → the one that is meant; others stay as they are."""
+    """The program's word → the one that is meant; `*` is any other, which else stays as it is."""
     factor: Decimal | None = None
     """What its number is multiplied by."""
 

@@ -214,6 +214,13 @@ def test_the_programs_words_are_told_in_others(value: Any, meant: Any) -> None:
     assert converter_of(Field("side", "args", values=SIDES))(value) == meant
 
 
+def test_any_other_value_and_none_have_words_too() -> None:
+    convert = converter_of(Field("did", "result", values={"*": "sent", "none": "held", "0": "?"}))
+    assert [convert(each) for each in ("g17", None, 0, 7, True, float("nan"))] == [
+        "sent", "held", "?", "sent", "sent", "sent",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("value", "factor", "scaled"),
     [
