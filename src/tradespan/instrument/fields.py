@@ -128,7 +128,8 @@ def _scale(value: Any, factor: Decimal, *, whole: bool) -> Any:
         return None
     rounded = scaled.to_integral_value(ROUND_HALF_EVEN, _EXACT)
     is_whole = whole or (isinstance(value, int) and rounded == scaled)
-    return as_attribute(int(rounded) if is_whole and abs(rounded) < _MOST else scaled)
+    # Comparing needs no context, `abs` does.
+    return as_attribute(int(rounded) if is_whole and -_MOST <= rounded < _MOST else scaled)
 
 
 Miss = Callable[[str, str], object]
