@@ -6,7 +6,7 @@ import datetime
 import enum
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal, Inexact, localcontext
+from decimal import Context, Decimal, Inexact, localcontext
 from types import FunctionType
 from typing import Any
 
@@ -245,7 +245,7 @@ def test_a_factor_makes_the_number_nearest_to_the_exact_one(
     value: Any, factor: str, scaled: Any
 ) -> None:
     convert = converter_of(Field("price", "args", factor=Decimal(factor)))
-    with localcontext(prec=3, traps={Inexact: True}):  # the host's own
+    with localcontext(Context(prec=3, traps=[Inexact])):  # the host's own
         assert convert(value) == scaled
         assert type(convert(value)) is type(scaled)
 
