@@ -13,6 +13,8 @@ number or a boolean is a literal too. A program's own words and units are told i
 
     side = { from = "args.order.side", values = { B = "buy", S = "sell" } }
     price = { from = "args.order.ticks", factor = 0.01 }
+
+and `when = { "args.message.kind" = "fill" }` of a table says which calls it is about.
 """
 
 from __future__ import annotations
@@ -77,6 +79,14 @@ class Converted(NamedTuple):
 FieldSource = FromArguments | FromResult | FromSelf | Literal | Converted
 
 
+class Condition(NamedTuple):
+    """`"args.message.kind" = ["fill", "partial"]`: what a call has that a table is about."""
+
+    source: FromArguments | FromResult | FromSelf
+    words: tuple[str, ...]
+    """Values as text; `*` is any, `none` is None."""
+
+
 class InstrumentRule(NamedTuple):
     """Options for the functions that one pattern selects; None: as the settings say."""
 
@@ -110,6 +120,8 @@ class MapRule(NamedTuple):
     """Attribute → where its value is found."""
     events: bool
     """Whether its calls are events, beside what they count."""
+    when: tuple[Condition, ...]
+    """All that a call has to meet; without any, all calls do."""
     origin: str
 
 
@@ -275,7 +287,7 @@ _PATH = re.compile(r"(args\.[^\W\d]\w*|result|self)((?:\.\w+)*)")
 def read_map_rule(table: Entry, layers: Layers) -> MapRule:
     """One `[[map]]` table; arguments and errors as of `read_instrument_rule`."""
     fields = _Fields(table, layers)
-    fields.refuse_unknown(("function", "signal", "fields", "events"))
+    fields.refuse_unknown(("function", "signal", "fields", "events", "when"))
     signal = fields.raw("signal")
     if not isinstance(signal, str) or not _SIGNAL.fullmatch(signal):
         raise fields.invalid("signal", signal, "a lower-case name such as order or order.fill")
@@ -283,8 +295,34 @@ def read_map_rule(table: Entry, layers: Layers) -> MapRule:
         name: _read_field(fields, f"fields.{name}", raw)
         for name, raw in flatten_table(fields.table("fields"), leave=_CONVERTED).items()
     }
-    events = fields.read("events", BOOLEAN)
-    return MapRule(fields.pattern("function"), signal, sources, events is not False, table.origin)
+    events = fields.read("events", BOOLEAN) is not False
+    function, when = fields.pattern("function"), _read_conditions(fields)
+    return MapRule(function, signal, sources, events, when, table.origin)
+
+
+def _read_conditions(fields: _Fields) -> tuple[Condition, ...]:
+    """`when = { "args.message.kind" = "fill" }`."""
+    if fields.raw("when") == {}:
+        raise fields.invalid("when", {}, "a path and the value that it has to lead to")
+    conditions = []
+    for path, raw in flatten_table(fields.table("when")).items():
+        source = parse_field_source(path)
+        if source is None or isinstance(source, Literal | Converted):
+            raise fields.invalid(f"when.{path}", path, _SOURCE_FORM)
+        values = raw if isinstance(raw, list) else [raw]
+        if not values or not all(isinstance(value, str | bool | int | float) for value in values):
+            accepts = "a text, a number or a truth value, or a list of them"
+            raise fields.invalid(f"when.{path}", raw, accepts)
+        conditions.append(Condition(source, tuple(map(word_of, values))))
+    return tuple(conditions)
+
+
+def word_of(value: str | bool | float) -> str:
+    """A value as text, as TOML writes it; a whole number without its point."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value)
 
 
 _CONVERTED = ("from", "values", "factor")

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any
+from typing import Any, Final
 
 from tradespan.capture.arguments import Pick, Signature
 from tradespan.capture.redact import MARK, is_sensitive, redact_and_cut
@@ -25,6 +25,7 @@ from tradespan.config import (
     FromResult,
     FromSelf,
     MapRule,
+    word_of,
 )
 from tradespan.core import guard
 from tradespan.core.interruptions import is_hosts
@@ -32,16 +33,17 @@ from tradespan.declare.attributes import ATTRIBUTES
 from tradespan.instrument.options import Field
 from tradespan.instrument.span import Span
 
-_ABSENT = object()
+ABSENT: Final = object()
+"""At the end of a path that leads nowhere."""
 _MOST = 1 << 63
 _LENGTH = 1_000
 
 
 def follow(value: Any, path: Sequence[str]) -> Any:
-    """The value at the end of a path, or `_ABSENT`."""
+    """The value at the end of a path, or `ABSENT`."""
     for step in path:
         value = _step(value, step)
-        if value is _ABSENT:
+        if value is ABSENT:
             break
     return value
 
@@ -51,10 +53,10 @@ def _step(value: Any, step: str) -> Any:
     if isinstance(value, Mapping):
         if step in value:
             return value[step]
-        return value[number] if number is not None and number in value else _ABSENT
+        return value[number] if number is not None and number in value else ABSENT
     if number is not None and isinstance(value, Sequence) and not isinstance(value, str):
-        return value[number] if -len(value) <= number < len(value) else _ABSENT
-    return getattr(value, step, _ABSENT)
+        return value[number] if -len(value) <= number < len(value) else ABSENT
+    return getattr(value, step, ABSENT)
 
 
 def as_attribute(value: Any) -> Any:
@@ -102,12 +104,7 @@ def _translate(value: Any, values: Mapping[str, Any]) -> Any:
     if value is None:
         return values.get("none")
     shown = as_attribute(value)
-    if isinstance(shown, bool):
-        word = "true" if shown else "false"
-    elif isinstance(shown, float) and shown.is_integer():
-        word = str(int(shown))
-    else:
-        word = str(shown)
+    word = "" if shown is None else word_of(shown)
     return values[word] if word in values else values.get("*", shown)
 
 
@@ -142,7 +139,7 @@ def explain(value: Any, path: Sequence[str]) -> str:
         if value is None:
             return f"it is None before {step!r}"
         found = _step(value, step)
-        if found is _ABSENT:
+        if found is ABSENT:
             return f"{type(value).__name__} has no {step!r}"
         value = found
     if isinstance(value, str):  # the text itself may be anybody's, and another one each time
@@ -174,7 +171,7 @@ class FieldCapture:
                 self._read_before(field, signature)
 
     def _read_before(self, field: Field, signature: Signature) -> None:
-        name, path = ("self", field.path) if field.source == "self" else _head(field.path)
+        name, path = ("self", field.path) if field.source == "self" else head(field.path)
         try:
             pick = signature.pick(name)
             self._before.append((field.attribute, pick, path, converter_of(field)))
@@ -199,7 +196,7 @@ class FieldCapture:
             try:
                 start = pick(args, kwargs)
                 value = follow(start, path)
-                if value is not _ABSENT and (shown := convert(value)) is not None:
+                if value is not ABSENT and (shown := convert(value)) is not None:
                     held[attribute] = shown
                 elif miss is not None:
                     miss(attribute, explain(start, path))
@@ -221,7 +218,7 @@ class FieldCapture:
         for attribute, path, convert in self._after:
             try:
                 value = follow(result, path)
-                if value is not _ABSENT and (shown := convert(value)) is not None:
+                if value is not ABSENT and (shown := convert(value)) is not None:
                     held[attribute] = shown
                 else:
                     miss(attribute, explain(result, path))
@@ -235,11 +232,12 @@ class FieldCapture:
         for attribute, path, convert in self._after:
             with guard.guarded(f"mapped field {attribute}"):
                 value = follow(result, path)
-                if value is not _ABSENT and (shown := convert(value)) is not None:
+                if value is not ABSENT and (shown := convert(value)) is not None:
                     span.set_attribute(attribute, shown)
 
 
-def _head(path: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+def head(path: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """A path through an argument, as the parameter's name and the rest."""
     return (path[0], path[1:]) if path else ("", ())
 
 

@@ -102,6 +102,29 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """What a value of a call has to be: `args.message.kind` is `fill`."""
+
+    source: str
+    """`args`, `result` or `self`."""
+    path: tuple[str, ...]
+    words: frozenset[str]
+    """As text; `*` is any value, `none` is None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What some calls of a function mean."""
+
+    signal: str
+    events: bool = True
+    when: tuple[Check, ...] = ()
+    """All that a call has to meet."""
+    fields: tuple[Field, ...] = ()
+    """Beside those of all calls."""
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """The options of one watched function."""
 
@@ -117,6 +140,8 @@ class Watch:
     fields: tuple[Field, ...] = ()
     events: bool = True
     """Whether the calls of a mapped function are events."""
+    cases: tuple[Case, ...] = ()
+    """What its calls mean where that differs from call to call: the first that a call meets."""
     sample_rate: float = 1.0
     """Share of calls whose span is kept, by the trace id; errors and slow calls always are."""
     min_duration: float | None = None

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.config.conftest import Resolve, WriteFile
-from tradespan.config import Converted, FromArguments, FromResult, FromSelf, Literal
+from tradespan.config import Condition, Converted, FromArguments, FromResult, FromSelf, Literal
 from tradespan.core.errors import ConfigurationError, InvalidPattern, InvalidSetting, UnknownSetting
 
 
@@ -119,6 +119,46 @@ factor = 100
         "trading.order.status": Converted(FromSelf(("state",)), values={"OPEN": "new"}),
         "size": Converted(FromArguments("o", ("lots",)), factor=Decimal(100)),
     }
+
+
+def test_which_calls_a_table_is_about_is_read(resolve: Resolve, write_file: WriteFile) -> None:
+    write_file("""
+[[map]]
+function = 'f'
+signal = "order.filled"
+when = { "args.m.kind" = ["fill", 2.0], "result.0" = true }
+[[map]]
+function = 'f'
+signal = "order.cancelled"
+[map.when]
+self.venue = "KRK"
+""")
+    filled, cancelled = resolve().map
+
+    assert filled.when == (
+        Condition(FromArguments("m", ("kind",)), ("fill", "2")),
+        Condition(FromResult(("0",)), ("true",)),
+    )
+    assert cancelled.when == (Condition(FromSelf(("venue",)), ("KRK",)),)
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        ("{}", ":1 .*map.0..when.*a path and the value"),
+        ("'args.kind'", ":4 .*map.0..when.*a table"),
+        ("{ 'm.kind' = 'fill' }", ":4 .*when.m.kind.*args.NAME"),
+        ("{ '=x' = 'fill' }", ":4 .*when.=x.*args.NAME"),
+        ("{ 'args.kind' = [] }", ":4 .*when.args.kind.*or a list of them"),
+        ("{ 'args.kind' = [['a']] }", ":4 .*when.args.kind.*or a list of them"),
+    ],
+)
+def test_a_condition_that_says_nothing_to_go_by_is_refused_with_its_line(
+    resolve: Resolve, write_file: WriteFile, when: str, message: str
+) -> None:
+    write_file(f"[[map]]\nfunction='f'\nsignal='a'\nwhen = {when}\n")
+    with pytest.raises(InvalidSetting, match=message):
+        resolve()
 
 
 @pytest.mark.parametrize(
