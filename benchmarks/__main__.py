@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Collection
 
 from benchmarks import (
+    analytics,
     calls,
     disabled,
     encode,
@@ -36,6 +37,7 @@ USUAL = (
     tail.GROUP,
     metrics.GROUP,
     peers.GROUP,
+    analytics.GROUP,
 )
 GROUPS = (*USUAL, encode.GROUP, memory.GROUP)
 
@@ -73,6 +75,7 @@ def measure(groups: Collection[str], *, quick: bool) -> Report:
         startup.GROUP: lambda: startup.measure_startup(rounds, report),
         tail.GROUP: lambda: tail.measure_tail(tail.QUICK if quick else tail.FULL, report),
         metrics.GROUP: lambda: metrics.measure_metrics(rounds, report),
+        analytics.GROUP: lambda: analytics.measure_analytics(rounds, report),
         peers.GROUP: lambda: peers.measure_peers(rounds, report),
         encode.GROUP: lambda: encode.measure_encoding(rounds, report),
         memory.GROUP: lambda: memory.measure_memory(memory.QUICK if quick else memory.FULL, report),

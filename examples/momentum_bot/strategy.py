@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from momentum_bot.execution import Execution
 from momentum_bot.messages import Action, Decision, Order, OrderResult, Side, Tick
+from momentum_bot.models import Panel
 from momentum_bot.portfolio import InsufficientCash, Portfolio
 from momentum_bot.risk import RiskManager
 from momentum_bot.sizing import choose_action, choose_limit, choose_quantity
@@ -44,6 +45,7 @@ class MomentumStrategy:
         self.risk = risk
         self.execution = execution
         self.settings = settings
+        self.panel = Panel()
         self._windows: defaultdict[str, deque[float]] = defaultdict(
             lambda: deque(maxlen=settings.window)
         )
@@ -62,6 +64,7 @@ class MomentumStrategy:
             tick = self.normalise(message)
             self.portfolio.mark_to_market(tick.symbol, tick.last_px)
             decision = self.decide(tick)
+            self.panel.hear(tick.symbol, list(self._windows[tick.symbol]))
             if decision.action is Action.HOLD or not self.risk.check(decision).approved:
                 return None
             order = self.fund(self.build_order(decision))

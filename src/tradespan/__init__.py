@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tradespan import engine_hooks as engine_hooks
     from tradespan.bootstrap.exporters import SpoolLogExporter as SpoolLogExporter
     from tradespan.bootstrap.exporters import SpoolMetricExporter as SpoolMetricExporter
     from tradespan.bootstrap.exporters import SpoolSpanExporter as SpoolSpanExporter
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from tradespan.signals.metrics.registry import gauge as gauge
     from tradespan.signals.metrics.registry import histogram as histogram
     from tradespan.signals.metrics.registry import up_down_counter as up_down_counter
+    from tradespan.signals.sets.judging import agents as agents
     from tradespan.signals.sets.switch import sets as sets
     from tradespan.signals.timing import LatencyTracker as LatencyTracker
     from tradespan.signals.timing import timer as timer
@@ -54,11 +56,13 @@ _HOMES = {
     "SpoolLogExporter": "tradespan.bootstrap.exporters",
     "SpoolMetricExporter": "tradespan.bootstrap.exporters",
     "SpoolSpanExporter": "tradespan.bootstrap.exporters",
+    "agents": "tradespan.signals.sets.judging",
     "audit": "tradespan.signals.audit.log",
     "auto_instrument_module": "tradespan.instrument.byname",
     "child_environment": "tradespan.instrument.propagation",
     "configure": "tradespan.bootstrap.runtime",
     "counter": "tradespan.signals.metrics.registry",
+    "engine_hooks": "tradespan.engine_hooks",
     "events": "tradespan.signals.events.bus",
     "flush": "tradespan.bootstrap.runtime",
     "gauge": "tradespan.signals.metrics.registry",
@@ -85,11 +89,13 @@ __all__ = [
     "SpoolMetricExporter",
     "SpoolSpanExporter",
     "__version__",
+    "agents",
     "audit",
     "auto_instrument_module",
     "child_environment",
     "configure",
     "counter",
+    "engine_hooks",
     "events",
     "flush",
     "gauge",
@@ -110,7 +116,8 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module 'tradespan' has no attribute {name!r}")
     # A sub-package of the same name is imported on the way and would stand in the function's place.
-    value = getattr(import_module(home), name)
+    module = import_module(home)
+    value = module if home == f"{__name__}.{name}" else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -73,8 +73,24 @@ def test_root_that_cannot_be_made_lets_the_bot_run_unrecorded(desk: Desk, bot: P
     ended = desk.run("-i", r"bot\.work", bot, "1")
     assert (ended.status, ended.out) == (4, "done\n")
     assert ended.err == (
-        f"tradespan: The spool directory {desk.root} cannot be used: Not a directory. "
-        "The program runs, unrecorded.\n"
+        f"tradespan: The spool directory {desk.root} (option --root) cannot be used:"
+        f" {desk.root.parent} is a file, not a folder. The program runs, unrecorded.\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--root", "--spool", "environment TRADESPAN_ROOT"])
+def test_file_that_is_named_as_a_folder_is_told_with_who_named_it(
+    desk: Desk, bot: Path, option: str
+) -> None:
+    desk.root = taken = desk.write("taken", "a file")
+    given = {"TRADESPAN_ROOT": str(taken)} if option.startswith("env") else {}
+    command = [*TRADESPAN.split(), "run", *([] if given else [option, taken]), bot, "1"]
+    ended = desk.start(*map(str, command), environment=given).end()
+    origin = option if given else f"option {option}"
+    assert (ended.status, ended.out) == (4, "done\n")
+    assert ended.err == (
+        f"tradespan: The spool directory {taken} ({origin}) cannot be used: it is a file, not a"
+        " folder. The program runs, unrecorded.\n"
     )
 
 
@@ -145,7 +161,7 @@ def test_disk_that_is_full_from_the_start_lets_the_bot_run(desk: Desk, bot: Path
     ended = in_tmpfs(desk, "size=1m", f"{{ {fill}; {run}; }}")
     assert (ended.status, ended.out) == (4, "done\n")
     assert "Traceback" not in ended.err
-    assert "No space left on device" in ended.err
+    assert "(option --root) cannot be used: its disk is full (No space left on" in ended.err
     assert ended.err.count("\n") == 1
 
 

@@ -83,6 +83,37 @@ def _name(kind: str, address: str) -> tuple[str, str]:
     return address.removesuffix(f"/v1/{otlp.signal}"), otlp.signal
 
 
+def name_sinks(destinations: Iterable[Any], sinks: Iterable[str] = ()) -> dict[str, str]:
+    """Each sink as people call it: `http://localhost:4318 (spans)`; the store is `store`.
+
+    `destinations`: those of a run's description, which may come from another version of us.
+    `sinks`: those that the books know; one that is no destination's keeps its name.
+    """
+    pairs = [(str(each[0]), str(each[1])) for each in destinations if len(each) == 2]
+    return {
+        part.sink: STORE if part.sink == STORE else _with_signal(place.name, part)
+        for place in name_addressees(pairs, sinks)
+        for part in place.parts
+    }
+
+
+def name_agents_sink(sink: str, address: str) -> str:
+    """The same of a sink that an agent tells of, which names no kind."""
+    if sink == STORE:
+        return f"the store {address}"
+    kind, _, rest = sink.partition("-")
+    if kind == LOG_FILE:
+        return address
+    signal = rest.partition("-")[0]
+    signal = signal if signal in _NOUNS else "traces"
+    part = Part(sink, _NOUNS[signal], signal)
+    return _with_signal(address.removesuffix(f"/v1/{signal}"), part)
+
+
+def _with_signal(place: str, part: Part) -> str:
+    return f"{place} ({part.noun[1]})" if part.signal and place != part.sink else place
+
+
 def join_counts(parts: Iterable[tuple[Part, int]]) -> str:
     """What is not 0 of it: `1,810 spans, 6 log lines`; empty if all is."""
     return ", ".join(part.say(records) for part, records in parts if records)

@@ -11,16 +11,17 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from tradespan.bootstrap.addressees import name_agents_sink, name_sinks
 from tradespan.bootstrap.couriers import BY_NAME, build_otlp_sink, read_books
-from tradespan.bootstrap.folders import choose_root
+from tradespan.bootstrap.folders import choose_root, name_origin
 from tradespan.bootstrap.places import Holder, Place
 from tradespan.bootstrap.receivers import lacks_grpc, otlp_receivers, read_kind
 from tradespan.config import Config
 from tradespan.core import native
 from tradespan.core.delivery import Accepted, Batch
-from tradespan.core.errors import TradespanError
+from tradespan.core.errors import SpoolUnavailable, TradespanError
 from tradespan.forward.books import Books
-from tradespan.spool.folder import private_folder, run_folders
+from tradespan.spool.folder import private_folder, run_folders, say_why
 from tradespan.spool.governed import read_governed, say_governed
 from tradespan.spool.ways import MMAP, choose_way
 from tradespan.store.store import Store
@@ -61,8 +62,13 @@ def check_spool(config: Config) -> Finding:
         private_folder(config.root)
         with tempfile.TemporaryFile(dir=config.root) as probe:
             os.posix_fallocate(probe.fileno(), 0, config.spool.segment_first)
-    except (OSError, TradespanError) as error:
-        return Finding("spool", False, f"{config.root} cannot be written: {error}")
+    except SpoolUnavailable as error:
+        told = SpoolUnavailable(error.directory, error.reason, name_origin(config))
+        return Finding("spool", False, str(told))
+    except OSError as error:
+        reason = say_why(config.root, error)
+        told = SpoolUnavailable(config.root, reason, name_origin(config))
+        return Finding("spool", False, str(told))
     free = shutil.disk_usage(config.root).free
     says = f"{config.root} is writable, {free / 1e9:,.1f} GB free; "
     way = choose_way(config.root)
@@ -93,7 +99,8 @@ def _find_wrong(holder: Holder) -> Iterator[str]:
         return
     for name, sink in holder.told.get("sinks", {}).items():
         if sink.get("failing"):
-            yield f"{name} ({sink.get('address')}) does not accept: {sink.get('last_error')}"
+            place = name_agents_sink(name, str(sink.get("address", "")))
+            yield f"{place} does not accept: {sink.get('last_error')}"
     for address, reason in holder.told.get("problems", {}).items():
         yield f"{address} cannot be opened: {reason}"
 
@@ -149,9 +156,10 @@ def check_runs(config: Config) -> Iterator[Finding]:
         lost = sum(sink.unaccounted for sink in books.sinks.values())
         if place >= _SHOWN_RUNS and not lost:
             continue
-        yield Finding(
-            f"run {folder.path.name}", lost == 0, describe_books(books), {"books": books.to_json()}
-        )
+        places = name_sinks(folder.description.get("destinations", []), books.sinks)
+        facts = {"books": books.to_json(), "places": places}
+        said = describe_books(books, places)
+        yield Finding(f"run {folder.path.name}", lost == 0, said, facts)
 
 
 def check_governors(config: Config) -> Iterator[Finding]:
@@ -162,12 +170,12 @@ def check_governors(config: Config) -> Iterator[Finding]:
                 yield Finding(f"governor {folder.path.name}", True, said, {"governor": told})
 
 
-def describe_books(books: Books) -> str:
-    """One line of a run's books."""
+def describe_books(books: Books, places: dict[str, str]) -> str:
+    """One line of a run's books; `places`: sink → as people call it."""
     parts = [f"recorded {books.recorded:,}"]
     sinks = {name: sink for name, sink in books.sinks.items() if sink.says_something}
     for name, sink in (sinks or books.sinks).items():
-        line = f"{name}: delivered {sink.accepted:,}"
+        line = f"{places[name]}: delivered {sink.accepted:,}"
         for word, count in (
             ("parked", sink.parked),
             ("on disk", sink.on_disk),

@@ -13,8 +13,16 @@ from uuid import UUID
 
 from tradespan.bootstrap.receivers import otlp_receivers
 from tradespan.config import Config, override_config
+from tradespan.core.errors import SpoolUnavailable
 from tradespan.core.process import process_start
-from tradespan.spool.folder import LOG_FILE, RUNS, RunFolder, private_folder, run_folders
+from tradespan.spool.folder import (
+    LOG_FILE,
+    RUNS,
+    RunFolder,
+    private_folder,
+    run_folders,
+    say_why,
+)
 
 _INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
 """Folders of Python's own and of what is installed, by sysconfig's names."""
@@ -35,11 +43,39 @@ def open_run_folder(config: Config) -> RunFolder:
     """This run's folder: the one that was named, or a new one below the root.
 
     Raises:
-        SpoolUnavailable: It cannot be made, or belongs to another user.
+        SpoolUnavailable: It cannot be made, or belongs to another user; it says who named it.
     """
-    if config.spool.directory is not None:
-        return RunFolder(private_folder(config.spool.directory))
-    return RunFolder.create(config.root, config.service_name)
+    try:
+        if config.spool.directory is not None:
+            return RunFolder(private_folder(config.spool.directory))
+        return RunFolder.create(config.root, config.service_name)
+    except SpoolUnavailable as error:
+        raise SpoolUnavailable(error.directory, error.reason, name_origin(config)) from error
+
+
+def check_root(config: Config) -> None:
+    """Say no if what is named as a root can be none; one that is not there yet is fine.
+
+    Raises:
+        SpoolUnavailable: It is a file, or may not be looked into; it says who named it.
+    """
+    root = config.root
+    try:
+        os.scandir(root).close()
+    except FileNotFoundError:
+        return
+    except PermissionError as error:
+        reason = f"user {os.geteuid()} may not look into it ({error.strerror})"
+        raise SpoolUnavailable(root, reason, name_origin(config)) from error
+    except OSError as error:
+        raise SpoolUnavailable(root, say_why(root, error), name_origin(config)) from error
+
+
+def name_origin(config: Config) -> str:
+    """Who named the folder of this run's files: `option --root`."""
+    key = "root" if config.spool.directory is None else "spool.directory"
+    origin = config.origin(key)
+    return "the default; --root or TRADESPAN_ROOT names another" if origin == "default" else origin
 
 
 def destinations(config: Config) -> list[tuple[str, str]]:

@@ -309,7 +309,7 @@ def build_agent(
     agent.metering.reader = build_page_reader(config, exemplars, own)
     scrape = ScrapeOnDemand(
         config.metrics_port,
-        Scraping(agent.live_folders, own, exemplars.of),
+        Scraping(agent.live_folders, own, exemplars.of, ended_since=agent.ended_since),
         agent.status,
         agent.is_live,
     )

@@ -10,6 +10,11 @@ from tradespan.signals.sets.mapped import Meanings, near_signal
 from tradespan.signals.sets.switch import sets
 
 
+def listen(config: Config) -> Meanings:
+    """What listens to mapped calls, and to what libraries report."""
+    return Meanings(sets, events, config.mode)
+
+
 def begin(config: Config) -> None:
     """Switch on the sets that the settings name, and listen to mapped calls."""
     with guard.guarded("sets"):
@@ -22,10 +27,10 @@ def begin(config: Config) -> None:
                 near,
             )
     with guard.guarded("mapped calls"):
-        LISTENER.listener = Meanings(sets, events, config.mode) if config.map else None
+        LISTENER.listener = listen(config)
 
 
 def end() -> None:
     """Listen no more."""
-    LISTENER.listener = None
+    LISTENER.clear()
     sets.end()

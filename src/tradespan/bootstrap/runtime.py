@@ -23,6 +23,7 @@ from tradespan.bootstrap.folders import (
 from tradespan.bootstrap.greenlets import follow_patching
 from tradespan.bootstrap.lastwords import LAST_WORDS
 from tradespan.bootstrap.libraries import Libraries
+from tradespan.bootstrap.openorders import build_open_orders
 from tradespan.bootstrap.receivers import lacks_grpc
 from tradespan.bootstrap.resource import build_resource
 from tradespan.bootstrap.signals import Signals
@@ -38,6 +39,7 @@ from tradespan.instrument.recorder import SLOT, Recorder
 from tradespan.instrument.tracer import TracerProvider
 from tradespan.pages.inflight import FlightTable
 from tradespan.pages.metrics import MetricPage
+from tradespan.pages.ordertable import OrderTable
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.writer import SpoolLimits, SpoolWriter
 from tradespan.wire.codec import encode_record
@@ -83,6 +85,7 @@ class Runtime:
         self._spool: SpoolWriter | None = None
         self._page: MetricPage | None = None
         self._table: FlightTable | None = None
+        self._open_orders: OrderTable | None = None
         self._signals = Signals()
 
     @property
@@ -110,7 +113,8 @@ class Runtime:
         resource = build_resource(self.config, self._spool.identity)
         self.provider = TracerProvider(SLOT, resource, parts=parts)
         SLOT.recorder = recorder
-        self._signals.start(self.config, self._spool, self._page)
+        self._open_orders = build_open_orders(self.config, self._spool)
+        self._signals.start(self.config, self._spool, self._page, self._open_orders)
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(self.provider)
         GOVERNOR.start(self.config.max_overhead)
@@ -171,6 +175,8 @@ class Runtime:
         delivered = self._end(timeout)
         if self._page is not None:
             self._page.leave()
+        if self._open_orders is not None:
+            self._open_orders.leave()
         return delivered
 
     def _end(self, timeout: float) -> bool:
@@ -182,6 +188,8 @@ class Runtime:
             self._page.close()
         if self._table is not None:
             self._table.end()
+        if self._open_orders is not None:
+            self._open_orders.end()
         LAST_WORDS.tidy()
         deadline = time.monotonic() + timeout
         delivered = self._forwarder is None or self._forwarder.end(timeout)

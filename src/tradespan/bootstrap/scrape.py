@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ _NAMES = frozenset({HOST, "localhost", "[::1]"})
 _MOST_AT_ONCE = 8
 """Connections; further ones are closed at once."""
 _TIMEOUT = 10.0
-"""Seconds of one request."""
+"""Seconds of one request, from its connection to the last byte of the answer."""
 _KEPT = 1.0
 """Seconds for which an answer is good: who asks more often reads no pages anew."""
 _LOOK_AROUND = 0.5
@@ -37,7 +38,7 @@ Expose = Callable[[bool], str]
 
 
 class ScrapeServer(ThreadingHTTPServer):
-    """Serves in daemon threads, few at a time. Binds when it is made.
+    """Serves in daemon threads, few at a time, each for so long. Binds when it is made.
 
     Raises:
         OSError: The port is taken, or may not be.
@@ -46,8 +47,12 @@ class ScrapeServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = _MOST_AT_ONCE
 
-    def __init__(self, port: int, expose: Expose) -> None:
+    def __init__(self, port: int, expose: Expose, *, deadline: float = _TIMEOUT) -> None:
+        """`deadline`: seconds of a whole request; whoever takes longer is cut off."""
         self.expose = expose
+        self._deadline = deadline
+        self._until: dict[socket.socket, float] = {}
+        """Connection → the moment (monotonic seconds) at which it has had its time."""
         self._places = threading.BoundedSemaphore(_MOST_AT_ONCE)
         super().__init__((HOST, port), _Handler)
         after_fork_in_child(self._leave)
@@ -61,17 +66,30 @@ class ScrapeServer(ThreadingHTTPServer):
         if not self._places.acquire(blocking=False):
             self.shutdown_request(request)
             return
+        self._until[request] = time.monotonic() + self._deadline
         try:
             super().process_request(request, client_address)
         except BaseException:
-            self._places.release()
+            self._leave_place(request)
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            self._leave_place(request)
+
+    def service_actions(self) -> None:
+        """Between two looks for a connection (every half second): cut off who is too slow.
+
+        The time limit of a socket is none of a request: each byte that drips in renews it.
+        """
+        now = time.monotonic()
+        for connection, until in list(self._until.items()):
+            if until <= now:
+                # Not closed: that is its own thread's, which wakes by this and ends.
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A scraper that went away is no error of ours."""
@@ -89,6 +107,10 @@ class ScrapeServer(ThreadingHTTPServer):
     def url(self) -> str:
         """Where it is served."""
         return f"http://{HOST}:{self.server_port}{PATH}"
+
+    def _leave_place(self, connection: socket.socket) -> None:
+        self._until.pop(connection, None)
+        self._places.release()
 
     def _leave(self) -> None:
         # In a forked child: its copy would hold the port for as long as it lives.

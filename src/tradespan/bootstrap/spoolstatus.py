@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tradespan.bootstrap.addressees import name_sinks
 from tradespan.bootstrap.couriers import look_at_books
 from tradespan.bootstrap.places import Holder, Place
 from tradespan.core.delivery import Cursor
@@ -50,6 +51,12 @@ class RunStatus:
         sinks = self.books.sinks.values() if self.books else []
         return max((sink.unaccounted for sink in sinks), default=0)
 
+    @property
+    def places(self) -> dict[str, str]:
+        """Sink → where its records go, as people call it."""
+        sinks = [*(self.books.sinks if self.books else ()), *(each.sink for each in self.letters)]
+        return name_sinks(self.folder.description.get("destinations", []), sinks)
+
     def to_json(self, now: float) -> dict[str, Any]:
         """As plain values; `now`: unix seconds."""
         told = self.folder.description
@@ -63,6 +70,7 @@ class RunStatus:
             "state": self.state,
             "exit_status": ended.get("status"),
             "destinations": told.get("destinations", []),
+            "places": self.places,
             "writers": [
                 {"writer": page.writer, "pid": page.process_id, "alive": page.alive}
                 for page in self.pages

@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from tradespan.capture.arrays import type_name
+from tradespan.capture.dotted import by_name
 from tradespan.capture.names import (
     MARK,
     Hides,
@@ -55,7 +56,7 @@ _BRACKETS: dict[type, tuple[str, str]] = {
 }
 
 
-def serializer(option: Option = "smart", sensitive: Iterable[str] = ()) -> Show:
+def serializer(option: Option | str = "smart", sensitive: Iterable[str] = ()) -> Show:
     """The function that shows values, decided once.
 
     Args:
@@ -63,7 +64,7 @@ def serializer(option: Option = "smart", sensitive: Iterable[str] = ()) -> Show:
             dicts itself, 500 values in all, and calls `repr` of everything else. `json` does the
             same with dataclasses, models and named tuples too; what JSON has no form for is shown
             as by `smart`. A function of the value: its text is taken as it is, any other result
-            as by `smart`.
+            as by `smart`; or such a function's dotted name, which is imported at the first value.
         sensitive: Names that are hidden beside the usual ones.
 
     Raises:
@@ -76,6 +77,8 @@ def serializer(option: Option = "smart", sensitive: Iterable[str] = ()) -> Show:
         return _guarded(lambda value, _: _Repr(hides).show(value, _DEPTH))
     if option == "json":
         return _guarded(lambda value, _: _Json(hides).encode(value))
+    if isinstance(option, str) and "." in option:
+        option = by_name(option)
     if callable(option):
         return _guarded(_calling(option, hides))
     raise ValueError(

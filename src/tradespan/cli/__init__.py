@@ -23,6 +23,7 @@ COMMANDS = {
     "map": "show what the [[map]] tables found in a run",
     "logs": "show what programs logged",
     "functions": "count calls, errors and durations by function",
+    "orders": "list open orders, and show what became of one",
     "audit": "show what was done to safety, configuration and orders",
     "deaths": "list processes that died, and what they were doing",
     "ui": "look at recorded traces in a browser",

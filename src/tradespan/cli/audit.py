@@ -13,7 +13,7 @@ from typing import Any
 from rich.text import Text
 
 from tradespan.cli.arguments import read_limit, read_time
-from tradespan.cli.exits import FAILED, OK
+from tradespan.cli.exits import FAILED, OK, tell_nothing
 from tradespan.cli.render import (
     Column,
     local_zone,
@@ -21,7 +21,7 @@ from tradespan.cli.render import (
     plain,
     print_columns,
 )
-from tradespan.config import load_config
+from tradespan.cli.rooted import read_rooted
 from tradespan.core.moments import format_timestamp
 from tradespan.signals.audit.reading import AuditReader
 
@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
         "audit",
         help="show what was done to safety, configuration and orders",
         description="Show the audit log, the oldest entry first, and check that it is whole: exit"
-        " status 1 if entries are missing or were changed.",
+        " status 1 if entries are missing or were changed, or if none satisfies the filters.",
     )
     add = parser.add_argument
     add("--root", metavar="DIR", help="the root whose audit log to read")
@@ -55,8 +55,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Print the entries; then what is wrong with the files."""
-    given = {} if namespace.root is None else {"root": namespace.root}
-    config = load_config(given, config_file=namespace.config, command_line=True)
+    config = read_rooted(namespace)
     since = ""
     if namespace.since is not None:
         since = format_timestamp(time.time_ns() - int(namespace.since * 1e9))
@@ -70,19 +69,23 @@ def run(namespace: argparse.Namespace) -> int:
         (e for e in reader.entries() if all(e.get(k) == v for k, v in wanted.items())),
         maxlen=namespace.limit,
     )
-    if namespace.json:
+    status = OK
+    if not found:
+        filtered = bool(wanted or since)
+        told = "no entry that satisfies this" if filtered else "no entry yet"
+        told = f"the audit log of {config.root} has {told}"
+        status = tell_nothing(told, filtered=filtered)
+    elif namespace.json:
         for entry in found:
             print(json.dumps(entry, ensure_ascii=False))
-    elif found:
-        _print_table(list(found))
     else:
-        print(f"The audit log of {config.root} has no such entry.")
+        _print_table(list(found))
     for damage in reader.damages[:_MOST_DAMAGES]:
         print(f"tradespan audit: {damage.file}:{damage.line}: {damage.what}", file=sys.stderr)
     if len(reader.damages) > _MOST_DAMAGES:
         more = len(reader.damages) - _MOST_DAMAGES
         print(f"tradespan audit: and {more} more places", file=sys.stderr)
-    return FAILED if reader.damages else OK
+    return FAILED if reader.damages else status
 
 
 def _print_table(entries: list[dict[str, Any]]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 import msgspec
 from rich.text import Text
 
 from tradespan.cli.conventions_catalog import KINDS, Entry, load_entries, to_json
-from tradespan.cli.exits import FAILED, OK
+from tradespan.cli.exits import OK, tell_nothing
 from tradespan.cli.render import Column, make_console, plain, print_columns
 
 SUMMARY = "list declared attributes, instruments, events and other names"
@@ -34,8 +33,7 @@ def run(namespace: argparse.Namespace) -> int:
         if namespace.kind in (None, entry.kind) and _matches(entry, namespace.text.lower())
     ]
     if not entries:
-        print(f"tradespan: no declared name contains {namespace.text!r}", file=sys.stderr)
-        return FAILED
+        return tell_nothing(f"no declared name contains {namespace.text!r}", filtered=True)
     if namespace.json:
         for entry in entries:
             print(msgspec.json.encode(to_json(entry)).decode())

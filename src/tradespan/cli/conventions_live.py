@@ -20,8 +20,9 @@ from tradespan.cli.logs_reading import find_files as find_log_files
 from tradespan.cli.logs_reading import read_current
 from tradespan.cli.progress import Progress
 from tradespan.cli.render import format_count, make_console, plain
+from tradespan.cli.rooted import read_rooted
 from tradespan.cli.spool_list import size_of
-from tradespan.config import Config, load_config
+from tradespan.config import Config
 from tradespan.conventions.additions import find_files, read_additions
 from tradespan.conventions.findings import Finding, Level
 from tradespan.conventions.known import Known
@@ -58,8 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """Look; say no on violations."""
-    given = {} if namespace.root is None else {"root": namespace.root}
-    config = choose_root(load_config(given, config_file=namespace.config, command_line=True))
+    config = choose_root(read_rooted(namespace))
     known = Known.ours()
     files = find_files(config.conventions, config.file)
     if files:

@@ -7,15 +7,17 @@ import json
 from typing import Any
 
 from tradespan.cli.arguments import read_limit
-from tradespan.cli.exits import OK
-from tradespan.config import load_config
-from tradespan.spool.deaths import name_calls, open_calls, say_death
+from tradespan.cli.exits import OK, tell_nothing
+from tradespan.cli.rooted import read_rooted
+from tradespan.spool.deaths import name_calls, open_calls, open_orders, printable, say_death
 from tradespan.spool.folder import run_folders
+from tradespan.web.format import SECOND, format_age
 
 _SHOWN_FAULT = 12
 """Lines of a fault handler's dump."""
 _SHOWN_FRAMES = 5
 _SHOWN_LOG = 5
+_SHOWN_ORDERS = 10
 
 
 def add_parser(subparsers: Any) -> None:
@@ -41,14 +43,13 @@ def add_parser(subparsers: Any) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """List them, the latest first."""
-    given = {} if namespace.root is None else {"root": namespace.root}
-    config = load_config(given, config_file=namespace.config, command_line=True)
+    config = read_rooted(namespace)
     notes = [note for folder in run_folders(config.root) for note in folder.deaths()]
     notes.sort(key=lambda note: float(note["time"]), reverse=True)
     for note in notes[: namespace.limit]:
         print(json.dumps(note) if namespace.json else "\n".join(describe(note)))
-    if not notes and not namespace.json:
-        print(f"No process of a run below {config.root} died.")
+    if not notes:
+        return tell_nothing(f"no process of a run below {config.root} died", filtered=False)
     return OK
 
 
@@ -59,6 +60,7 @@ def describe(note: dict[str, Any]) -> list[str]:
     ]
     if named := name_calls(note):
         lines.append(f"  in: {named}")
+    lines += [f"  open: {say_order(each)}" for each in open_orders(note)[:_SHOWN_ORDERS]]
     traces = dict.fromkeys(str(call.get("trace_id")) for call in open_calls(note)[:3])
     lines += [f"  tradespan trace {trace}" for trace in traces]
     exception = note.get("exception")
@@ -69,3 +71,15 @@ def describe(note: dict[str, Any]) -> list[str]:
     lines += [f"  {line}" for line in (note.get("log") or [])[-_SHOWN_LOG:]]
     lines += [f"  {line}" for line in (note.get("fault") or [])[:_SHOWN_FAULT] if line]
     return lines
+
+
+def say_order(told: dict[str, Any]) -> str:
+    """`MOM-1, buy 0.5 BTC-USDT at binance, New, 3 m 07 s old`; the note may hold anything."""
+    words = {key: printable(str(told.get(key) or "")) for key in told}
+    what = " ".join(filter(None, (words.get(key, "") for key in ("side", "leaves", "symbol"))))
+    venue, age = words.get("venue", ""), told.get("age")
+    parts = [words.get("client_id", ""), f"{what} at {venue}" if venue else what]
+    parts.append(words.get("state", ""))
+    if isinstance(age, int | float) and 0 <= age < 1e10:
+        parts.append(f"{format_age(int(age * SECOND))} old")
+    return ", ".join(filter(None, parts))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tradespan.bootstrap.diagnosis import Finding, diagnose
@@ -70,16 +71,16 @@ def _print(rows: list[Explanation], findings: list[Finding], config: Config) -> 
     console = Console()
     settings = Table("Setting", "Value", "Origin", box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        settings.add_row(row.key, row.value, row.origin)
+        settings.add_row(*map(escape, (row.key, row.value, row.origin)))
     if rows:
         console.print(settings)
     else:
         console.print("All settings are at their defaults (--all shows them).")
     for sentence in config.warnings:
-        console.print(f"[yellow]![/] {sentence}", highlight=False)
+        console.print(f"[yellow]![/] {escape(sentence)}", highlight=False)
     console.print()
     for mark, hop, says in _lines(findings):
-        console.print(f"{mark} [bold]{hop}[/]  {says}", highlight=False, soft_wrap=True)
+        console.print(f"{mark} [bold]{hop}[/]  {escape(says)}", highlight=False, soft_wrap=True)
 
 
 def _lines(findings: list[Finding]) -> Iterator[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from tradespan.bootstrap.folders import choose_root
 from tradespan.cli.arguments import read_limit
-from tradespan.cli.exits import FAILED, OK
+from tradespan.cli.exits import OK, tell_nothing
 from tradespan.cli.render import (
     Column,
     format_count,
@@ -30,7 +30,7 @@ from tradespan.cli.render import (
     print_line,
     shorten_process,
 )
-from tradespan.config import load_config
+from tradespan.cli.rooted import read_rooted
 from tradespan.forward.exemplars import (
     Buckets,
     Exemplar,
@@ -119,13 +119,12 @@ class Look:
 
 
 def run(namespace: argparse.Namespace, wait: Callable[[float], object] = time.sleep) -> int:
-    """Show; say no if nothing is counted. `wait`: between two looks of `--watch`, in seconds.
+    """Show; say no if nothing matches. `wait`: between two looks of `--watch`, in seconds.
 
     Raises:
         ConfigurationError: A setting cannot be used.
     """
-    given = {} if namespace.root is None else {"root": namespace.root}
-    config = load_config(given, config_file=namespace.config, command_line=True)
+    config = read_rooted(namespace)
     root = choose_root(config).root
     console = make_console()
     if not namespace.watch:
@@ -181,8 +180,8 @@ def show(
     for note in now.notes:
         print(f"tradespan: {note}", file=sys.stderr)
     if not chosen:
-        print(f"tradespan: {explain_nothing(root, now, namespace)}", file=sys.stderr)
-        return FAILED
+        filtered = namespace.name is not None or namespace.group is not None
+        return tell_nothing(explain_nothing(root, now, namespace), filtered=filtered)
     shown = chosen[: namespace.limit]
     rates = [rate_of(total, now, before) for total in shown]
     if namespace.json:

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tradespan.cli.arguments import read_limit, read_time
-from tradespan.cli.exits import FAILED, OK, USAGE
+from tradespan.cli.exits import OK, USAGE, tell_nothing
 from tradespan.cli.logs_reading import Follower, Line, find_files, read_all
 from tradespan.cli.render import local_zone
-from tradespan.config import load_config
+from tradespan.cli.rooted import read_rooted
 from tradespan.config.terminal import wants_colours
 from tradespan.signals.logs.levels import LEVELS, level_named
 from tradespan.signals.logs.text import format_line
@@ -77,15 +77,18 @@ def run(namespace: argparse.Namespace) -> int:
             print(f"tradespan: {_say_nothing(namespace, root)}; waiting", file=sys.stderr)
         follow(follower, matches, show, seen=shown, stop=threading.Event())
     elif not shown:
-        print(f"tradespan: {_say_nothing(namespace, root)}", file=sys.stderr)
-        return FAILED
+        return tell_nothing(_say_nothing(namespace, root), filtered=_is_filtered(namespace))
     return OK
+
+
+def _is_filtered(namespace: argparse.Namespace) -> bool:
+    filters = (namespace.trace, namespace.logger, namespace.service, namespace.since is not None)
+    return any(filters) or namespace.level != "debug"
 
 
 def _say_nothing(namespace: argparse.Namespace, root: Path | None) -> str:
     """Why no line is shown: nothing is there, or nothing matches."""
-    filters = (namespace.trace, namespace.logger, namespace.service, namespace.since is not None)
-    if any(filters) or namespace.level != "debug":
+    if _is_filtered(namespace):
         return f"{namespace.file or root} has no line that satisfies this"
     if root is None:
         return f"{namespace.file} has no line"
@@ -98,8 +101,7 @@ def find_root(namespace: argparse.Namespace) -> Path:
     Raises:
         ConfigurationError: A setting cannot be used.
     """
-    given = {} if namespace.root is None else {"root": namespace.root}
-    return load_config(given, config_file=namespace.config, command_line=True).root
+    return read_rooted(namespace).root
 
 
 def build_filter(namespace: argparse.Namespace, since: datetime | None) -> Callable[[Line], bool]:

@@ -24,7 +24,8 @@ from tradespan.cli.render import (
     print_columns,
     print_line,
 )
-from tradespan.config import Config, MapRule, load_config
+from tradespan.cli.rooted import read_rooted
+from tradespan.config import Config, MapRule
 from tradespan.config.rules import Converted, FieldSource, FromArguments, FromResult, FromSelf
 from tradespan.declare import instruments as declared
 from tradespan.instrument.auto.names import names_match
@@ -111,8 +112,7 @@ def run(namespace: argparse.Namespace) -> int:
     Raises:
         ConfigurationError: A setting cannot be used.
     """
-    given = {} if namespace.root is None else {"root": namespace.root}
-    config = load_config(given, config_file=namespace.config, command_line=True)
+    config = read_rooted(namespace)
     root = choose_root(config).root
     folder = find_run(root, namespace.run)
     if not config.map or folder is None:

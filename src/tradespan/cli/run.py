@@ -14,17 +14,18 @@ from tradespan.bootstrap.folders import (
     choose_root,
     describe_run,
     destinations,
+    name_origin,
     open_run_folder,
 )
 from tradespan.bootstrap.receivers import lacks_grpc
 from tradespan.cli.arguments import add_endpoint, one_or_many
 from tradespan.cli.exits import USAGE
-from tradespan.cli.run_end import print_end, print_rest
+from tradespan.cli.run_end import print_end, print_open_orders, print_rest
 from tradespan.config import Config, load_config
 from tradespan.config.entries import find_near
 from tradespan.core.errors import SpoolUnavailable, TargetNotFound
 from tradespan.spool.deaths import is_alarming, name_calls, say_death, trace_of
-from tradespan.spool.folder import RunFolder
+from tradespan.spool.folder import RunFolder, say_why
 from tradespan.supervise import RunEnd, RunPlan, Supervisor
 
 
@@ -154,7 +155,8 @@ def begin_run(config: Config, script: str) -> RunFolder:
     try:
         describe_run(folder, config, script=script, drain=config.drain, **wanted)
     except OSError as error:
-        raise SpoolUnavailable(folder.path, error.strerror or str(error)) from error
+        reason = say_why(folder.path, error)
+        raise SpoolUnavailable(folder.path, reason, name_origin(config)) from error
     return folder
 
 
@@ -216,6 +218,7 @@ def run_program(
     end = Supervisor(plan).run()
     print_rest(config, folder, end)
     print_death(config, folder)
+    print_open_orders(config, folder)
     if config.ui.mode == "hint" and sys.stderr.isatty():
         print_end(config, end)
     return end

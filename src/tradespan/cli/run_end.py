@@ -15,11 +15,15 @@ from tradespan.bootstrap.addressees import (
     tell_discarded,
 )
 from tradespan.bootstrap.folders import destinations
-from tradespan.config import Config
+from tradespan.config import Config, format_duration
+from tradespan.pages.orders import read_orders, tables_in
+from tradespan.spool.deaths import printable
 from tradespan.spool.folder import RunFolder
 from tradespan.supervise import RunEnd
 
 _OF_METRICS = ("otlp-metrics-",)
+_MOST_NAMED = 5
+"""Open orders."""
 _TECHNICAL = re.compile(
     r"^(\S+:\d+: |\S+ cannot be written: )?(\w+(Error|Exception): )?(\[Errno -?\d+\] )?"
 )
@@ -100,6 +104,29 @@ def _say_cause(place: Addressee, books: dict[str, Any]) -> str:
     causes = books.get("causes", {})
     told = [_TECHNICAL.sub("", causes[part.sink]) for part in place.parts if part.sink in causes]
     return f" ({told[0]})" if told and told[0] else ""
+
+
+def print_open_orders(config: Config, folder: RunFolder) -> None:
+    """Warn of orders that stand though the program has ended."""
+    found = (read_orders(path) for path in tables_in(folder.path))
+    waiting = [left for left in found if left is not None and left.is_waiting]
+    rows = [row for left in waiting for row in left.rows]
+    if not rows:
+        return
+    named = [printable(row.client_id) for row in rows[:_MOST_NAMED]]
+    more = ", …" if len(rows) > _MOST_NAMED else ""
+    count = "1 order is" if len(rows) == 1 else f"{len(rows):,} orders are"
+    them = "it" if len(rows) == 1 else "them"
+    root = "" if config.origin("root") == "default" else f" --root {shlex.quote(str(config.root))}"
+    heir = f"the next run of {config.service_name} within"
+    heir = f"{heir} {format_duration(config.orders.adopt_within)} takes {them} over"
+    if not config.orders.adopt:
+        heir = f"nobody takes {them} over (orders.adopt)"
+    print(
+        f"tradespan: {count} still open: {', '.join(named)}{more}; {heir};"
+        f" see: tradespan orders{root}",
+        file=sys.stderr,
+    )
 
 
 def print_end(config: Config, end: RunEnd) -> None:

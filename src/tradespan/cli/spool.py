@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tradespan.bootstrap.folders import choose_root
+from tradespan.bootstrap.folders import check_root, choose_root
 from tradespan.bootstrap.places import find_place
 from tradespan.cli import spool_list, spool_purge, spool_resend, spool_status, spool_verify
 from tradespan.cli.exits import USAGE
@@ -59,6 +59,7 @@ def run(namespace: argparse.Namespace) -> int:
     named = None if namespace.directory is None else find_place(Path(namespace.directory))
     given = {} if named is None else {"root": named.root}
     config = choose_root(load_config(given, config_file=namespace.config, command_line=True))
+    check_root(config)
     place = named or find_place(config.root)
     status: int = ACTIONS[namespace.action].run(namespace, config, place)
     return status

@@ -15,7 +15,7 @@ import msgspec
 from tradespan.bootstrap.couriers import read_cursors
 from tradespan.bootstrap.places import Place
 from tradespan.cli.arguments import read_limit
-from tradespan.cli.exits import FAILED, OK
+from tradespan.cli.exits import OK, tell_nothing
 from tradespan.cli.progress import Progress
 from tradespan.cli.render import (
     Column,
@@ -90,12 +90,12 @@ class Listed:
 
 
 def run(namespace: argparse.Namespace, config: Config, place: Place) -> int:
-    """List; say no if nothing is there."""
+    """List."""
     found = [(folder, name) for folder in place.folders() for name in folder.segments()]
     found.sort(key=lambda pair: pair[1])
     if not found:
-        print(f"tradespan: no segment lies in {place.root}: all is delivered", file=sys.stderr)
-        return FAILED
+        told = f"no segment lies in {place.root}: all is delivered"
+        return tell_nothing(told, filtered=False)
     if namespace.records:
         return print_records(namespace, [folder.path / str(name) for folder, name in found])
     chosen = found[-namespace.limit :] if namespace.limit else found
@@ -199,8 +199,8 @@ def print_records(namespace: argparse.Namespace, paths: list[Path]) -> int:
             when = format_time(time, zone) if time is not None else "-"
             print(f"{when}  {record.kind:6}  {plain(describe(record))}")
     if not printed:
-        print(f"tradespan: {format_count(len(paths), 'segment')}, no record in it", file=sys.stderr)
-        return FAILED
+        told = f"{format_count(len(paths), 'segment')}, no record in it"
+        return tell_nothing(told, filtered=False)
     return OK
 
 

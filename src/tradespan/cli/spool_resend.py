@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from tradespan.bootstrap.addressees import name_sinks
 from tradespan.bootstrap.places import Place
 from tradespan.bootstrap.resending import Resender, Resent
 from tradespan.cli.exits import FAILED, OK
@@ -94,6 +95,7 @@ def _columns(results: list[Resent], *, dry: bool) -> list[Column]:
     letters = [each.letter for each in results]
     columns = [
         left("Run", [each.folder.path.name for each in results], flexible=True),
+        left("Destination", [_place(each) for each in results]),
         left("Sink", [letter.sink for letter in letters]),
         right("Refused", [f"{letter.refused:,}" for letter in letters]),
         right("Of", [f"{letter.records:,}" for letter in letters]),
@@ -107,6 +109,11 @@ def _columns(results: list[Resent], *, dry: bool) -> list[Column]:
         right("Still refused", [f"{each.sent.refused:,}" for each in results], "yellow"),
         left("Reason", [each.sent.reason for each in results], flexible=True),
     ]
+
+
+def _place(result: Resent) -> str:
+    destinations = result.folder.description.get("destinations", [])
+    return name_sinks(destinations, [result.letter.sink])[result.letter.sink]
 
 
 def _print_total(console: Console, results: list[Resent], *, dry: bool) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from tradespan.bootstrap.addressees import name_agents_sink
 from tradespan.bootstrap.places import Place
 from tradespan.bootstrap.spoolstatus import RootStatus, RunStatus, look_at
 from tradespan.cli.exits import FAILED, OK
@@ -34,6 +35,8 @@ class Line(NamedTuple):
 
     run: RunStatus
     sink: str
+    place: str
+    """Where its records go, as people call it."""
     book: SinkBook | None
     first: bool
     """Whether the run's own facts stand on this line."""
@@ -71,10 +74,11 @@ def _lines(status: RootStatus) -> Iterator[Line]:
         sinks = sorted(run.books.sinks.items(), reverse=True) if run.books else []
         # A receiver has a sink for each signal: one that nothing was recorded for says nothing.
         sinks = [each for each in sinks if each[1].says_something] or sinks[:1]
-        for place, (name, book) in enumerate(sinks):
-            yield Line(run, name, book, place == 0)
+        places = run.places
+        for number, (name, book) in enumerate(sinks):
+            yield Line(run, name, places[name], book, number == 0)
         if not sinks:
-            yield Line(run, "", None, first=True)
+            yield Line(run, "", "", None, first=True)
 
 
 def build_columns(lines: list[Line], now: float) -> list[Column]:
@@ -88,7 +92,7 @@ def build_columns(lines: list[Line], now: float) -> list[Column]:
         left("Writers", [_writers(run) if run else "" for run in firsts]),
         right("Recorded", [f"{each.recorded:,}" if each else "" for each in books]),
         *counts("Errors", errors),
-        left("Sink", [line.sink for line in lines]),
+        left("Destination", [line.place for line in lines]),
         right("Accepted", [f"{line.book.accepted:,}" if line.book else "" for line in lines]),
         *counts("Parked", [line.book.parked if line.book else None for line in lines], "yellow"),
         right("On disk", [f"{line.book.on_disk:,}" if line.book else "" for line in lines]),
@@ -137,8 +141,8 @@ def say(status: RootStatus) -> Iterator[tuple[str, str]]:
     if status.agent is not None:
         for name, told in status.agent.told.get("sinks", {}).items():
             if told.get("failing"):
-                address, error = told.get("address"), told.get("last_error")
-                yield "yellow", f"{name} ({address}) does not accept: {error}"
+                place = name_agents_sink(name, str(told.get("address", "")))
+                yield "yellow", f"{place} does not accept: {told.get('last_error')}"
         for address, reason in status.agent.told.get("problems", {}).items():
             yield "yellow", f"{address} cannot be opened: {reason}"
 
@@ -148,17 +152,21 @@ def _say_of_books(run: RunStatus) -> Iterator[tuple[str, str]]:
     if run.books is None:
         yield "bold red", f"run {name}: its books cannot be read: {run.problem}"
         return
+    places = run.places
     for sink, book in run.books.sinks.items():
         if book.unaccounted:
             count = format_count(book.unaccounted, "record")
             yield (
                 "bold red",
-                f"run {name}: {count} unaccounted for at {sink}: recorded, and neither accepted nor"
-                " parked, discarded, in memory or on disk",
+                f"run {name}: {count} unaccounted for at {places[sink]}: recorded, and neither"
+                " accepted nor parked, discarded, in memory or on disk",
             )
         for reason, number in book.discarded.items():
             count = format_count(number, "record")
-            yield "yellow", f"run {name}: {count} discarded before {sink} took them: {reason}"
+            yield (
+                "yellow",
+                f"run {name}: {count} discarded before {places[sink]} took them: {reason}",
+            )
     for reason, number in run.books.discarded.items():
         yield "yellow", f"run {name}: {format_count(number, 'record')} discarded: {reason}"
 
@@ -169,7 +177,8 @@ def _say_of_files(run: RunStatus, status: RootStatus) -> Iterator[tuple[str, str
     for letter in run.letters:
         refused[letter.sink, letter.reason] += letter.refused
     for (sink, reason), number in refused.items():
-        yield "yellow", f"run {name}: {sink} refused {format_count(number, 'record')}: {reason}"
+        place = run.places[sink]
+        yield "yellow", f"run {name}: {place} refused {format_count(number, 'record')}: {reason}"
     if refused:
         yield "", f"  to send them again: tradespan spool resend {status.place.root}"
     for file, size in run.set_aside.items():

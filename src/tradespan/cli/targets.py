@@ -181,6 +181,8 @@ def describe(watch: Watch, config: Config) -> str:
         for name in ("sample_rate", "min_duration", "slow", "max_repr")
         if getattr(watch, name) != getattr(usual, name)
     ]
+    if watch.serializer != usual.serializer:
+        said.append(f"serializer={watch.serializer}")
     said += ["durable"] * watch.durable + ["no metrics"] * (not watch.metrics)
     said += [f"no {name}" for name in ("args", "result") if not getattr(watch.capture, name)]
     said += [name for name in ("locals", "source") if getattr(watch.capture, name)]
@@ -268,7 +270,7 @@ def _function(row: Row) -> dict[str, Any]:
     options: dict[str, Any] | None = None
     if watch is not None:
         names = ("process_group", "sample_rate", "min_duration", "slow", "durable", "max_repr",
-                 "sensitive_fields", "metrics")  # fmt: skip
+                 "serializer", "sensitive_fields", "metrics")  # fmt: skip
         options = {name: getattr(watch, name) for name in names}
         options["capture"] = asdict(watch.capture)
         options["objective"] = asdict(watch.objective) if watch.objective else None

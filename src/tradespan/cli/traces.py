@@ -15,8 +15,9 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from tradespan.bootstrap.folders import check_root
 from tradespan.cli.arguments import read_limit, read_time
-from tradespan.cli.exits import FAILED, OK
+from tradespan.cli.exits import FAILED, OK, tell_nothing
 from tradespan.cli.render import (
     RUNNING_STYLE,
     Column,
@@ -81,16 +82,16 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """List the traces that match."""
+    wanted = read_filter(namespace, now := time.time_ns())
+    filtered = replace(wanted, limit=TraceFilter().limit) != TraceFilter()
     path = find_store(namespace)
     if path is None:
-        return FAILED
-    now = time.time_ns()
-    wanted = read_filter(namespace, now)
+        # A store that was named, or that is not kept, can show nothing ever.
+        return FAILED if filtered or namespace.store else OK
     with Store.open(path, readonly=True) as store:
         page = store.traces(wanted)
         if not page.rows:
-            print(f"tradespan: {explain_nothing(store, namespace, wanted)}", file=sys.stderr)
-            return FAILED
+            return tell_nothing(explain_nothing(store, namespace, wanted), filtered=filtered)
     page = replace(page, rows=[age(row, now) for row in page.rows])
     if namespace.json:
         print_json(page.rows)
@@ -104,6 +105,7 @@ def find_store(namespace: argparse.Namespace) -> Path | None:
 
     Raises:
         ConfigurationError: A setting cannot be used.
+        SpoolUnavailable: The root can be none, such as a file.
     """
     given = {name: getattr(namespace, name) for name in ("store", "root")}
     config = load_config(
@@ -114,6 +116,7 @@ def find_store(namespace: argparse.Namespace) -> Path | None:
     path = config.store_path
     if path is not None and path.exists():
         return path
+    check_root(config)
     if path is None:
         told = f"no store is kept ({config.origin('store.path')}); --store names one"
     else:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tradespan.bootstrap.folders import check_root
 from tradespan.bootstrap.ui import UiUnavailable, build_server
 from tradespan.cli.exits import FAILED, OK
 from tradespan.config import load_config
@@ -38,6 +39,7 @@ def run(namespace: argparse.Namespace) -> int:
     )
     store = config.store_path
     if store is None or not store.exists():
+        check_root(config)
         print(
             f"tradespan: no store at {store}: run `tradespan run …` first,"
             " or name one with --store",

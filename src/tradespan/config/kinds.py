@@ -67,6 +67,16 @@ def _text(raw: object, _: Place) -> str:
     return raw.strip()
 
 
+def _serializer(raw: object, place: Place) -> str:
+    text = _text(raw, place)
+    parts = text.split(".")
+    if text not in ("smart", "repr", "json") and not (
+        len(parts) > 1 and all(part.isidentifier() for part in parts)
+    ):
+        raise Refused
+    return text
+
+
 def _boolean(raw: object, _: Place) -> bool:
     words = {"true": True, "1": True, "yes": True, "on": True}
     words |= {"false": False, "0": False, "no": False, "off": False}
@@ -146,7 +156,11 @@ def number(low: float, high: float) -> Kind:
         _within(value, low, high)
         return value
 
-    return Kind("number", f"a number from {low:g} to {high:g}", parse, lambda v: f"{v:g}")
+    return Kind("number", f"a number from {low:g} to {high:g}", parse, _format_number)
+
+
+def _format_number(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"
 
 
 def duration(low: float, *, zero_is_endless: bool = False) -> Kind:
@@ -346,6 +360,12 @@ def _format_headers(headers: Mapping[str, str]) -> str:
 _NOWHERE = Place(Path("/"), Path("/"))
 
 TEXT = Kind("text", "some text", _text, _format_optional)
+SERIALIZER = Kind(
+    "serializer",
+    "smart, repr, json, or the dotted name of a function, such as desk.show.order",
+    _serializer,
+    _format_optional,
+)
 BOOLEAN = Kind(
     "boolean",
     "true or false",

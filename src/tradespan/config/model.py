@@ -76,6 +76,26 @@ class LogsConfig(NamedTuple):
     exporter: Literal["otlp", "none"]
 
 
+class FiguresConfig(NamedTuple):
+    """How profit, performance and risk are computed of what is mapped."""
+
+    currency: str | None
+    cost: Literal["fifo", "average"]
+    cash: float | None
+    window: int
+    """Trades."""
+    periods_per_year: float | None
+    calendar: str | None
+    time_zone: str
+    day_starts: str
+    """`HH:MM`."""
+    risk_free: float
+    risk_window: int
+    """Returns."""
+    risk_period: float
+    """Seconds; a day: a session; 0: each valuation."""
+
+
 class RedactConfig(NamedTuple):
     """What is hidden of what is recorded."""
 
@@ -115,6 +135,15 @@ class SamplingConfig(NamedTuple):
     share: float
     slow: float
     wait: float
+
+
+class OrdersConfig(NamedTuple):
+    """Open orders."""
+
+    adopt: bool
+    """Whether what dead processes of the service left is taken over."""
+    adopt_within: float
+    """Seconds that it is kept for that."""
 
 
 class OtlpHttp(NamedTuple):
@@ -234,10 +263,12 @@ class Config(NamedTuple):
     map: tuple[MapRule, ...]
     capture: CaptureConfig
     logs: LogsConfig
+    figures: FiguresConfig
     redact: RedactConfig
     limits: LimitsConfig
     agent: AgentConfig
     sampling: SamplingConfig
+    orders: OrdersConfig
     traces_sampler: str
     traces_sampler_argument: str | None
     traces_strict_sampler: bool

@@ -16,8 +16,10 @@ from tradespan.config.model import (
     AgentConfig,
     CaptureConfig,
     Config,
+    FiguresConfig,
     LimitsConfig,
     LogsConfig,
+    OrdersConfig,
     RedactConfig,
     SamplingConfig,
     SpoolConfig,
@@ -33,10 +35,12 @@ GROUPS: Mapping[str, Any] = {
     "ui": UiConfig,
     "capture": CaptureConfig,
     "logs": LogsConfig,
+    "figures": FiguresConfig,
     "redact": RedactConfig,
     "limits": LimitsConfig,
     "agent": AgentConfig,
     "sampling": SamplingConfig,
+    "orders": OrdersConfig,
 }
 
 

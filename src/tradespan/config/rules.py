@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, TypeVar
 from tradespan.config.entries import Entry, Layers, find_near
 from tradespan.config.kinds import (
     BOOLEAN,
+    SERIALIZER,
     TEXT,
     Kind,
     Place,
@@ -103,6 +104,8 @@ class InstrumentRule(NamedTuple):
     durable: bool | None
     max_repr: int | None
     """Characters of one recorded value."""
+    serializer: str | None
+    """`smart`, `repr`, `json`, or the dotted name of a function of the value."""
     sensitive_fields: tuple[str, ...] | None
     objective: Mapping[str, float] | None
     """What the function promises: `success`, a share, and `latency`, in seconds."""
@@ -238,6 +241,7 @@ _OPTIONS: Mapping[str, Kind] = {
     "slow": duration(0),
     "durable": BOOLEAN,
     "max_repr": integer(1, 1_000_000),
+    "serializer": SERIALIZER,
     "sensitive_fields": NAMES,
     "metrics": BOOLEAN,
 }

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from tradespan.config.choices import some_of
 
-KNOWN = ("engine", "orders", "exchange", "feed", "portfolio", "risk", "agents", "system")
+KNOWN = (
+    "engine", "orders", "exchange", "feed", "portfolio", "performance", "risk", "agents", "system",
+)  # fmt: skip
 SETS = some_of("sets", KNOWN)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tradespan.config.days import TIME_OF_DAY, TIME_ZONE
 from tradespan.config.filelists import FILES
 from tradespan.config.kinds import (
     ATTRIBUTES,
@@ -284,6 +285,41 @@ _LOGS: tuple[Setting, ...] = (
 )  # fmt: skip
 
 
+_FIGURES: tuple[Setting, ...] = (
+    Setting("figures.currency", TEXT, None,
+            "Currency of profit, exposure and risk; by default that of the first fill or valuation "
+            "that is mapped.", ("TRADESPAN_FIGURES_CURRENCY",)),
+    Setting("figures.cost", choice("fifo", "average"), "fifo",
+            "Which lots a fill closes: the oldest first, or a share of all at their average price.",
+            ("TRADESPAN_FIGURES_COST",)),
+    Setting("figures.cash", number(-1e15, 1e15), None,
+            "Cash at the start, from which the account is valued where no `portfolio` is mapped.",
+            ("TRADESPAN_FIGURES_CASH",)),
+    Setting("figures.window", integer(1, 1_000_000), 100,
+            "Trades of the rolling window of performance figures.",
+            ("TRADESPAN_FIGURES_WINDOW",), unit="{trade}"),
+    Setting("figures.periods_per_year", number(0.001, 1e9), None,
+            "Returns a year, for figures per year; by default the calendar's sessions; else there "
+            "are none.", ("TRADESPAN_FIGURES_PERIODS_PER_YEAR",)),
+    Setting("figures.calendar", TEXT, None,
+            "Exchange whose sessions are the days, by its name in `exchange_calendars` (XNYS), or "
+            "24/7; by default days of the time zone.", ("TRADESPAN_FIGURES_CALENDAR",)),
+    Setting("figures.time_zone", TIME_ZONE, "UTC",
+            "Time zone of days and weeks.", ("TRADESPAN_FIGURES_TIME_ZONE",)),
+    Setting("figures.day_starts", TIME_OF_DAY, "00:00",
+            "When a day begins there: 17:00 in America/New_York for currencies.",
+            ("TRADESPAN_FIGURES_DAY_STARTS",)),
+    Setting("figures.risk_free", number(-1, 1), 0.0,
+            "Risk-free return of one period.", ("TRADESPAN_FIGURES_RISK_FREE",)),
+    Setting("figures.risk_window", integer(2, 1_000_000), 252,
+            "Returns that value at risk looks back on.",
+            ("TRADESPAN_FIGURES_RISK_WINDOW",), unit="{return}"),
+    Setting("figures.risk_period", duration(0), 86_400.0,
+            "How long a return of value at risk takes; 1d: a session, 0: from one valuation to the "
+            "next.", ("TRADESPAN_FIGURES_RISK_PERIOD",), unit="s"),
+)  # fmt: skip
+
+
 _REDACT: tuple[Setting, ...] = (
     Setting("redact.enabled", BOOLEAN, True,
             "Whether secrets are replaced by `***` before anything is written.",
@@ -356,6 +392,15 @@ _AGENT: tuple[Setting, ...] = (
             "given.", ("TRADESPAN_SAMPLING_WAIT",), unit="s"),
 )  # fmt: skip
 
+_ORDERS: tuple[Setting, ...] = (
+    Setting("orders.adopt", BOOLEAN, True,
+            "Whether a new process takes over the open orders that dead ones of its service left.",
+            ("TRADESPAN_ORDERS_ADOPT",)),
+    Setting("orders.adopt_within", duration(0), 7 * 86_400.0,
+            "How long what a process left open is kept for that, since its last sign of life.",
+            ("TRADESPAN_ORDERS_ADOPT_WITHIN",), unit="s"),
+)  # fmt: skip
+
 PROTOCOLS = choice("http/protobuf", "http/json", "grpc")
 
 # Name → kind, default, doc. Each exists for all signals (`otlp.timeout`,
@@ -413,7 +458,8 @@ def _exporter_list(raw: str) -> str:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    *_SHARED, *_PLACES, *_CAPTURE, *_LOGS, *_REDACT, *_SAMPLING, *_LIMITS, *_AGENT,
+    *_SHARED, *_PLACES, *_CAPTURE, *_LOGS, *_ORDERS, *_FIGURES, *_REDACT, *_SAMPLING, *_LIMITS,
+    *_AGENT,
     *_exporter_settings(),
 )  # fmt: skip
 

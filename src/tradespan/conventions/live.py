@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from tradespan.conventions.findings import Finding, Findings, Level, shorten
 from tradespan.conventions.known import ON_ANY_EVENT, Known
-from tradespan.conventions.rules import is_id
 from tradespan.conventions.tables import nearest
 from tradespan.declare.attributes import Attribute, Signal
 from tradespan.declare.instruments import Instrument
 from tradespan.declare.names import TRADESPAN_SIGNAL
+from tradespan.declare.wording import is_id
 from tradespan.pages.numbers import OVERFLOW_LABEL
 
 _PYTHON: Mapping[str, tuple[type, ...]] = {

@@ -7,23 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tradespan.conventions.registry import OPENTELEMETRY, OURS, STANDARD, Group, Place, Registry
 from tradespan.conventions.tables import Problem, hint
+from tradespan.declare.wording import CURRENCY, UNIT_WORDS, is_id
 
 _PART = r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*"
 _NAME = re.compile(rf"{_PART}(?:\.{_PART})+")
 _INSTRUMENT = re.compile(rf"{_PART}(?:\.[a-z0-9]+(?:_[a-z0-9]+)*)+")
-_ID = re.compile(r"(?:^|[._])(?:id|uuid|guid|key)$")
-CURRENCY = "{currency}"
 CURRENCY_LABEL = "trading.currency"
-
-UNIT_WORDS = {
-    "sec": "s", "secs": "s", "second": "s", "seconds": "s", "millis": "ms", "milliseconds": "ms",
-    "microseconds": "us", "µs": "us", "nanoseconds": "ns", "minutes": "min", "hours": "h",
-    "days": "d", "b": "By", "B": "By", "byte": "By", "bytes": "By", "kb": "kBy", "KB": "kBy",
-    "mb": "MBy", "MB": "MBy", "MiB": "MiBy", "percent": "%", "pct": "%", "ratio": "1",
-    "count": "{…}, such as {order}", "none": "1", "dollars": CURRENCY, "USD": CURRENCY,
-    "usd": CURRENCY, "EUR": CURRENCY, "$": CURRENCY, "cents": CURRENCY, "{USD}": CURRENCY,
-}  # fmt: skip
-"""What is written where UCUM has another word."""
 
 _PREFIX = r"(?:[YZEPTGMkhdcmunpfazy]|da|[KMGT]i)?"
 _ATOM = rf"(?:1|%|{_PREFIX}(?:s|By|bit|Hz|m|g|A|V|W|J|K|Cel|N|Pa|L)|min|h|d|wk|mo|a)"
@@ -64,11 +53,6 @@ def check_registry(
         problems += _check_metric(group)
     problems += _check_aliases(registry, known)
     return sorted(problems, key=lambda problem: problem.place)
-
-
-def is_id(name: str) -> bool:
-    """Whether an attribute's values are ids: as many as there are orders or requests."""
-    return _ID.search(name) is not None
 
 
 def is_unit(unit: str) -> bool:

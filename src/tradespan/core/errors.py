@@ -190,10 +190,18 @@ class SpoolUnavailable(SpoolError):
 
     slug = "spool-unavailable"
 
-    def __init__(self, directory: Path, reason: str) -> None:
+    def __init__(self, directory: Path, reason: str, origin: str = "") -> None:
+        """Say which folder, and why.
+
+        Args:
+            directory: The folder.
+            reason: What is wrong with it.
+            origin: Who named it: `option --root`.
+        """
         self.directory = directory
         self.reason = reason
-        super().__init__(f"The spool directory {directory} cannot be used: {reason}.")
+        named = f" ({origin})" if origin else ""
+        super().__init__(f"The spool directory {directory}{named} cannot be used: {reason}.")
 
 
 class DamagedSegment(SpoolError):

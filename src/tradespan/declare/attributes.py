@@ -33,6 +33,7 @@ ATTRIBUTES: Final = {
     "tradespan.audit.reason": Attribute("string"),
     "tradespan.content": Attribute("string", ("ordinary", "error", "set_aside")),
     "tradespan.death.cause": Attribute("string"),
+    "tradespan.death.open_orders": Attribute("int"),
     "tradespan.elapsed": Attribute("double"),
     "tradespan.ended_by": Attribute("string"),
     "tradespan.event.name": Attribute("string"),
@@ -90,6 +91,7 @@ ATTRIBUTES: Final = {
             "connection.opened",
             "connection.lost",
             "agent.prediction",
+            "agent.outcome",
             "kill_switch.triggered",
         ),
     ),
@@ -100,6 +102,7 @@ ATTRIBUTES: Final = {
     "trading.account": Attribute("string"),
     "trading.agent.confidence": Attribute("double"),
     "trading.agent.name": Attribute("string"),
+    "trading.agent.prediction.correct": Attribute("boolean"),
     "trading.agent.prediction.id": Attribute("string"),
     "trading.agent.prediction.outcome": Attribute("string", ("up", "down", "flat")),
     "trading.api.attempt.duration": Attribute("double"),
@@ -267,6 +270,7 @@ ATTRIBUTES: Final = {
     "trading.pair.quantity": Attribute("double"),
     "trading.pair.success": Attribute("boolean"),
     "trading.pair.timeout": Attribute("double"),
+    "trading.performance.span": Attribute("string", ("window", "run", "day", "week")),
     "trading.period": Attribute("string", ("1h", "24h", "7d")),
     "trading.portfolio.cash": Attribute("double"),
     "trading.portfolio.commission": Attribute("double"),
@@ -277,9 +281,14 @@ ATTRIBUTES: Final = {
     "trading.position.quantity": Attribute("double"),
     "trading.quote.ask": Attribute("double"),
     "trading.quote.bid": Attribute("double"),
+    "trading.quote.last": Attribute("double"),
     "trading.reason": Attribute("string"),
     "trading.risk.drawdown": Attribute("double"),
     "trading.risk.level": Attribute("string", ("0.95", "0.99")),
+    "trading.risk.method": Attribute(
+        "string",
+        ("historical", "parametric", "ewma", "age_weighted"),
+    ),
     "trading.security.id": Attribute("string"),
     "trading.security.type": Attribute(
         "string",
@@ -306,6 +315,10 @@ ATTRIBUTES: Final = {
 """All of them, by name."""
 
 SIGNALS: Final = {
+    "agent.outcome": Signal(
+        ("trading.agent.prediction.id", "trading.agent.prediction.outcome", "trading.event_time"),
+        ("trading.agent.prediction.id", "trading.agent.prediction.outcome"),
+    ),
     "feed.update": Signal(
         ("trading.venue", "trading.symbol", "trading.event_time", "trading.feed.sequence"),
         ("trading.venue",),

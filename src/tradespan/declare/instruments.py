@@ -516,6 +516,35 @@ TRADING_AGENT_ACCURACY: Final = Instrument(
     ("trading.agent.name", "trading.symbol"),
     description="The share of predictions whose outcome is known that were right, 0 to 1.",
 )
+TRADING_AGENT_ACCURACY_RECENT: Final = Instrument(
+    "trading.agent.accuracy.recent",
+    "gauge",
+    "1",
+    ("trading.agent.name", "trading.symbol"),
+    description=(
+        "The same share of the latest ones alone, 100 if the program does not say otherwise."
+    ),
+)
+TRADING_AGENT_BRIER_SCORE: Final = Instrument(
+    "trading.agent.brier_score",
+    "gauge",
+    "1",
+    ("trading.agent.name",),
+    description=(
+        "The mean squared distance of confidence from what came (1 right, 0 wrong); 0 is best, "
+        "saying 0.5 always gives 0.25."
+    ),
+)
+TRADING_AGENT_CALIBRATION_ERROR: Final = Instrument(
+    "trading.agent.calibration.error",
+    "gauge",
+    "1",
+    ("trading.agent.name",),
+    description=(
+        "The expected calibration error: how far confidence is from the share that was right, over "
+        "ten bins, 0 to 1."
+    ),
+)
 TRADING_AGENT_CONFIDENCE: Final = Instrument(
     "trading.agent.confidence",
     "histogram",
@@ -538,12 +567,29 @@ TRADING_AGENT_FAILURES: Final = Instrument(
     ("trading.agent.name", "error.type"),
     description="Predictions that an agent failed to make.",
 )
+TRADING_AGENT_OUTCOMES: Final = Instrument(
+    "trading.agent.outcomes",
+    "counter",
+    "{prediction}",
+    ("trading.agent.name", "trading.symbol", "trading.agent.prediction.correct"),
+    description="Predictions whose outcome became known, by whether they were right.",
+)
 TRADING_AGENT_PREDICTIONS: Final = Instrument(
     "trading.agent.predictions",
     "counter",
     "{prediction}",
     ("trading.agent.name", "trading.symbol", "trading.agent.prediction.outcome"),
     description="What agents predicted.",
+)
+TRADING_AGENT_PREDICTIONS_EXPIRED: Final = Instrument(
+    "trading.agent.predictions.expired",
+    "counter",
+    "{prediction}",
+    ("trading.agent.name",),
+    description=(
+        "Predictions whose outcome nobody told, neither in time nor before 10,000 newer ones were "
+        "open."
+    ),
 )
 TRADING_API_ATTEMPTS: Final = Instrument(
     "trading.api.attempts",
@@ -784,6 +830,34 @@ TRADING_FEED_UPDATES: Final = Instrument(
     ("trading.venue", "trading.symbol"),
     description="Updates of market data that came; their rate is updates per second.",
 )
+TRADING_LIMIT_MAXIMUM: Final = Instrument(
+    "trading.limit.maximum",
+    "gauge",
+    "{unit}",
+    (
+        "trading.limit.name",
+        "trading.currency",
+        "trading.account",
+        "trading.strategy",
+        "trading.venue",
+    ),
+    description="A limit, in its unit.",
+)
+TRADING_LIMIT_USED: Final = Instrument(
+    "trading.limit.used",
+    "gauge",
+    "{unit}",
+    (
+        "trading.limit.name",
+        "trading.currency",
+        "trading.account",
+        "trading.strategy",
+        "trading.venue",
+    ),
+    description=(
+        "How much of a limit is used up, in the limit's unit, as turnover of the running session."
+    ),
+)
 TRADING_LIMIT_UTILIZATION: Final = Instrument(
     "trading.limit.utilization",
     "gauge",
@@ -973,6 +1047,132 @@ TRADING_ORDERS_SUBMITTED: Final = Instrument(
     ),
     description="Orders that were sent.",
 )
+TRADING_PERFORMANCE_ANNUAL_RETURN: Final = Instrument(
+    "trading.performance.annual_return",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Compound growth a year, 0.1 for 10 percent.",
+)
+TRADING_PERFORMANCE_ANNUAL_VOLATILITY: Final = Instrument(
+    "trading.performance.annual_volatility",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Standard deviation of the sessions' returns, annualised.",
+)
+TRADING_PERFORMANCE_AVERAGE_LOSS: Final = Instrument(
+    "trading.performance.average_loss",
+    "gauge",
+    "{currency}",
+    ("trading.performance.span", "trading.currency", "trading.account", "trading.strategy"),
+    description="Mean net profit of losing trades, a negative amount.",
+)
+TRADING_PERFORMANCE_AVERAGE_WIN: Final = Instrument(
+    "trading.performance.average_win",
+    "gauge",
+    "{currency}",
+    ("trading.performance.span", "trading.currency", "trading.account", "trading.strategy"),
+    description="Mean net profit of winning trades.",
+)
+TRADING_PERFORMANCE_CALMAR_RATIO: Final = Instrument(
+    "trading.performance.calmar_ratio",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Annual return by the deepest drawdown between ends of sessions.",
+)
+TRADING_PERFORMANCE_CONSECUTIVE_LOSSES: Final = Instrument(
+    "trading.performance.consecutive_losses",
+    "gauge",
+    "{trade}",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Losing trades in a row, up to the last one.",
+)
+TRADING_PERFORMANCE_CONSECUTIVE_WINS: Final = Instrument(
+    "trading.performance.consecutive_wins",
+    "gauge",
+    "{trade}",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Winning trades in a row, up to the last one.",
+)
+TRADING_PERFORMANCE_EQUITY: Final = Instrument(
+    "trading.performance.equity",
+    "gauge",
+    "{currency}",
+    ("trading.currency", "trading.account", "trading.strategy"),
+    description="What the account is worth, with what was paid in or out.",
+)
+TRADING_PERFORMANCE_EXPECTANCY: Final = Instrument(
+    "trading.performance.expectancy",
+    "gauge",
+    "{currency}",
+    ("trading.performance.span", "trading.currency", "trading.account", "trading.strategy"),
+    description="Mean net profit of a closed trade.",
+)
+TRADING_PERFORMANCE_LONGEST_LOSSES: Final = Instrument(
+    "trading.performance.longest_losses",
+    "gauge",
+    "{trade}",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="The longest row of losing trades.",
+)
+TRADING_PERFORMANCE_LONGEST_WINS: Final = Instrument(
+    "trading.performance.longest_wins",
+    "gauge",
+    "{trade}",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="The longest row of winning trades.",
+)
+TRADING_PERFORMANCE_PEAK: Final = Instrument(
+    "trading.performance.peak",
+    "gauge",
+    "{currency}",
+    ("trading.currency", "trading.account", "trading.strategy"),
+    description="The highest equity, scaled by what was paid in or out since.",
+)
+TRADING_PERFORMANCE_PNL: Final = Instrument(
+    "trading.performance.pnl",
+    "gauge",
+    "{currency}",
+    ("trading.performance.span", "trading.currency", "trading.account", "trading.strategy"),
+    description="Net profit of closed trades; negative for a loss.",
+)
+TRADING_PERFORMANCE_PROFIT_FACTOR: Final = Instrument(
+    "trading.performance.profit_factor",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="What winning trades won, by what losing trades lost.",
+)
+TRADING_PERFORMANCE_SHARPE_RATIO: Final = Instrument(
+    "trading.performance.sharpe_ratio",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Mean excess return by its standard deviation, annualised.",
+)
+TRADING_PERFORMANCE_SORTINO_RATIO: Final = Instrument(
+    "trading.performance.sortino_ratio",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Mean excess return by its downside deviation, annualised.",
+)
+TRADING_PERFORMANCE_TRADES: Final = Instrument(
+    "trading.performance.trades",
+    "gauge",
+    "{trade}",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="Closed trades.",
+)
+TRADING_PERFORMANCE_WIN_RATE: Final = Instrument(
+    "trading.performance.win_rate",
+    "gauge",
+    "1",
+    ("trading.performance.span", "trading.account", "trading.strategy"),
+    description="The share of closed trades with a net profit, 0 to 1.",
+)
 TRADING_PORTFOLIO_CASH: Final = Instrument(
     "trading.portfolio.cash",
     "gauge",
@@ -1060,6 +1260,29 @@ TRADING_PORTFOLIO_VALUE: Final = Instrument(
     ("trading.currency", "trading.account", "trading.venue", "trading.strategy"),
     description="What the account is worth at the latest prices, cash included.",
 )
+TRADING_POSITION_AVERAGE_PRICE: Final = Instrument(
+    "trading.position.average_price",
+    "gauge",
+    "{currency}",
+    ("trading.currency", "trading.symbol", "trading.venue", "trading.account", "trading.strategy"),
+    description=(
+        "What a unit of a position was bought or sold at on average, in the currency it trades in."
+    ),
+)
+TRADING_POSITION_QUANTITY: Final = Instrument(
+    "trading.position.quantity",
+    "gauge",
+    "{unit}",
+    ("trading.symbol", "trading.venue", "trading.account", "trading.strategy"),
+    description="How much is held of a symbol, in units or contracts; negative: short.",
+)
+TRADING_POSITION_UNREALISED_PNL: Final = Instrument(
+    "trading.position.unrealised_pnl",
+    "gauge",
+    "{currency}",
+    ("trading.currency", "trading.symbol", "trading.venue", "trading.account", "trading.strategy"),
+    description="Profit of one open position, at the latest price.",
+)
 TRADING_POSITION_VALUE: Final = Instrument(
     "trading.position.value",
     "gauge",
@@ -1085,15 +1308,48 @@ TRADING_RISK_EXPECTED_SHORTFALL: Final = Instrument(
     "trading.risk.expected_shortfall",
     "gauge",
     "{currency}",
-    ("trading.risk.level", "trading.currency", "trading.account", "trading.strategy"),
-    description="The mean of the losses beyond the value at risk, as a positive number.",
+    (
+        "trading.risk.level",
+        "trading.risk.method",
+        "trading.currency",
+        "trading.account",
+        "trading.strategy",
+    ),
+    description=(
+        "The mean of the losses beyond the value at risk, as a positive number; below zero: a gain."
+    ),
 )
 TRADING_RISK_VALUE_AT_RISK: Final = Instrument(
     "trading.risk.value_at_risk",
     "gauge",
     "{currency}",
-    ("trading.risk.level", "trading.currency", "trading.account", "trading.strategy"),
-    description="The loss that is not passed in so many periods, as a positive number.",
+    (
+        "trading.risk.level",
+        "trading.risk.method",
+        "trading.currency",
+        "trading.account",
+        "trading.strategy",
+    ),
+    description=(
+        "The loss that is not passed in so many periods, as a positive number; below zero: a gain."
+    ),
+)
+TRADING_RISK_VOLATILITY: Final = Instrument(
+    "trading.risk.volatility",
+    "gauge",
+    "1",
+    ("trading.risk.method", "trading.account", "trading.strategy"),
+    description="The standard deviation of the returns of one period, not annualised.",
+)
+TRADING_STRATEGY_REALISED_PNL: Final = Instrument(
+    "trading.strategy.realised_pnl",
+    "gauge",
+    "{currency}",
+    ("trading.currency", "trading.strategy", "trading.account"),
+    description=(
+        "Profit of what one strategy has closed; of the account it is "
+        "`trading.portfolio.realised_pnl`."
+    ),
 )
 TRADING_TRADE_VALUE: Final = Instrument(
     "trading.trade.value",
@@ -1179,10 +1435,15 @@ INSTRUMENTS: Final = {
         TRADESPAN_TIMER_DURATION,
         TRADESPAN_TIMER_FORGOTTEN,
         TRADING_AGENT_ACCURACY,
+        TRADING_AGENT_ACCURACY_RECENT,
+        TRADING_AGENT_BRIER_SCORE,
+        TRADING_AGENT_CALIBRATION_ERROR,
         TRADING_AGENT_CONFIDENCE,
         TRADING_AGENT_CONSENSUS,
         TRADING_AGENT_FAILURES,
+        TRADING_AGENT_OUTCOMES,
         TRADING_AGENT_PREDICTIONS,
+        TRADING_AGENT_PREDICTIONS_EXPIRED,
         TRADING_API_ATTEMPTS,
         TRADING_API_DURATION,
         TRADING_API_LIMIT_REMAINING,
@@ -1213,6 +1474,8 @@ INSTRUMENTS: Final = {
         TRADING_FEED_SCHEMA_VALIDATION_ERRORS,
         TRADING_FEED_STALENESS,
         TRADING_FEED_UPDATES,
+        TRADING_LIMIT_MAXIMUM,
+        TRADING_LIMIT_USED,
         TRADING_LIMIT_UTILIZATION,
         TRADING_ORDER_EDGE_CAPTURED,
         TRADING_ORDER_LATENCY,
@@ -1226,6 +1489,24 @@ INSTRUMENTS: Final = {
         TRADING_ORDERS_OPEN,
         TRADING_ORDERS_REJECTED,
         TRADING_ORDERS_SUBMITTED,
+        TRADING_PERFORMANCE_ANNUAL_RETURN,
+        TRADING_PERFORMANCE_ANNUAL_VOLATILITY,
+        TRADING_PERFORMANCE_AVERAGE_LOSS,
+        TRADING_PERFORMANCE_AVERAGE_WIN,
+        TRADING_PERFORMANCE_CALMAR_RATIO,
+        TRADING_PERFORMANCE_CONSECUTIVE_LOSSES,
+        TRADING_PERFORMANCE_CONSECUTIVE_WINS,
+        TRADING_PERFORMANCE_EQUITY,
+        TRADING_PERFORMANCE_EXPECTANCY,
+        TRADING_PERFORMANCE_LONGEST_LOSSES,
+        TRADING_PERFORMANCE_LONGEST_WINS,
+        TRADING_PERFORMANCE_PEAK,
+        TRADING_PERFORMANCE_PNL,
+        TRADING_PERFORMANCE_PROFIT_FACTOR,
+        TRADING_PERFORMANCE_SHARPE_RATIO,
+        TRADING_PERFORMANCE_SORTINO_RATIO,
+        TRADING_PERFORMANCE_TRADES,
+        TRADING_PERFORMANCE_WIN_RATE,
         TRADING_PORTFOLIO_CASH,
         TRADING_PORTFOLIO_COMMISSION,
         TRADING_PORTFOLIO_DAILY_PNL,
@@ -1238,11 +1519,16 @@ INSTRUMENTS: Final = {
         TRADING_PORTFOLIO_RETURN,
         TRADING_PORTFOLIO_UNREALISED_PNL,
         TRADING_PORTFOLIO_VALUE,
+        TRADING_POSITION_AVERAGE_PRICE,
+        TRADING_POSITION_QUANTITY,
+        TRADING_POSITION_UNREALISED_PNL,
         TRADING_POSITION_VALUE,
         TRADING_RISK_CONCENTRATION,
         TRADING_RISK_DRAWDOWN,
         TRADING_RISK_EXPECTED_SHORTFALL,
         TRADING_RISK_VALUE_AT_RISK,
+        TRADING_RISK_VOLATILITY,
+        TRADING_STRATEGY_REALISED_PNL,
         TRADING_TRADE_VALUE,
         TRADING_TRADES,
     )

@@ -28,6 +28,8 @@ TRADESPAN_CONTENT: Final = "tradespan.content"
 """What files of the spool hold. See `TradespanContent`."""
 TRADESPAN_DEATH_CAUSE: Final = "tradespan.death.cause"
 """How the process ended that was in the call. Type: string."""
+TRADESPAN_DEATH_OPEN_ORDERS: Final = "tradespan.death.open_orders"
+"""How many orders stood when the process ended that was in the call. Type: int."""
 TRADESPAN_ELAPSED: Final = "tradespan.elapsed"
 """How long it took, in seconds. Type: double."""
 TRADESPAN_ENDED_BY: Final = "tradespan.ended_by"
@@ -97,6 +99,8 @@ TRADING_AGENT_CONFIDENCE: Final = "trading.agent.confidence"
 """How sure the agent is, 0 to 1. Type: double."""
 TRADING_AGENT_NAME: Final = "trading.agent.name"
 """Name of the agent. Type: string."""
+TRADING_AGENT_PREDICTION_CORRECT: Final = "trading.agent.prediction.correct"
+"""Whether what was predicted came. Type: boolean."""
 TRADING_AGENT_PREDICTION_ID: Final = "trading.agent.prediction.id"
 """The prediction's id; its outcome refers to it. Type: string."""
 TRADING_AGENT_PREDICTION_OUTCOME: Final = "trading.agent.prediction.outcome"
@@ -272,6 +276,8 @@ TRADING_PAIR_SUCCESS: Final = "trading.pair.success"
 """Whether all legs were traded to the end. Type: boolean."""
 TRADING_PAIR_TIMEOUT: Final = "trading.pair.timeout"
 """How long the pair's execution may take, in seconds. Type: double."""
+TRADING_PERFORMANCE_SPAN: Final = "trading.performance.span"
+"""Over how much of the past. See `TradingPerformanceSpan`."""
 TRADING_PERIOD: Final = "trading.period"
 """Over how long. See `TradingPeriod`."""
 TRADING_PORTFOLIO_CASH: Final = "trading.portfolio.cash"
@@ -292,12 +298,16 @@ TRADING_QUOTE_ASK: Final = "trading.quote.ask"
 """The best price that somebody sells at, in `trading.currency` per unit. Type: double."""
 TRADING_QUOTE_BID: Final = "trading.quote.bid"
 """The best price that somebody buys at, in `trading.currency` per unit. Type: double."""
+TRADING_QUOTE_LAST: Final = "trading.quote.last"
+"""The price of the latest trade, in `trading.currency` per unit. Type: double."""
 TRADING_REASON: Final = "trading.reason"
 """Why it happened, in a few words. Type: string."""
 TRADING_RISK_DRAWDOWN: Final = "trading.risk.drawdown"
 """Loss since the highest value, as a share of it. Type: double."""
 TRADING_RISK_LEVEL: Final = "trading.risk.level"
 """The level of confidence. See `TradingRiskLevel`."""
+TRADING_RISK_METHOD: Final = "trading.risk.method"
+"""How the figure is computed. See `TradingRiskMethod`."""
 TRADING_SECURITY_ID: Final = "trading.security.id"
 """The thing's id, such as an ISIN or a contract's number. Type: string."""
 TRADING_SECURITY_TYPE: Final = "trading.security.type"
@@ -420,6 +430,8 @@ class TradespanSignal:
     """A connection to a venue ended."""
     AGENT_PREDICTION: Final = "agent.prediction"
     """An agent predicted."""
+    AGENT_OUTCOME: Final = "agent.outcome"
+    """It became known what came of a prediction."""
     KILL_SWITCH_TRIGGERED: Final = "kill_switch.triggered"
     """The kill switch stopped all trading."""
 
@@ -664,6 +676,19 @@ class TradingOrderType:
     """A stop order whose price follows the market."""
 
 
+class TradingPerformanceSpan:
+    """Values of `trading.performance.span`."""
+
+    WINDOW: Final = "window"
+    """The last trades, 100 unless said otherwise; of returns the last sessions, as many."""
+    RUN: Final = "run"
+    """Since the tracker began."""
+    DAY: Final = "day"
+    """This trading day."""
+    WEEK: Final = "week"
+    """This week of trading days."""
+
+
 class TradingPeriod:
     """Values of `trading.period`."""
 
@@ -682,6 +707,19 @@ class TradingRiskLevel:
     """95 of 100 periods lose less."""
     P99: Final = "0.99"
     """99 of 100 periods lose less."""
+
+
+class TradingRiskMethod:
+    """Values of `trading.risk.method`."""
+
+    HISTORICAL: Final = "historical"
+    """From the returns as they were."""
+    PARAMETRIC: Final = "parametric"
+    """From a normal distribution with their mean and deviation."""
+    EWMA: Final = "ewma"
+    """From a normal distribution whose deviation counts recent returns more."""
+    AGE_WEIGHTED: Final = "age_weighted"
+    """From the returns as they were, recent ones counting more."""
 
 
 class TradingSecurityType:

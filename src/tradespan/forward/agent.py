@@ -182,6 +182,10 @@ class Agent:
         """Folders whose bot, or its supervisor, is alive."""
         return [folder for folder in self.open_folders() if self.is_live(folder)]
 
+    def ended_since(self, moment: float) -> list[RunFolder]:
+        """Folders of the latest runs that ended after a moment (unix seconds)."""
+        return [each for each in self._register.ended_since(moment) if not self.is_live(each)]
+
     def has_live_run(self) -> bool:
         """Whether any folder's bot, or its supervisor, is alive."""
         return any(self.is_live(folder) for folder in self.open_folders())

@@ -28,12 +28,13 @@ import msgspec
 from tradespan.core.guard import guarded
 from tradespan.core.process import is_alive
 from tradespan.core.records import Kind, Lane, Resource, Site, Span
-from tradespan.declare.names import TRADESPAN_DEATH_CAUSE
+from tradespan.declare.names import TRADESPAN_DEATH_CAUSE, TRADESPAN_DEATH_OPEN_ORDERS
 from tradespan.forward.causes import Cause, find_cause
+from tradespan.forward.openorders import describe_open_orders, find_open_orders
 from tradespan.forward.traces_left import SLACK, Left, last_log_lines, read_left
 from tradespan.pages.inflight import SUFFIX, InFlight, RunningCall, read_table
 from tradespan.pages.locks import is_held
-from tradespan.spool.deaths import is_alarming
+from tradespan.spool.deaths import count_orders, is_alarming
 from tradespan.spool.folder import RunFolder, replace_json
 from tradespan.spool.layout import MAX_PAYLOAD
 from tradespan.spool.names import SegmentName
@@ -103,7 +104,8 @@ class DeathWatch:
         left = read_left(folder, table)
         cause = self._cause(folder, table)
         end = end_of(folder, table, cause)
-        spans = list(closing_spans(table, left, cause, end))
+        orders = len(find_open_orders(folder, table.process_id, table.writer))
+        spans = list(closing_spans(table, left, cause, end, orders))
         if not spans:
             return
         sites = {**left.sites, **_known_sites(table)}
@@ -126,7 +128,10 @@ class DeathWatch:
                 (folder.path / f".{name}").rename(folder.path / str(name))
             cause = self._cause(folder, table)
             told_of = bool(cause.fault) or _is_main(folder, table.process_id)
-            if table.calls or (cause.is_death and told_of):
+            # Who said nothing and left orders has died, whatever ran.
+            orders = find_open_orders(folder, table.process_id, table.writer)
+            lost = bool(orders) and not table.ended_cleanly
+            if table.calls or (cause.is_death and told_of) or lost:
                 self._write_note(folder, table, cause)
             for leftover in (f"{table.process_id}.fault", f"exception-{table.process_id}.json"):
                 (folder.path / leftover).unlink(missing_ok=True)
@@ -151,6 +156,8 @@ class DeathWatch:
         ]
         note = describe_death(folder, table.process_id, cause, end)
         note |= {"writer": table.writer, "open": listed, "open_count": len(table.calls)}
+        orders = find_open_orders(folder, table.process_id, table.writer)
+        note |= describe_open_orders(orders, end)
         note["log"] = last_log_lines(folder, table.writer)
         self._tell(folder, f"death-{table.writer}.json", note)
 
@@ -171,6 +178,7 @@ class DeathWatch:
                 end = int((cause.time or self._now()) * 1e9)
                 note = describe_death(folder, process, cause, end)
                 note |= {"writer": "", "open": [], "open_count": 0}
+                note |= describe_open_orders(find_open_orders(folder, process), end)
                 self._tell(folder, f"death-{process}.json", note)
             for leftover in (f"{process}.fault", f"exception-{process}.json"):
                 (folder.path / leftover).unlink(missing_ok=True)
@@ -179,7 +187,9 @@ class DeathWatch:
         replace_json(folder.path / name, note)
         if is_alarming(note):
             replace_json(self._root / LATEST, note)
-        logger.info("%s: process %s died: %s", folder.path.name, note["pid"], note["cause"])
+        orders = f", {text}" if (text := count_orders(note)) else ""
+        run, process, cause = folder.path.name, note["pid"], note["cause"]
+        logger.info("%s: process %s died: %s%s", run, process, cause, orders)
 
 
 def describe_death(folder: RunFolder, process: int, cause: Cause, end: int) -> dict[str, Any]:
@@ -210,11 +220,18 @@ def closing_writer(writer: str) -> str:
     return hashlib.blake2b(f"{writer} closed".encode(), digest_size=16).hexdigest()
 
 
-def closing_spans(table: InFlight, left: Left, cause: Cause, end: int) -> list[Span]:
-    """The records that close what was open: of its slots, and of starts that had none."""
+def closing_spans(
+    table: InFlight, left: Left, cause: Cause, end: int, orders: int = 0
+) -> list[Span]:
+    """The records that close what was open: of its slots, and of starts that had none.
+
+    `orders`: how many stood.
+    """
     attributes: dict[str, Any] = {TRADESPAN_DEATH_CAUSE: cause.text}
     if cause.exit_code is not None:
         attributes["process.exit.code"] = cause.exit_code
+    if orders:
+        attributes[TRADESPAN_DEATH_OPEN_ORDERS] = orders
     spans = {}
     for call in table.calls:
         key = call.trace_id, call.span_id

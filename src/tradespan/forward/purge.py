@@ -84,6 +84,8 @@ def _find_run(folder: RunFolder, files: list[Removable], choice: Choice) -> Remo
         return None
     if (folder.path / "runs").exists() or any(page.alive for page in folder.pages()):
         return None
+    if folder.keeps_orders():
+        return None
     going = {path for each in files for path in _paths(each)}
     left = {*folder.path.glob(f"{PARKED}/*/*"), *folder.path.glob(f"*{DAMAGED}")} - going
     lost = unaccounted(drained)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from tradespan.forward.orphans import as_number
 from tradespan.spool.folder import DRAINED, RUN, RUNS, RunFolder, run_folders
 
 MOST_DRAINED = 1_000
 """Folders of delivered runs that stay: a program that is started again and again, each time with
 metric pages of its own, does not fill the disk."""
+MOST_ENDED = 32
+"""Runs of which `ended_since` tells: of a program that is started each second, the latest."""
 _LOOK_AGAIN = 2.0
 """Seconds between two looks at the folders that are closed, and at the list of all."""
 
@@ -38,6 +42,21 @@ class FolderRegister:
             self._list()
             self._reopen()
             return [folder for path, folder in self._folders.items() if path not in self._closed]
+
+    def ended_since(self, moment: float) -> list[RunFolder]:
+        """Folders that may be of runs which ended after a moment (unix seconds), the latest few.
+
+        Whether a run is over, and not only silent, is for others to say.
+        """
+        with self._lock:
+            self._list()
+            # A closed folder changed last when it was closed, if not earlier.
+            late = [
+                folder
+                for path, folder in self._folders.items()
+                if path not in self._closed or folder.changed >= moment * 1e9
+            ]
+        return [folder for folder in late if when_over(folder) >= moment][-MOST_ENDED:]
 
     def close(self, folder: RunFolder) -> None:
         """Nothing is left in a folder. It is opened again when a file comes into it."""
@@ -83,6 +102,20 @@ class FolderRegister:
             folder = self._folders[path]
             if folder.changed != at and not _is_drained(folder):
                 del self._closed[path]
+
+
+def when_over(folder: RunFolder) -> float:
+    """When a run ended, unix seconds: as its supervisor said, else when it counted last, as far as
+    the file system tells (with half a minute's grain); 0: it never counted.
+    """
+    told = as_number((folder.ended or {}).get("time"))
+    if told > 0:
+        return told
+    signs = [0.0]
+    for path in folder.metric_pages():
+        with suppress(OSError):
+            signs.append(path.stat().st_mtime)
+    return max(signs)
 
 
 def _state(root: Path) -> tuple[int, bool]:

@@ -4,7 +4,8 @@ The same points as those that are sent, but for whose they are: a scraper knows 
 processes. Counters and histograms are those of all its processes together, also of those that are
 gone, so that neither their sum nor their rate jumps when a worker ends. What is true only while a
 process lives, gauges and up-down counters, is told of each living one, by its
-`service.instance.id`.
+`service.instance.id`. What a run that has ended counted last is told for a while: a scrape may
+come minutes after its last increment.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from tradespan.wire.prometheus_text import Exposition, Target, render
 
 _LATE = ("gauge", "up_down_counter")
 _INSTANCE = "service.instance.id"
+STALE_AFTER = 300.0
+"""Seconds for which a run that has ended is told of: in which Prometheus, too, takes a series for
+one that goes on, so that every scraper has the time to see what was counted last."""
 _NOBODY = PageFacts("0" * 32, 0, 0, alive=False)
 
 
@@ -39,9 +43,18 @@ class Scraping:
         own: OwnPoints,
         functions: Callable[[RunFolder], Functions],
         wall: Callable[[], int] = time.time_ns,
+        *,
+        ended_since: Callable[[float], Iterable[RunFolder]] = lambda moment: (),
+        stale_after: float = STALE_AFTER,
     ) -> None:
-        """`live`: the runs that go on. `functions`: the exemplars of a run's functions."""
+        """`live`: the runs that go on. `functions`: the exemplars of a run's functions.
+
+        `ended_since`: the runs that ended after a moment, in unix seconds. `stale_after`: seconds
+        after its end for which the counters and histograms of a run are told.
+        """
         self._live = live
+        self._ended_since = ended_since
+        self._stale_after = stale_after
         self._own = own
         self._functions = functions
         self._wall = wall
@@ -53,17 +66,20 @@ class Scraping:
         now = self._wall()
         targets = []
         folders = list(self._live())
+        living = {folder.path for folder in folders}
+        late = self._ended_since(now / 1e9 - self._stale_after)
+        folders += [folder for folder in late if folder.path not in living]
         for path in self._told.keys() - {str(folder.path) for folder in folders}:
             del self._told[path]
         for folder in folders:
             # What is wrong with one run hides no other.
             with guarded(f"metrics of {folder.path.name}"):
-                targets.append(self._run(folder, now))
+                targets.append(self._run(folder, now, lives=folder.path in living))
         with guarded("the agent's metrics"):
             targets.append(self._agent(now))
         return render(targets, openmetrics=openmetrics)
 
-    def _run(self, folder: RunFolder, now: int) -> Target:
+    def _run(self, folder: RunFolder, now: int, *, lives: bool) -> Target:
         readings = [r for r in read_metric_pages(folder.metric_pages) if r.page is not None]
         main = folder.description.get("pid")
         pages = [reading.page for reading in readings if reading.page is not None]
@@ -73,7 +89,8 @@ class Scraping:
         shared = _shared(gather(readings, functions=self._functions(folder)), start, now)
         told = self._told.setdefault(str(folder.path), {})
         points = [(metric, _steady(told, metric, point)) for metric, point in shared]
-        points += _of_processes(readings, now)
+        if lives:  # the process of a run that is over may live, and count in another run
+            points += _of_processes(readings, now)
         facts.pop("process.pid", None)
         job = _job(facts)
         return Target(job, folder.path.name, facts, sorted(points, key=_order))

@@ -51,6 +51,7 @@ TITLES: Mapping[str, str] = {
     "limits": "Limits",
     "agent": "Agent",
     "sampling": "Sampling",
+    "orders": "Orders",
     "otlp": "OTLP",
 }
 """Group of keys → the section's heading; keys without a group of their own stand in the first."""

@@ -8,7 +8,14 @@ sampling passes over. Other functions are as they would be without all this.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Sequence,
+)
 from time import perf_counter_ns
 from types import FunctionType
 from typing import Any, Final, NamedTuple, Protocol
@@ -21,6 +28,8 @@ from tradespan.instrument.cases import CasePlan
 from tradespan.instrument.fields import FieldCapture
 from tradespan.instrument.plan import Plan
 from tradespan.instrument.recorder import RecorderSlot
+from tradespan.instrument.shapes.async_generator import first_step
+from tradespan.instrument.shapes.generator import without_this_frame
 from tradespan.instrument.span import Span
 
 Facts = dict[str, Any]
@@ -57,14 +66,65 @@ class Listener(Protocol):
 class ListenerSlot:
     """Where it stands."""
 
-    __slots__ = ("listener",)
+    __slots__ = ("_told", "listener", "make")
 
     def __init__(self) -> None:
         self.listener: Listener | None = None
+        self.make: Callable[[], Listener | None] | None = None
+        """Makes one when a library's report is the first thing to tell of: it is much to load."""
+        self._told: dict[tuple[str, str], Meaning | None] = {}
+
+    def clear(self) -> None:
+        """Nobody listens any more."""
+        self.listener = self.make = None
+        self._told = {}
+
+    def meaning_of(self, signal: str, function: str) -> Meaning | None:
+        """Of what a library reports."""
+        if self.listener is None and self.make is not None:
+            make, self.make = self.make, None
+            self.listener = make()
+        if self.listener is None:
+            return None
+        key = signal, function
+        if key not in self._told:
+            if len(self._told) >= _MOST_TOLD:
+                return None
+            self._told[key] = self.listener(signal, function, late=False, events=True)
+        return self._told[key]
 
 
 LISTENER: Final = ListenerSlot()
 """The process's own."""
+
+_MOST_TOLD: Final = 1_000
+"""Kinds of reports."""
+
+
+def tell(
+    signal: str,
+    function: str,
+    facts: Facts,
+    *,
+    seconds: float | None = None,
+    error: Exception | None = None,
+) -> None:
+    """Tell of what a library reports, as if a mapped function had been called.
+
+    Args:
+        signal: As in `[[map]]`.
+        function: Which of the library's; one of few.
+        facts: By the conventions' names; the listener may keep and change it.
+        seconds: How long the call took; None: it is no call but a message that came.
+        error: What it raised.
+    """
+    with guard.guarded("telling of a library's report"):
+        meaning = LISTENER.meaning_of(signal, function)
+        if meaning is not None:
+            meaning.begins(facts)
+            if seconds is not None:
+                meaning.ended(facts, seconds, error)
+
 
 _Call = tuple[Facts, int]
 
@@ -222,16 +282,11 @@ def _report(error: BaseException) -> None:
 
 
 def tell_of(function: FunctionType, plan: Plan, slot: RecorderSlot) -> FunctionType | None:
-    """A function that does what `function` does and tells of its calls.
-
-    None: nobody listens, or it is an asynchronous generator, whose calls have no one moment.
-    """
+    """A function that does what `function` does and tells of its calls; None: nobody listens."""
     listener = LISTENER.listener
     if listener is None:
         return None
     flags = function.__code__.co_flags
-    if flags & inspect.CO_ASYNC_GENERATOR:
-        return None
     teller = _teller_of(listener, plan)
     if teller is None:
         return None
@@ -240,6 +295,8 @@ def tell_of(function: FunctionType, plan: Plan, slot: RecorderSlot) -> FunctionT
         make = _tell_coroutine
     elif flags & inspect.CO_GENERATOR:
         make = _tell_generator
+    elif flags & inspect.CO_ASYNC_GENERATOR:
+        make = _tell_async_generator
     made: FunctionType = make(function, teller, slot)
     return made
 
@@ -312,4 +369,38 @@ def _tell_generator(
         return result
 
     begin, returned, raised = told.begin, told.returned, told.raised
+    return telling
+
+
+def _tell_async_generator(
+    function: Callable[..., Any], told: _Teller, slot: RecorderSlot
+) -> Callable[..., AsyncGenerator[Any, Any]]:
+    """As `shapes/async_generator.py` hands on what comes in: there is no `yield from` for them."""
+
+    async def telling(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        call = None if slot.recorder is None else begin(args, kwargs)
+        given = None
+        try:
+            items = function(*args, **kwargs)
+            advance: Callable[[Any], Awaitable[Any]] = first(items)
+            while True:
+                try:
+                    item = await advance(given)
+                except StopAsyncIteration:
+                    break
+                finally:
+                    given = None
+                handed, item = [item], None
+                try:
+                    given = yield handed.pop()
+                    advance = items.asend
+                except BaseException as error:  # noqa: BLE001 - the body's to handle
+                    advance, given = items.athrow, without_frame(error)
+        except BaseException as error:
+            raised(call, error)
+            raise
+        returned(call, None)
+
+    begin, returned, raised = told.begin, told.returned, told.raised
+    first, without_frame = first_step, without_this_frame
     return telling

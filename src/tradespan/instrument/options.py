@@ -135,7 +135,8 @@ class Watch:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     capture: Capture = field(default_factory=Capture)
     max_repr: int = 1_000
-    serializer: SerializerOption = "smart"
+    serializer: SerializerOption | str = "smart"
+    """A text with a dot in it is a function's dotted name."""
     sensitive_fields: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
     events: bool = True

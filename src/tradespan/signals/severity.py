@@ -49,6 +49,13 @@ def number_of(severity: object) -> int:
     return INFO
 
 
+def is_known(severity: object) -> bool:
+    """Whether `number_of` understands it, or takes it as INFO because it does not."""
+    if isinstance(severity, str):
+        return severity in SEVERITIES or severity.lower() in {*SEVERITIES, *_OTHER_WORDS}
+    return isinstance(severity, int) and 1 <= severity <= 24
+
+
 def name_of(number: int) -> str:
     """The word of a SeverityNumber: `warning` for 13 to 16, `debug` for all below 9."""
     found = "debug"

@@ -7,6 +7,7 @@ from typing import Any, Final
 from weakref import WeakMethod
 
 from tradespan.core.guard import guarded
+from tradespan.core.orders import OpenOrders
 from tradespan.pages.metrics import MetricPage
 from tradespan.spool.writer import SpoolWriter
 
@@ -14,13 +15,15 @@ from tradespan.spool.writer import SpoolWriter
 class SignalSlot:
     """What is in force. `spool` and `page` know of forks themselves, so that they stay for good."""
 
-    __slots__ = ("_followers", "page", "spool")
+    __slots__ = ("_followers", "open_orders", "page", "spool")
 
     def __init__(self) -> None:
         self.spool: SpoolWriter | None = None
         """Where log lines and events are written; None: nowhere."""
         self.page: MetricPage | None = None
         """Where instruments have their cells; None: in memory, where nobody sees it."""
+        self.open_orders: OpenOrders | None = None
+        """The orders that stand, kept over a restart; None: nobody keeps them."""
         self._followers: list[WeakMethod[Callable[[], Any]]] = []
 
     def follow(self, method: Callable[[], Any]) -> None:
@@ -28,14 +31,19 @@ class SignalSlot:
         self._followers = [each for each in self._followers if each() is not None]
         self._followers.append(WeakMethod(method))
 
-    def fill(self, spool: SpoolWriter, page: MetricPage | None) -> None:
+    def fill(
+        self,
+        spool: SpoolWriter,
+        page: MetricPage | None,
+        open_orders: OpenOrders | None = None,
+    ) -> None:
         """Go there from now on."""
-        self.spool, self.page = spool, page
+        self.spool, self.page, self.open_orders = spool, page, open_orders
         self._tell()
 
     def clear(self) -> None:
         """Go nowhere from now on."""
-        self.spool = self.page = None
+        self.spool = self.page = self.open_orders = None
         self._tell()
 
     def _tell(self) -> None:

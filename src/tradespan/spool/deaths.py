@@ -24,7 +24,7 @@ def is_alarming(note: dict[str, Any]) -> bool:
 
 
 def say_death(note: dict[str, Any]) -> str:
-    """`died 14:27:03 UTC, SIGSEGV, 2 calls open`; the note may hold anything."""
+    """`died 14:27:03 UTC, SIGSEGV, 1 call open, 2 orders open`; the note may hold anything."""
     seconds = note.get("time")
     known = isinstance(seconds, int | float) and 0 <= seconds < 1e11
     stamp = time.strftime("%H:%M:%S UTC", time.gmtime(seconds)) if known else "at some time"
@@ -32,7 +32,22 @@ def say_death(note: dict[str, Any]) -> str:
     parts = [f"{note.get('how') or DIED} {stamp}", printable(str(note.get("cause", "")))]
     if isinstance(count, int) and count > 0:
         parts.append(f"{count:,} call open" if count == 1 else f"{count:,} calls open")
+    parts.append(count_orders(note))
     return ", ".join(filter(None, parts))
+
+
+def count_orders(note: dict[str, Any]) -> str:
+    """`2 orders open`; empty if none was, or nobody knows."""
+    count = note.get("orders_count")
+    if not isinstance(count, int) or count <= 0:
+        return ""
+    return f"{count:,} order open" if count == 1 else f"{count:,} orders open"
+
+
+def open_orders(note: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a note says of the orders that were open: the earliest ones."""
+    told = note.get("orders")
+    return [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
 
 
 def open_calls(note: dict[str, Any]) -> list[dict[str, Any]]:

@@ -6,11 +6,11 @@ and belongs to its user, anything else is refused.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
-import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +22,7 @@ from tradespan.core.errors import SpoolUnavailable
 from tradespan.core.plainfiles import open_plain
 from tradespan.pages.counters import Page, read_page
 from tradespan.pages.locks import is_held, is_locked
+from tradespan.pages.orders import is_kept, is_orders_file, tables_in
 from tradespan.spool.discarded import DiscardedSegment
 from tradespan.spool.listing import Listing, Mark, list_folder, mark_of
 from tradespan.spool.names import SegmentName
@@ -43,7 +44,7 @@ LOG_FILE = "logfile"
 """Kind of a destination, in `run.json`: JSON lines of log records; its address is a path. It holds
 no segment that has no other destination, and lets none go."""
 _LARGEST_JSON = 16 * 1024 * 1024
-_BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|inflight|metrics(\.[0-9]+)?)$")
+_BEGUN = re.compile(r"\.(json(\.[0-9]+)*|page|seg|inflight|(metrics|orders)(\.[0-9]+)?)$")
 _OF_DEATHS = re.compile(
     r"death-[0-9a-z]+\.json|exception-[0-9]+\.json|[0-9]+\.fault|[0-9a-f]{32}\.inflight(\.closed)?"
 )
@@ -94,12 +95,24 @@ def private_folder(path: Path) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except OSError as error:
-        raise SpoolUnavailable(path, error.strerror or str(error)) from error
-    if not stat.S_ISDIR(status.st_mode):
-        raise SpoolUnavailable(path, "it is not a folder")
+        raise SpoolUnavailable(path, say_why(path, error)) from error
     if status.st_uid != os.geteuid():
         raise SpoolUnavailable(path, f"it belongs to user {status.st_uid}, not to us")
     return path
+
+
+def say_why(path: Path, error: OSError) -> str:
+    """Why a folder cannot be made or used, in words for who named it."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        for each in (path, *path.parents):
+            if each.exists() and not each.is_dir():
+                return f"{'it' if each == path else each} is a file, not a folder"
+    told = error.strerror or str(error)
+    if isinstance(error, PermissionError):
+        return f"user {os.geteuid()} may not write there ({told})"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"its disk is full ({told})"
+    return told
 
 
 class _Small(NamedTuple):
@@ -196,6 +209,11 @@ class RunFolder:
         notes = [note for note in found if note and isinstance(note.get("time"), int | float)]
         return sorted(notes, key=lambda note: float(note["time"]))
 
+    def keeps_orders(self) -> bool:
+        """Whether orders stand here that a process knows, or that one may still take over."""
+        now = time.time_ns()
+        return any(is_kept(path, now) for path in tables_in(self.path, self.entries()))
+
     @property
     def changed(self) -> int:
         """When a file came or went, in nanoseconds; 0 if the folder is gone."""
@@ -209,11 +227,13 @@ class RunFolder:
 
         Only what tradespan's own work needs is deleted: segments, dead letters, files that were set
         aside and whatever a user put there keep the folder. Its metric pages go with it, unless a
-        living process counts there.
+        living process counts there; its open orders, unless another process may want them.
         """
         try:
             entries = os.listdir(self.path)
             if not all(map(_is_passing, entries)) or any(map(is_held, self.metric_pages())):
+                return False
+            if self.keeps_orders():
                 return False
             for entry in entries:
                 os.unlink(self.path / entry)
@@ -244,7 +264,7 @@ def _is_passing(entry: str) -> bool:
         return True
     if entry in _SMALL_FILES or entry.endswith(".page"):
         return True
-    if _METRICS.fullmatch(entry) or _OF_DEATHS.fullmatch(entry):
+    if is_orders_file(entry) or _METRICS.fullmatch(entry) or _OF_DEATHS.fullmatch(entry):
         return True
     if _OF_GOVERNORS.fullmatch(entry):
         return True

@@ -51,7 +51,7 @@ def numbers(text: str, word: str) -> list[str]:
 def test_doctor_tells_what_was_sampled(root: Path) -> None:
     (run,) = look_at(Place(root)).runs
     assert run.books is not None
-    assert numbers(describe_books(run.books), "sampled") == ["90"]
+    assert numbers(describe_books(run.books, run.places), "sampled") == ["90"]
 
 
 def test_the_line_at_the_end_of_a_run_adds_up(root: Path) -> None:

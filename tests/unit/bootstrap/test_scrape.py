@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from tradespan.bootstrap.scrape import ScrapeOnDemand, ScrapeServer
 from tradespan.core.process import process_start
 from tradespan.core.records import Resource
 from tradespan.forward.ownpoints import OwnPoints
+from tradespan.forward.register import MOST_ENDED, FolderRegister
 from tradespan.forward.scraping import Scraping
 from tradespan.pages.folding import fold_dead_pages
-from tradespan.spool.folder import RunFolder
+from tradespan.spool.folder import DRAINED, ENDED, RunFolder, replace_json
 from tradespan.wire.prometheus_text import OPENMETRICS, TEXT
 
 NOW = 1_700_000_000_000_000_000
@@ -100,6 +102,36 @@ def test_few_are_served_at_once_and_others_go_at_once() -> None:
         server.stop()
 
 
+def test_connections_that_drip_their_headers_are_cut_off_at_the_deadline() -> None:
+    server = ScrapeServer(0, lambda openmetrics: "plain\n", deadline=0.3)
+    server.start()
+    dripping = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(8)]
+    over = threading.Event()
+
+    def drip() -> None:
+        while not over.wait(0.05):  # far more often than the time limit of a socket
+            for one in dripping:
+                with suppress(OSError):
+                    one.sendall(b"X-Slow: 1\r\n")
+
+    thread = threading.Thread(target=drip)
+    try:
+        for one in dripping:
+            one.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n")
+        thread.start()
+        for one in dripping:
+            one.settimeout(20)
+            with suppress(ConnectionResetError):
+                assert one.recv(100) == b""
+        assert ask(server)[0] == 200
+    finally:
+        over.set()
+        thread.join()
+        for one in dripping:
+            one.close()
+        server.stop()
+
+
 def test_forked_child_does_not_hold_the_port(server: ScrapeServer) -> None:
     read, write = os.pipe()
     child = os.fork()
@@ -122,7 +154,8 @@ def make_run(path: Path, **facts: Any) -> RunFolder:
     path.mkdir(parents=True)
     folder = RunFolder(path)
     started = process_start(os.getpid())
-    folder.describe(pid=os.getpid(), pid_start=started, service="desk", mode="paper", **facts)
+    told = {"pid": os.getpid(), "pid_start": started, "service": "desk", "mode": "paper"}
+    folder.describe(**{**told, **facts})
     return folder
 
 
@@ -248,3 +281,56 @@ def test_runs_are_told_apart(tmp_path: Path) -> None:
         assert f'trading_trades_total{{job="desk",instance="{name}",venue="X"}} 1.0' in text
         assert f'target_info{{job="desk",instance="{name}"' in text
     assert "tradespan_agent_heartbeat_seconds{" in text
+
+
+@pytest.mark.parametrize("lives", [False, True], ids=["dead", "in another run"])
+def test_run_that_ended_is_told_as_it_was_last_for_five_minutes(
+    tmp_path: Path, lives: bool
+) -> None:
+    register = FolderRegister(tmp_path)
+    folder = make_run(tmp_path / "runs" / "one", pid_start=1)
+    page = Page(folder.path, Writer(folder.path))
+    fill(page, 3)
+    if not lives:
+        page.die()
+    replace_json(folder.path / ENDED, {"status": -9, "time": NOW / 1e9})
+    own = OwnPoints(Resource({"service.name": "tradespan-agent"}), list)
+
+    def told(seconds: float) -> dict[str, float]:
+        at = NOW + round(seconds * 1e9)
+        ended = register.ended_since
+        return samples(Scraping(list, own, lambda _: {}, lambda: at, ended_since=ended))
+
+    for seconds in (0.0, 1.0, 299.0):
+        now = told(seconds)
+        assert now["trading_trades_total venue=X"] == 3
+        assert now["trading_order_latency_seconds_count"] == 3
+        assert not [name for name in now if "portfolio" in name or "connections" in name]
+    assert "trading_trades_total venue=X" not in told(301.0)
+    replace_json(folder.path / DRAINED, {"complete": True, "sinks": {}})
+    register.close(folder)
+    assert told(299.0)["trading_trades_total venue=X"] == 3
+
+
+def test_run_whose_end_nobody_told_is_over_since_it_counted_last(tmp_path: Path) -> None:
+    register = FolderRegister(tmp_path)
+    folder = make_run(tmp_path / "runs" / "one")
+    assert [each.path for each in register.ended_since(0.0)] == [folder.path]
+    assert register.ended_since(1.0) == []
+    page = Page(folder.path, Writer(folder.path))
+    fill(page, 3)
+    page.die()
+    (path,) = folder.metric_pages()
+    os.utime(path, (5_000.0, 5_000.0))
+    assert [each.path for each in register.ended_since(4_999.0)] == [folder.path]
+    assert register.ended_since(5_001.0) == []
+
+
+def test_of_many_runs_that_ended_the_latest_are_told(tmp_path: Path) -> None:
+    register = FolderRegister(tmp_path)
+    for number in range(MOST_ENDED + 3):
+        folder = make_run(tmp_path / "runs" / f"{number:03d}")
+        replace_json(folder.path / ENDED, {"status": 0, "time": 10.0})
+    assert [each.path.name for each in register.ended_since(9.0)] == [
+        f"{number:03d}" for number in range(3, MOST_ENDED + 3)
+    ]

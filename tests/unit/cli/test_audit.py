@@ -51,7 +51,8 @@ def test_entries_are_chosen_by_category_action_and_number(
         (["--since", "1h"], ["raise_limit", "halt", "TRADE_FILLED"]),
         (["--since", "0s"], []),
     ]:
-        assert main(["audit", "--root", str(root), "--json", *options]) == 0
+        status = 0 if expected else 1
+        assert main(["audit", "--root", str(root), "--json", *options]) == status
         printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert [entry["action"] for entry in printed] == expected
 
@@ -69,7 +70,17 @@ def test_a_log_that_was_touched_is_told_of_and_is_exit_status_1(
 
 def test_a_root_without_entries_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", "--root", str(tmp_path)]) == 0
-    assert "has no such entry" in capsys.readouterr().out
+    assert capsys.readouterr().err == f"tradespan: the audit log of {tmp_path} has no entry yet\n"
+
+
+@pytest.mark.parametrize("json", [[], ["--json"]])
+def test_entries_that_no_filter_leaves_are_a_no(
+    root: Path, capsys: pytest.CaptureFixture[str], json: list[str]
+) -> None:
+    for words in (["--category", "none"], ["--action", "NONE"], ["--since", "0s"]):
+        assert main(["audit", "--root", str(root), *words, *json]) == 1
+        captured = capsys.readouterr()
+        assert (captured.out, "has no entry that satisfies this" in captured.err) == ("", True)
 
 
 def test_configure_writes_how_it_differs_from_the_defaults_without_secrets(

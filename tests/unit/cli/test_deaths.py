@@ -109,4 +109,4 @@ def test_the_command_lists_the_latest_first(
 
 def test_nothing_died(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["deaths", "--root", str(tmp_path)]) == 0
-    assert "No process" in capsys.readouterr().out
+    assert capsys.readouterr().err == f"tradespan: no process of a run below {tmp_path} died\n"

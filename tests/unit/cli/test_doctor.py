@@ -87,7 +87,7 @@ def test_destination_that_the_agent_cannot_reach_is_said(
     replace_json(root / "agent.json", agent | {"sinks": {"otlp-1": sink}, "problems": problems})
     good, says = doctor(1)["agent"]
     assert not good
-    assert "otlp-1 (http://far/v1/traces) does not accept: HTTP 503" in says
+    assert "http://far (spans) does not accept: HTTP 503" in says
     assert "/elsewhere/store.db cannot be opened: no space" in says
 
 
@@ -104,10 +104,23 @@ def test_books_that_do_not_balance_are_said(doctor: Any, root: Path, receiver: R
     good, says = doctor(1)["run one"]
     assert not good
     assert "UNACCOUNTED" in says
+    assert f"{receiver.address} (spans): delivered 0" in says
+    assert "otlp-" not in says
+
+
+def test_place_in_brackets_is_printed_as_it_is(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Bot(root / "runs" / "one").folder
+    folder.path.mkdir(parents=True)
+    root.chmod(0o700)
+    folder.describe(destinations=[["logfile", "/logs/[bot].log"]])
+    assert main(["doctor"]) == 0
+    assert "/logs/[bot].log (log lines): delivered 0" in capsys.readouterr().out
 
 
 def test_root_that_cannot_be_written_is_said(doctor: Any, root: Path) -> None:
     root.write_text("a file")
     good, says = doctor(1)["spool"]
     assert not good
-    assert "cannot be written" in says
+    assert f"{root} (environment TRADESPAN_ROOT) cannot be used: it is a file" in says

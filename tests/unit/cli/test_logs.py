@@ -102,7 +102,7 @@ def test_nothing_that_matches_is_told_and_fails(
 def test_a_root_in_which_nobody_logged_and_a_file_that_is_not_there_are_told_as_such(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["logs", "--root", str(tmp_path)]) == 1
+    assert main(["logs", "--root", str(tmp_path)]) == 0
     assert f"no program has logged below {tmp_path}" in capsys.readouterr().err
     assert main(["logs", str(tmp_path / "bot.jsonl")]) == 2
     assert f"there is no file {tmp_path / 'bot.jsonl'}" in capsys.readouterr().err
@@ -144,4 +144,4 @@ def test_a_file_without_lines_of_ours_is_no_error(
 ) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(content)
-    assert show(capsys, path, status=1) == ""
+    assert show(capsys, path) == ""

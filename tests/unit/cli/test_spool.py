@@ -36,7 +36,15 @@ def test_status_in_words_has_a_line_for_each_sink(root: Root, spool: Any) -> Non
     assert lines[0][1:] == ["·", "no", "agent", "runs"]
     assert lines[1][:4] == ["Run", "State", "Writers", "Recorded"]
     assert lines[2][:3] == [RUN, "running", str(os.getpid())]
+    assert lines[1][4] == "Destination"
+    assert lines[2][5:7] == [root.receiver.address, "(spans)"]
     assert len(lines) == 3
+
+
+def test_status_as_json_says_the_place_of_each_sink(root: Root, spool: Any) -> None:
+    root.bot.record(1)
+    (run,) = status_of(spool)["runs"]
+    assert run["places"] == dict.fromkeys(run["books"]["sinks"], f"{root.receiver.address} (spans)")
 
 
 @pytest.mark.parametrize("words", [[], ["root"], ["run"]])
@@ -57,7 +65,8 @@ def test_loss_is_said_in_words_and_by_the_exit_status(root: Root, spool: Any) ->
     missing = told["unaccounted"]
     assert 0 < missing == told["runs"][0]["unaccounted"] < 200
     printed = spool("status", status=1)
-    assert f"run {RUN}: {missing} records unaccounted for at otlp-" in printed
+    place = f"{root.receiver.address} (spans)"
+    assert f"run {RUN}: {missing} records unaccounted for at {place}: recorded" in printed
     assert "UNACCOUNTED" in printed
 
 
@@ -123,7 +132,7 @@ def test_records_are_listed_with_time_kind_name_and_ids(root: Root, spool: Any) 
 
 
 def test_nothing_to_list_is_said(root: Root, spool: Any) -> None:
-    spool("list", status=1)
+    spool("list", status=0)
     assert "no segment lies in" in spool.err
 
 

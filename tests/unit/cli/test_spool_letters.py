@@ -134,7 +134,7 @@ def test_dead_letters_that_are_deleted_are_counted_with_their_reason(
     assert "10 records would be lost" in printed
     assert refused.book.discarded == {"purged": 10}
     assert (refused.book.parked, refused.book.unaccounted) == (0, 0)
-    assert "10 records discarded before otlp-" in spool("status")
+    assert f"10 records discarded before {refused.receiver.address} (spans)" in spool("status")
 
 
 def test_run_that_does_not_balance_goes_only_if_damaged_ones_are_named(

@@ -214,14 +214,16 @@ def test_since_that_is_too_short_names_the_newest(
 def test_missing_store_says_what_makes_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, complaint = run_traces(capsys, "--root", str(tmp_path), status=1)
+    _, complaint = run_traces(capsys, "--root", str(tmp_path), status=0)
+    run_traces(capsys, "--root", str(tmp_path), "--errors", status=1)
+    run_traces(capsys, "--store", str(tmp_path / "named.db"), status=1)
     assert f"no store at {tmp_path / 'store.db'}: run `tradespan run …` first" in complaint
     assert list(tmp_path.iterdir()) == []
 
 
 def test_empty_store_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Store.open(tmp_path / "own.db").close()
-    _, complaint = run_traces(capsys, "--store", str(tmp_path / "own.db"), status=1)
+    _, complaint = run_traces(capsys, "--store", str(tmp_path / "own.db"), status=0)
     assert "own.db is empty: nothing has been recorded yet" in complaint
 
 

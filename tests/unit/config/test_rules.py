@@ -47,6 +47,7 @@ def test_what_a_function_promises_and_hides_is_read(
 pattern = 'bot'
 slow = "250ms"
 max_repr = 80
+serializer = "desk.show.order"
 sensitive_fields = ["account", "desk"]
 objective = { success = 0.99, latency = "50ms" }
 metrics = false
@@ -55,6 +56,7 @@ capture = { locals = true, source = true }
     (rule,) = resolve().instrument
 
     assert (rule.slow, rule.max_repr, rule.metrics) == (0.25, 80, False)
+    assert rule.serializer == "desk.show.order"
     assert rule.sensitive_fields == ("account", "desk")
     assert rule.objective == {"success": 0.99, "latency": 0.05}
     assert rule.capture == {"locals": True, "source": True}
@@ -210,6 +212,8 @@ def test_calls_may_be_no_events(resolve: Resolve, write_file: WriteFile) -> None
         ("[[instrument]]\npattern='a'\ncapture.arg=true\n", UnknownSetting, ":3 .*mean args"),
         ("[[instrument]]\npattern='a'\ncapture.args=1\n", InvalidSetting, "table of booleans"),
         ("[[instrument]]\npattern='a'\nmax_repr=0\n", InvalidSetting, ":3 .*from 1 to"),
+        ("[[instrument]]\npattern='a'\nserializer='yaml'\n", InvalidSetting, ":3 .*dotted name"),
+        ("[[instrument]]\npattern='a'\nserializer='a.2b'\n", InvalidSetting, ":3 .*dotted name"),
         ("[[instrument]]\npattern='a'\nmetrics='maybe'\n", InvalidSetting, ":3 .*true or false"),
         ("[[instrument]]\npattern='a'\nobjective=0.9\n", InvalidSetting, ":3 .*table of success"),
         ("[[instrument]]\npattern='a'\nobjective={}\n", InvalidSetting, "table of success"),

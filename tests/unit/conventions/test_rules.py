@@ -7,8 +7,9 @@ import pytest
 from tests.unit.conventions.builders import SOUND
 from tradespan.conventions.reading import load_registry, read_groups
 from tradespan.conventions.registry import SEVERITIES, Registry
-from tradespan.conventions.rules import check_registry, is_id, is_unit
+from tradespan.conventions.rules import check_registry, is_unit
 from tradespan.conventions.tables import Problem, parse_yaml
+from tradespan.declare.wording import is_id
 from tradespan.wire.prometheus_names import Named, find_collisions
 
 

@@ -16,6 +16,8 @@ from tradespan.conventions.telemetry import check_pages, check_segment, read_ser
 from tradespan.core.records import Resource
 from tradespan.declare.instruments import TRADING_CYCLE_DURATION, TRADING_CYCLES
 from tradespan.pages.metrics import MetricPage
+from tradespan.signals.metrics.callbacks import Observer
+from tradespan.signals.metrics.provider import MeterProvider
 from tradespan.signals.metrics.registry import InstrumentRegistry
 from tradespan.signals.slot import SignalSlot
 from tradespan.spool.folder import RunFolder
@@ -102,7 +104,8 @@ def test_pages_are_read_as_they_are_counted_in(tmp_path: Path, check: LiveCheck)
     assert check_pages(folder, check) == []
     assert (check.looked_at["metric"], rules(check)) == (2, [])
 
-    registry.counter("trading.test", unit="1", labels=("desk.ticket_id",)).labels("7").add(1)
+    meter = MeterProvider(registry, Observer(registry)).get_meter("lib")
+    meter.create_counter("trading.test", "1").add(1, {"desk.ticket_id": "7"})
     assert check_pages(folder, check) == []
     assert rules(check) == [("id_as_label", "trading.test"), ("unknown_metric", "trading.test")]
 

@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from types import FunctionType
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 from opentelemetry.trace import get_current_span
 
 from tests.support.captured import Captured
+from tests.unit.instrument.shapes.test_protocol import (
+    STEPS,
+    Step,
+    async_failing,
+    async_patient,
+    async_stubborn,
+    do_async,
+    history,
+)
 from tradespan.core import guard
 from tradespan.declare.names import TRADESPAN_SIGNAL
 from tradespan.instrument.meaning import LISTENER
@@ -187,15 +197,74 @@ def test_a_cancelled_call_and_a_closed_generator_are_no_errors(
     assert [error for _, error in listening.over] == [None, None]
 
 
-def test_an_asynchronous_generator_runs_untold(captured: Captured, listening: Listening) -> None:
-    async def give(symbol: str) -> AsyncIterator[str]:
-        yield symbol
+async def giving(symbol: str) -> AsyncGenerator[str, str]:
+    sent = yield symbol
+    if sent == "bad":
+        raise ValueError(sent)
+    yield sent
 
-    async def read() -> list[str]:
-        return [each async for each in watch(give)("AAPL")]
 
-    assert asyncio.run(read()) == ["AAPL"]
-    assert listening.begun == []
+AAPL = {"trading.symbol": "AAPL", "trading.venue": "XNAS"}
+
+
+def test_an_asynchronous_generator_is_told_when_it_is_exhausted(
+    captured: Captured, listening: Listening
+) -> None:
+    async def read() -> None:
+        items = watch(giving)("AAPL")
+        assert listening.begun == []
+        assert [await anext(items), await items.asend("sent")] == ["AAPL", "sent"]
+        assert (listening.begun, listening.over) == ([AAPL], [])
+        assert [each async for each in items] == []
+
+    asyncio.run(read())
+    assert listening.over == [(AAPL, None)]
+
+
+def test_an_asynchronous_generator_that_raises_is_told_with_its_error(
+    captured: Captured, listening: Listening
+) -> None:
+    async def read() -> None:
+        items = watch(giving)("AAPL")
+        await anext(items)
+        await items.asend("bad")
+
+    with pytest.raises(ValueError, match="bad") as raised:
+        asyncio.run(read())
+    assert listening.over == [(AAPL, raised.value)]
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["closed", "left to the loop"])
+def test_an_asynchronous_generator_left_early_has_ended_without_an_error(
+    captured: Captured, listening: Listening, closes: bool
+) -> None:
+    async def read() -> None:
+        items = watch(giving)("AAPL")
+        async for _ in items:
+            break
+        if closes:
+            await items.aclose()
+            assert len(listening.over) == 1
+
+    asyncio.run(read())
+    assert listening.over == [(AAPL, None)]
+
+
+@pytest.mark.parametrize("function", [async_patient, async_stubborn, async_failing])
+@pytest.mark.parametrize("recording", [True, False], ids=["recorded", "not recorded"])
+def test_a_mapped_asynchronous_generator_answers_as_the_bare_one(
+    captured: Captured, listening: Listening, function: Any, recording: bool
+) -> None:
+    watched = watch(function)
+    if not recording:
+        captured.slot.recorder = None
+
+    @settings(deadline=None)
+    @given(STEPS)
+    def run(steps: list[Step]) -> None:
+        assert history(watched, do_async, steps) == history(function, do_async, steps)
+
+    run()
 
 
 @pytest.mark.parametrize("where", ["begins", "ended", "missed"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from tradespan.capture.names import configure_names
 from tradespan.capture.serializers import serializer
+from tradespan.core import guard
 
 
 @dataclasses.dataclass
@@ -163,3 +166,72 @@ def test_whatever_the_value_a_planted_secret_never_shows(
 ) -> None:
     shown = str(serializer(option, ["account"])(value, length))
     assert SECRET[:4] not in shown
+
+
+# ── by name ─────────────────────────────────────────────────────────────────────────────────────
+
+MODULE = """
+def order(value):
+    return f"{value.symbol} of {value.account}"
+
+def broken(value):
+    raise RuntimeError("no words")
+
+def itself(value):
+    from tradespan.capture.serializers import serializer
+    return "again " + serializer("named_desk.itself")(value, 100)
+
+class Shown:
+    word = "no function"
+
+    @staticmethod
+    def of(value):
+        return "an order"
+"""
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    (tmp_path / "named_desk.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    strict = guard.raise_errors(strict=False)
+    monkeypatch.setattr(guard, "_last_logged", {})
+    monkeypatch.setattr(guard, "_claims", {})
+    yield "named_desk"
+    guard.raise_errors(strict)
+    sys.modules.pop("named_desk", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("order", "AAPL of DU123"),
+        ("Shown.of", "an order"),
+        ("broken", "<Order>"),
+        ("itself", "again <Order>"),
+    ],
+)
+def test_function_is_found_by_its_dotted_name_at_the_first_value(
+    desk: str, name: str, shown: str
+) -> None:
+    show = serializer(f"{desk}.{name}")
+    assert desk not in sys.modules
+    assert [show(ORDER, 100), show(ORDER, 100)] == [shown, shown]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("named_desk.none", "module 'named_desk' has no attribute 'none'"),
+        ("named_desk.Shown.word", "named_desk.Shown.word is no function: str"),
+        ("named_nowhere.deep.show", "No module named 'named_nowhere'"),
+    ],
+)
+def test_name_of_no_function_shows_the_type_and_is_logged_once(
+    desk: str, caplog: pytest.LogCaptureFixture, name: str, says: str
+) -> None:
+    show = serializer(name)
+    assert [show(ORDER, 100), show(ORDER, 100)] == ["<Order>", "<Order>"]
+    (message,) = caplog.messages
+    assert message.startswith(f"serializer {name}: ")
+    assert says in message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.pages.orders import Process, order
 from tests.unit.spool.builders import make_writer, python, resource_frame, write_segment
 from tradespan.core.errors import SpoolUnavailable
 from tradespan.spool import folder as folders
@@ -121,11 +123,32 @@ def test_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SpoolUnavailable):
-        private_folder(tmp_path / "file")
-    with pytest.raises(SpoolUnavailable):
-        private_folder(tmp_path / "file" / "below")
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(SpoolUnavailable, match="it is a file, not a folder"):
+        private_folder(file)
+    with pytest.raises(SpoolUnavailable, match=f"used: {file} is a file, not a folder"):
+        private_folder(file / "below" / "that")
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.EACCES, r"user \d+ may not write there \(Permission denied\)"),
+        (errno.ENOSPC, r"its disk is full \(No space left on device\)"),
+        (errno.EDQUOT, r"its disk is full \(Disk quota exceeded\)"),
+        (errno.EROFS, r"Read-only file system"),
+    ],
+)
+def test_folder_that_cannot_be_made_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, says: str
+) -> None:
+    def refuse(self: Path, **_: object) -> None:
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(SpoolUnavailable, match=f"cannot be used: {says}\\.$"):
+        private_folder(tmp_path / "new")
 
 
 def test_root_that_is_a_run_folder_itself_is_found_with_those_below(tmp_path: Path) -> None:
@@ -173,6 +196,28 @@ def test_removing_leaves_nothing_of_a_run_that_was_delivered(tmp_path: Path) -> 
         (folder.path / name).write_text("{}")
     assert folder.remove()
     assert not folder.path.exists()
+
+
+def test_removing_keeps_a_folder_with_orders_that_somebody_may_take_over(tmp_path: Path) -> None:
+    process = Process(tmp_path, "one", within=3_600)
+    process.table.put(order())
+    process.die()
+    folder = RunFolder(process.writer.folder)
+    assert folder.keeps_orders()
+    assert not folder.remove()
+    heir = Process(tmp_path, "two")
+    assert heir.table.adopt() == [order()]
+    (folder.path / f".{process.table.path.name}.2").touch()
+    assert folder.remove()
+    assert not folder.path.exists()
+    assert not RunFolder(heir.writer.folder).remove(), "its process lives"
+
+
+def test_removing_takes_orders_whose_time_is_over(tmp_path: Path) -> None:
+    process = Process(tmp_path, "one", within=0)
+    process.table.put(order())
+    process.die()
+    assert RunFolder(process.writer.folder).remove()
 
 
 @pytest.mark.parametrize("kept", ["x.seg", "x.seg.damaged", "notes.txt", "parked"])

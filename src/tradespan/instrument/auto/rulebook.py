@@ -15,7 +15,8 @@ from tradespan.instrument.options import Capture, Field, Objective, Watch
 
 _MAIN = "__main__"
 _SAME = (
-    "sample_rate", "min_duration", "slow", "durable", "max_repr", "sensitive_fields", "metrics",
+    "sample_rate", "min_duration", "slow", "durable", "max_repr", "serializer",
+    "sensitive_fields", "metrics",
 )  # fmt: skip
 """Fields of a table that are called as they are in `Watch`."""
 

@@ -33,6 +33,7 @@ class CcxtInstrumentor(LibraryInstrumentor):
         """Methods of the two base classes."""
         hooks = _Hooks(Calls(telemetry))
         return [
+            Patch(_PLAIN, "BaseExchange.safe_order", hooks.parsed),
             Patch(_PLAIN, "Exchange.fetch2", hooks.call),
             Patch(_PLAIN, "Exchange.fetch", hooks.attempt),
             Patch(_PLAIN, "Exchange.throttle", hooks.wait),
@@ -49,6 +50,9 @@ class _Hooks:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+
+    def parsed(self, original: Method) -> Method:
+        return self._calls.orders.parsed(original, self._calls.creation)
 
     def call(self, original: Method) -> Method:
         @wraps(original)

@@ -30,6 +30,7 @@ from weakref import finalize, ref
 from tradespan.core import guard
 from tradespan.core.forks import after_fork_in_child
 from tradespan.signals.events.emitting import Emitting
+from tradespan.signals.events.misuse import find_fault, is_tellable, refuse_subscription
 from tradespan.signals.events.recording import record
 from tradespan.signals.events.subscriptions import Callback, Subscriber, Subscription
 from tradespan.signals.events.threads import Caller, forget_threads
@@ -61,9 +62,15 @@ class EventBus(Emitting):
         patience: Seconds that `publish` waits for subscribers, at most.
 
     Every event is also a log event of OpenTelemetry, once tradespan is configured.
+
+    Raises:
+        ValueError: `buffer_size` is no number of events.
     """
 
     def __init__(self, buffer_size: int = 1000, *, patience: float = PATIENCE) -> None:
+        size: object = buffer_size
+        if not isinstance(size, int) or size < 0:
+            raise ValueError(f"buffer_size is a number of events, 0 or more; not {buffer_size!r}")
         self._ring: deque[Event] = deque(maxlen=buffer_size)
         self._subscriptions: tuple[Subscription, ...] = ()
         self._told: dict[Hashable, _Told] = {}
@@ -82,6 +89,11 @@ class EventBus(Emitting):
     def patience(self, seconds: float) -> None:
         self._caller.patience = seconds
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody has subscribed."""
+        return bool(self._subscriptions)
+
     def subscribe(
         self, event_type: EventType | Enum | str | None, callback: Callback, *, inline: bool = False
     ) -> None:
@@ -95,9 +107,7 @@ class EventBus(Emitting):
         Raises:
             TypeError: The callback cannot be called, or the type is no type.
         """
-        if not callable(callback):
-            raise TypeError(f"{callback!r} cannot be called")
-        hash(event_type)
+        refuse_subscription(event_type, callback)
         key = None if event_type is None else key_of_type(event_type)
         if near := find_near_type(event_type):
             guard.logger.warning(
@@ -126,9 +136,15 @@ class EventBus(Emitting):
     def publish(self, event: Event) -> None:
         """Keep and record an event, and tell subscribers; those of all types first.
 
-        No exception of theirs or ours leaves it.
+        No exception of theirs or ours leaves it: what is no event is logged, and one that is not
+        as it should be (a misspelt severity, data that are no dict) is logged and told.
         """
         try:
+            fault = find_fault(event)
+            if fault is not None:
+                guard.report("publishing an event", fault)
+                if not is_tellable(event):
+                    return
             data = event.data
             kept = event if holds_little(data) else replace(event, data=keep_small(data))
             self._ring.append(kept)

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from tradespan.signals.events.declared import declaration_of
+from tradespan.signals.events.misuse import as_data
 from tradespan.signals.events.types import Event, EventType
 
 
@@ -37,8 +38,11 @@ class Emitting:
             source: Who says so.
         """
         if severity is None:
-            severity = declaration_of(event_type).severity
-        held = dict(data) if data else {}
+            try:
+                severity = declaration_of(event_type).severity
+            except TypeError:  # no type, which `publish` says
+                severity = "info"
+        held = as_data(data, "data")
         self.publish(Event(event_type, data=held, source=source, severity=severity))
 
     # ── the engine ──────────────────────────────────────────────────────────────────────────────
@@ -65,7 +69,7 @@ class Emitting:
 
     def emit_error(self, error: object, context: Mapping[str, Any] | None = None) -> None:
         """ERROR, with severity error; `error`: a text or an exception."""
-        held = dict(context) if context else {}
+        held = as_data(context, "context")
         self.emit(EventType.ERROR, {"error": error, "context": held}, severity="error")
 
     def emit_configuration_change(

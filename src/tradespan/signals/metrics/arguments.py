@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from tradespan.core.guard import guarded, logger
+from tradespan.declare.wording import UNIT_WORDS, is_id
 from tradespan.pages.metrics import Scope
 from tradespan.pages.numbers import OVERFLOW_LABEL
 
@@ -17,6 +19,11 @@ MOST_UNIT: Final = 63
 """Characters. Source: OpenTelemetry, metrics API, "Instrument unit"."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,254}")
 """Source: likewise, "Instrument name syntax"."""
+
+
+_HINTED: set[str] = set()
+"""Instruments of whose unit something has been said."""
+_MOST_HINTS: Final = 2_000
 
 
 class Facts(NamedTuple):
@@ -35,19 +42,48 @@ def is_encodable(text: str) -> bool:
     return text.encode("utf-8", "ignore").decode() == text
 
 
-def read_labels(labels: Iterable[str]) -> tuple[str, ...]:
-    """The names of labels, as they were given.
+def read_labels(name: str, labels: Iterable[str]) -> tuple[str, ...]:
+    """The names of an instrument's labels, as they were given.
 
     Raises:
         TypeError: They are one text, or not all text.
+        ValueError: One is an id's.
     """
     if isinstance(labels, str):
         raise TypeError(f"labels is a tuple of names: ({labels!r},)")
     names = tuple(labels)
-    for name in names:
-        if not isinstance(name, str):
-            raise TypeError(f"the name of a label is text, not {type(name).__name__}")
+    for each in names:
+        if not isinstance(each, str):
+            raise TypeError(f"the name of a label is text, not {type(each).__name__}")
+        if is_id(each):
+            raise ValueError(
+                f"{name}: {each} is an id and cannot be a label, for each of its values would be a"
+                f" series of its own; put it on the span: set_attribute({each!r}, …)"
+            )
     return names
+
+
+def read_facts(
+    name: str,
+    unit: str,
+    description: str,
+    labels: Iterable[str],
+    bounds: tuple[float, ...],
+    scope: Scope,
+) -> Facts:
+    """What a program asks for by hand. `read_labels` says what it raises."""
+    hint_at_unit(name, unit)
+    return Facts(name, unit, description, read_labels(name, labels), bounds, scope)
+
+
+def hint_at_unit(name: str, unit: object) -> None:
+    """Log once what UCUM has for a unit's word, without which others do not know the unit."""
+    word = UNIT_WORDS.get(unit) if isinstance(unit, str) else None
+    if word is None or name in _HINTED or len(_HINTED) >= _MOST_HINTS:
+        return
+    _HINTED.add(name)
+    with guarded("metrics"):
+        logger.warning("%s: the unit %r is none by UCUM; write %s", name, unit, word)
 
 
 def read_bounds(bounds: Iterable[float]) -> tuple[float, ...]:

@@ -18,7 +18,7 @@ from tradespan.core import guard
 from tradespan.core.clock import Clock, SystemClock
 from tradespan.core.errors import InstrumentConflict
 from tradespan.declare.instruments import ALIASES, Alias
-from tradespan.signals.metrics.arguments import Facts, read_bounds
+from tradespan.signals.metrics.arguments import Facts, hint_at_unit, read_bounds
 from tradespan.signals.metrics.callbacks import OBSERVER, Observer
 from tradespan.signals.metrics.learnt import Learnt, LearntCounter, LearntGauge, LearntHistogram
 from tradespan.signals.metrics.othernames import OtherName, find_alias
@@ -298,6 +298,7 @@ class MetricsRegistry:
             made = self._registry.get(held, asked, (OWN_SCOPE, whole))
             self._registry.export_as(fact.name, OtherName(whole, alias))
         else:
+            hint_at_unit(whole, asked.unit)
             made = self._registry.get(held, asked, (OWN_SCOPE, whole))
         return self._keep(kind(made, self._clock))
 

@@ -21,7 +21,7 @@ from tradespan.declare.instruments import (
 )
 from tradespan.declare.instruments import Instrument as Declaration
 from tradespan.pages.metrics import Scope
-from tradespan.signals.metrics.arguments import Facts, check, read_bounds, read_labels
+from tradespan.signals.metrics.arguments import Facts, check, read_bounds, read_facts
 from tradespan.signals.metrics.building import build_series, declare_series
 from tradespan.signals.metrics.instruments import (
     Counter,
@@ -85,8 +85,9 @@ class InstrumentRegistry:
             name: Unabbreviated, as `trading.orders.submitted`; begins with a letter.
             unit: Of the values, by UCUM: `{order}`, `s`, `By`.
             description: One sentence; of the first call. Of a declared name, its own if left out.
-            labels: Names of the labels, such as `("trading.venue",)`. Never ids: each set of
-                values is a series, and there are 2,000 at most.
+            labels: Names of the labels, such as `("trading.venue",)`. Each set of values
+                is a series, and there are 2,000 at most; so ids, which are as many as there are
+                orders, are refused: they belong on the span.
             scope: Name, version and schema URL of who counts; tradespan's API for users, left out.
 
         Raises:
@@ -94,7 +95,7 @@ class InstrumentRegistry:
             TypeError: An argument is of another type.
             ValueError: A name, unit or label cannot be used.
         """
-        return self.get(Counter, Facts(name, unit, description, read_labels(labels), (), scope))
+        return self.get(Counter, read_facts(name, unit, description, labels, (), scope))
 
     def up_down_counter(
         self,
@@ -106,9 +107,7 @@ class InstrumentRegistry:
         scope: Scope = OWN_SCOPE,
     ) -> UpDownCounter:
         """The up-down counter of this name, made at the first call. As `counter`."""
-        return self.get(
-            UpDownCounter, Facts(name, unit, description, read_labels(labels), (), scope)
-        )
+        return self.get(UpDownCounter, read_facts(name, unit, description, labels, (), scope))
 
     def gauge(
         self,
@@ -120,7 +119,7 @@ class InstrumentRegistry:
         scope: Scope = OWN_SCOPE,
     ) -> Gauge:
         """The gauge of this name, made at the first call. As `counter`."""
-        return self.get(Gauge, Facts(name, unit, description, read_labels(labels), (), scope))
+        return self.get(Gauge, read_facts(name, unit, description, labels, (), scope))
 
     def histogram(
         self,
@@ -148,7 +147,7 @@ class InstrumentRegistry:
             TypeError: An argument is of another type.
             ValueError: A name, unit, label or bound cannot be used.
         """
-        facts = Facts(name, unit, description, read_labels(labels), read_bounds(bounds), scope)
+        facts = read_facts(name, unit, description, labels, read_bounds(bounds), scope)
         return self.get(Histogram, facts)
 
     def from_declaration(self, declaration: Declaration) -> Instrument[Any]:

@@ -222,17 +222,32 @@ def _lost(sets: Sets, call: Call) -> None:
     sets.exchange.disconnected(call.word(_VENUE), channel=call.word(_CHANNEL), error=error)
 
 
+_PREDICTION, _PREDICTED = "trading.agent.prediction.id", "trading.agent.prediction.outcome"
+
+
 def _prediction(sets: Sets, call: Call) -> None:
     agent = call.word("trading.agent.name")
     if call.error is not None:
         sets.agents.failure(agent, call.error)
         return
-    sets.agents.prediction(
-        agent,
-        call.word("trading.agent.prediction.outcome"),
-        symbol=call.word(_SYMBOL),
-        confidence=call.number("trading.agent.confidence"),
-    )
+    said, symbol = call.word(_PREDICTED), call.word(_SYMBOL)
+    confidence = call.number("trading.agent.confidence")
+    if prediction := call.word(_PREDICTION):
+        sets.agents.predict(
+            prediction, agent, said, symbol=symbol, confidence=confidence, ts=_moment(call)
+        )
+    else:
+        sets.agents.prediction(agent, said, symbol=symbol, confidence=confidence)
+
+
+def _outcome(sets: Sets, call: Call) -> None:
+    sets.agents.outcome(call.word(_PREDICTION), call.word(_PREDICTED), ts=_moment(call))
+
+
+def _moment(call: Call) -> int | None:
+    """Event time, where it is mapped; in backtests, too."""
+    happened = call.facts.get("trading.event_time")
+    return happened if isinstance(happened, int) else None
 
 
 FEEDS: Final[Mapping[str, Feeds]] = {
@@ -313,7 +328,15 @@ FEEDS: Final[Mapping[str, Feeds]] = {
         _prediction, early=False, failed=True, required=("trading.agent.name",),
         instruments=(
             declared.TRADING_AGENT_PREDICTIONS, declared.TRADING_AGENT_CONFIDENCE,
-            declared.TRADING_AGENT_FAILURES,
+            declared.TRADING_AGENT_FAILURES, declared.TRADING_AGENT_CONSENSUS,
+        ),
+    ),
+    "agent.outcome": Feeds(
+        _outcome, early=False, required=(_PREDICTION, _PREDICTED),
+        instruments=(
+            declared.TRADING_AGENT_OUTCOMES, declared.TRADING_AGENT_ACCURACY,
+            declared.TRADING_AGENT_ACCURACY_RECENT, declared.TRADING_AGENT_BRIER_SCORE,
+            declared.TRADING_AGENT_CALIBRATION_ERROR, declared.TRADING_AGENT_CONSENSUS,
         ),
     ),
 }  # fmt: skip

@@ -23,6 +23,7 @@ from tradespan.signals.sets.engine import Engine
 from tradespan.signals.sets.exchange import Exchange
 from tradespan.signals.sets.feed import Feed
 from tradespan.signals.sets.orders import Orders
+from tradespan.signals.sets.performance import Performance
 from tradespan.signals.sets.portfolio import Portfolio
 from tradespan.signals.sets.risk import Risk
 
@@ -87,8 +88,8 @@ class Sets:
         after_fork_in_child(self._begin_anew)
 
     def __call__(self, *names: str) -> Sets:
-        """Switch sets on: `engine`, `orders`, `exchange`, `feed`, `portfolio`, `risk`, `agents`,
-        `system`, or `all`.
+        """Switch sets on: `engine`, `orders`, `exchange`, `feed`, `portfolio`, `performance`,
+        `risk`, `agents`, `system`, or `all`.
 
         Raises:
             ValueError: There is no such set.
@@ -134,6 +135,11 @@ class Sets:
     def portfolio(self) -> Portfolio:
         """The account as it stands."""
         return Portfolio(self._make)
+
+    @_once
+    def performance(self) -> Performance:
+        """How an account or a strategy does."""
+        return Performance(self._make)
 
     @_once
     def risk(self) -> Risk:

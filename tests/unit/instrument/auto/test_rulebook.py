@@ -23,6 +23,7 @@ TABLES = """
     slow = "250ms"
     durable = true
     max_repr = 80
+    serializer = "bot.show.order"
     sensitive_fields = ["account"]
     objective = { latency = "50ms" }
     metrics = false
@@ -48,6 +49,7 @@ def test_the_first_table_that_names_a_function_gives_its_options(config: Configu
         slow=0.25,
         durable=True,
         max_repr=80,
+        serializer="bot.show.order",
         sensitive_fields=("account",),
         objective=Objective(latency=0.05),
         metrics=False,

@@ -42,7 +42,7 @@ def venue() -> Iterator[ExchangeServer]:
 def instrumentor(sdk: Sdk) -> Iterator[CcxtInstrumentor]:
     instrumentor = CcxtInstrumentor()
     instrumentor.instrument(**sdk.options)
-    assert len(instrumentor.patched) == 8
+    assert len(instrumentor.patched) == 9
     yield instrumentor
     if instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.uninstrument()

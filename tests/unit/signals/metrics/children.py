@@ -46,7 +46,7 @@ def count_and_acknowledge(folder: Path, acknowledged: Path) -> None:
 def count_together(folder: Path, times: Path) -> None:
     """Eight threads, in spans, with exemplars; and label sets beyond the cap."""
     bound = counter("orders", labels=("venue",)).labels("kraken")
-    capped = counter("capped", labels=("id",))
+    capped = counter("capped", labels=("number",))
     for number in range(2_010):
         capped.labels(number).add(1)
     sys.setswitchinterval(1e-5)

@@ -10,7 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tradespan.signals.metrics import arguments
+from tradespan.signals.metrics.callbacks import Observer
 from tradespan.signals.metrics.instruments import Counter
+from tradespan.signals.metrics.named import MetricsRegistry
+from tradespan.signals.metrics.provider import MeterProvider
 from tradespan.signals.metrics.registry import InstrumentRegistry
 from tradespan.signals.metrics.series import MOST_VALUE, text_of
 from tradespan.signals.slot import SignalSlot
@@ -137,7 +141,7 @@ def test_text_of_a_value_is_short_and_can_be_encoded(value: object) -> None:
 
 
 def test_label_sets_beyond_the_cap_count_in_one_series(registry: InstrumentRegistry) -> None:
-    counter = registry.counter("c", labels=("id",))
+    counter = registry.counter("c", labels=("number",))
     for number in range(2_003):
         counter.labels(str(number)).add(1)
     counter.labels("2001").add(1)
@@ -147,7 +151,7 @@ def test_label_sets_beyond_the_cap_count_in_one_series(registry: InstrumentRegis
 
     assert len(counted) == 2_001
     assert counted[("otel.metric.overflow", "true"),] == 4.0
-    assert counted[("id", "7"),] == 2.0
+    assert counted[("number", "7"),] == 2.0
     assert [(labels, child.value) for labels, child in told.series()] == [
         ({"tradespan.instrument": "c"}, 4.0)
     ]
@@ -158,7 +162,7 @@ def test_overflow_of_the_overflow_ends(
 ) -> None:
     monkeypatch.setattr("tradespan.signals.metrics.registry.MOST_LABEL_SETS", 1)
     for name in ("a", "b", "c"):
-        counter = registry.counter(name, labels=("id",))
+        counter = registry.counter(name, labels=("number",))
         for value in ("1", "2"):
             counter.labels(value).add(1)
     (told,) = [each for each in registry.instruments() if "overflow" in each.name]
@@ -170,7 +174,7 @@ def test_overflow_of_the_overflow_ends(
 
 
 def test_threads_that_make_the_same_child_get_the_same(registry: InstrumentRegistry) -> None:
-    counter = registry.counter("c", labels=("id",))
+    counter = registry.counter("c", labels=("number",))
     ready = threading.Barrier(8)
 
     def work() -> None:
@@ -189,7 +193,7 @@ def test_threads_that_make_the_same_child_get_the_same(registry: InstrumentRegis
 
 
 def test_threads_that_come_to_the_cap_together_keep_it(registry: InstrumentRegistry) -> None:
-    counter = registry.counter("c", labels=("id",))
+    counter = registry.counter("c", labels=("number",))
     ready = threading.Barrier(4)
 
     def work(name: str) -> None:
@@ -222,3 +226,47 @@ def test_threads_that_make_the_same_instrument_get_the_same(way: str) -> None:
         thread.join()
 
     assert len(set(map(id, made))) == 1
+
+
+# ── words ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("label", ["trading.order.client_id", "order_id", "id", "api.key"])
+@pytest.mark.parametrize("kind", ["counter", "up_down_counter", "gauge", "histogram"])
+def test_id_is_refused_as_a_label_where_the_instrument_is_made(
+    registry: InstrumentRegistry, kind: str, label: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^orders: {label} is an id .* put it on the span"):
+        getattr(registry, kind)("orders", labels=("trading.venue", label))
+    assert not [each for each in registry.instruments() if each.name == "orders"]
+    getattr(registry, kind)("orders", labels=("trading.venue", "paid", "trading.order.side"))
+
+
+def test_id_that_a_third_party_gives_is_taken_as_it_comes(registry: InstrumentRegistry) -> None:
+    meter = MeterProvider(registry, Observer(registry)).get_meter("lib")
+    meter.create_counter("hits").add(1, {"messaging.message.id": "7"})
+    (hits,) = [each for each in registry.instruments() if each.name == "hits"]
+    assert [labels for labels, _ in hits.series()] == [{"messaging.message.id": "7"}]
+
+
+@pytest.mark.parametrize(
+    ("unit", "word"), [("seconds", "s"), ("USD", "{currency}"), ("count", "{…}, such as {order}")]
+)
+def test_unit_that_ucum_writes_otherwise_is_told_once_an_instrument(
+    registry: InstrumentRegistry,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    unit: str,
+    word: str,
+) -> None:
+    monkeypatch.setattr(arguments, "_HINTED", set())
+    for _ in range(3):
+        assert registry.histogram("wait", unit=unit).unit == unit
+    MetricsRegistry("desk", registry=registry).gauge("age", unit=unit)
+    for good in ("s", "By", "{order}", "", "1"):
+        registry.counter(f"good{len(good)}{good[:1].isalpha()}", unit=good)
+    MeterProvider(registry, Observer(registry)).get_meter("lib").create_counter("theirs", unit)
+    assert caplog.messages == [
+        f"wait: the unit {unit!r} is none by UCUM; write {word}",
+        f"desk_age: the unit {unit!r} is none by UCUM; write {word}",
+    ]

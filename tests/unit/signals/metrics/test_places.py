@@ -151,11 +151,11 @@ def test_page_that_is_full_counts_in_the_overflow_series(
 ) -> None:
     monkeypatch.setattr(metrics, "MOST_INSTRUMENT_SERIES", 2)
     Run(tmp_path, signals)
-    counter = registry.counter("c", labels=("id",))
+    counter = registry.counter("c", labels=("number",))
     for number in range(5):
         counter.labels(number).add(number)
 
-    assert one(tmp_path, "c", id="1").value == 1.0
+    assert one(tmp_path, "c", number="1").value == 1.0
     assert one(tmp_path, "c", otel_metric_overflow="true").value == 2 + 3 + 4
 
 
@@ -163,10 +163,10 @@ def test_2000_label_sets_have_cells_of_their_own(
     registry: InstrumentRegistry, signals: SignalSlot, tmp_path: Path
 ) -> None:
     Run(tmp_path, signals)
-    histogram = registry.histogram("h", labels=("id",))
+    histogram = registry.histogram("h", labels=("number",))
     for number in range(2_000):
         histogram.labels(number).record(number)
-    found = {each.labels["id"]: each.parts[0] for each in read_run(tmp_path)}
+    found = {each.labels["number"]: each.parts[0] for each in read_run(tmp_path)}
 
     assert found == {str(number): float(number) for number in range(2_000)}
 
@@ -195,7 +195,7 @@ def test_signal_handler_that_makes_and_counts_is_not_held_up(
     registry: InstrumentRegistry, signals: SignalSlot, tmp_path: Path
 ) -> None:
     Run(tmp_path, signals)
-    counter = registry.counter("c", labels=("id",))
+    counter = registry.counter("c", labels=("number",))
     handled = 0
 
     def handle(_: int, __: FrameType | None) -> None:
@@ -332,7 +332,7 @@ def test_fork_while_another_thread_makes_children_leaves_the_child_free(
     registry: InstrumentRegistry, signals: SignalSlot, tmp_path: Path
 ) -> None:
     Run(tmp_path, signals)
-    counter = registry.counter("c", labels=("id",))
+    counter = registry.counter("c", labels=("number",))
     done = threading.Event()
 
     def make() -> None:

@@ -59,7 +59,8 @@ def test_sets_are_on_from_their_first_use_or_when_asked_for(sets: Sets) -> None:
     sets.engine.cycle(1)
     assert sets("risk").on == ("engine", "risk")
     assert sets("all").on == (
-        "engine", "orders", "exchange", "feed", "portfolio", "risk", "agents", "system",
+        "engine", "orders", "exchange", "feed", "portfolio", "performance", "risk", "agents",
+        "system",
     )  # fmt: skip
     sets.end()
 

@@ -145,8 +145,8 @@ def test_risk_is_told_by_level_and_span(sets: Sets, values: Values) -> None:
     sets.risk.drawdown(0.03, span="daily")
     sets.risk.concentration(0.4)
     sets.portfolio.limit("daily_loss", 0.85)
-    assert values.of("trading.risk.value_at_risk") == {("USD", "0.95"): 120}
-    assert values.of("trading.risk.expected_shortfall") == {("USD", "0.99"): 240}
+    assert values.of("trading.risk.value_at_risk") == {("USD", "0.95", "historical"): 120}
+    assert values.of("trading.risk.expected_shortfall") == {("USD", "0.99", "historical"): 240}
     assert values.of("trading.risk.drawdown") == {("daily",): 0.03}
     assert values.of("trading.risk.concentration") == {(): 0.4}
     assert values.of("trading.limit.utilization") == {("daily_loss",): 0.85}

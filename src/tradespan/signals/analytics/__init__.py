@@ -1,0 +1,1 @@
+"""Trading statistics: pure arithmetic on what callers give, no clock, no instruments."""

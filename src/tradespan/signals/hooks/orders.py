@@ -1,0 +1,83 @@
+"""What an engine says of an order: its status, in whichever spelling, and who is told."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from tradespan.signals.events.types import EventType
+from tradespan.signals.sets.switch import Sets
+
+
+class Step(NamedTuple):
+    """What a status means."""
+
+    verb: str
+    """Of `tradespan.orders`."""
+    event: EventType | None = None
+    complete: bool | None = None
+    """Of a fill: whether the order is done with it."""
+
+
+_SUBMITTED: Final = Step("submitted", EventType.TRADE_SUBMITTED)
+_ACKNOWLEDGED: Final = Step("acknowledged", EventType.TRADE_ACKNOWLEDGED)
+_PARTIALLY: Final = Step("filled", EventType.TRADE_FILLED, complete=False)
+_FILLED: Final = Step("filled", EventType.TRADE_FILLED, complete=True)
+_CANCELLED: Final = Step("cancelled", EventType.TRADE_CANCELLED)
+STATUSES: Final = {
+    "submitted": _SUBMITTED, "pendingnew": _SUBMITTED, "sent": _SUBMITTED,
+    "acknowledged": _ACKNOWLEDGED, "accepted": _ACKNOWLEDGED, "new": _ACKNOWLEDGED,
+    "open": _ACKNOWLEDGED,
+    "partiallyfilled": _PARTIALLY, "partialfill": _PARTIALLY, "partial": _PARTIALLY,
+    "filled": _FILLED, "closed": _FILLED, "executed": _FILLED,
+    "rejected": Step("rejected", EventType.TRADE_REJECTED),
+    "cancelled": _CANCELLED, "canceled": _CANCELLED,
+    "expired": Step("expired", EventType.TRADE_CANCELLED),
+}  # fmt: skip
+"""FIX's words for OrdStatus, and those of common libraries; case, spaces, `_` and `-` do not count.
+"""
+_LABELS: Final = ("venue", "symbol", "strategy", "account", "side", "type", "client_id")
+_SPACES: Final = str.maketrans("", "", " _-")
+
+
+def step_of(status: object) -> Step:
+    """What a status means, given as text or as an enumeration's member.
+
+    Raises:
+        ValueError: It means nothing here.
+    """
+    words = [status.name, status.value] if isinstance(status, Enum) else [status]
+    for word in words:
+        found = STATUSES.get(str(word).lower().translate(_SPACES))
+        if found is not None:
+            return found
+    raise ValueError(
+        f"no status {status!r}: submitted, acknowledged, partially_filled, filled, rejected,"
+        " cancelled, expired"
+    )
+
+
+def _order_told(sets: Sets, verb: str, facts: dict[str, Any]) -> None:
+    """An order went a step. The only place that knows who keeps orders.
+
+    `verb`: submitted, acknowledged, filled, rejected, cancelled, expired, decided or tick. `facts`:
+    by the names that the verbs of `tradespan.orders` have; without those that nobody gave.
+    """
+    if verb in ("decided", "tick"):
+        return  # counters of orders do not begin that early
+    told = {name: facts[name] for name in _LABELS if name in facts}
+    if verb == "submitted":
+        sets.orders.submitted(**told, expected_price=facts.get("expected_price"))
+    elif verb == "filled":
+        sets.orders.filled(
+            **told,
+            complete=facts.get("complete"),
+            price=facts.get("price"),
+            expected_price=facts.get("expected_price"),
+        )
+    elif verb == "rejected":
+        sets.orders.rejected(**told, reason=facts.get("reason_code", ""))
+    elif verb == "acknowledged":
+        sets.orders.acknowledged(**told)
+    else:
+        sets.orders.cancelled(**told)
