@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tradespan.signals.metrics.registry import gauge as gauge
     from tradespan.signals.metrics.registry import histogram as histogram
     from tradespan.signals.metrics.registry import up_down_counter as up_down_counter
+    from tradespan.signals.sets.journeys import orders as orders
     from tradespan.signals.sets.judging import agents as agents
     from tradespan.signals.sets.switch import sets as sets
     from tradespan.signals.timing import LatencyTracker as LatencyTracker
@@ -70,6 +71,7 @@ _HOMES = {
     "instrument": "tradespan.instrument.byname",
     "metrics": "tradespan.signals.metrics.named",
     "monitor": "tradespan.instrument.monitor",
+    "orders": "tradespan.signals.sets.journeys",
     "sets": "tradespan.signals.sets.switch",
     "shutdown": "tradespan.bootstrap.runtime",
     "timer": "tradespan.signals.timing",
@@ -103,6 +105,7 @@ __all__ = [
     "instrument",
     "metrics",
     "monitor",
+    "orders",
     "sets",
     "shutdown",
     "timer",

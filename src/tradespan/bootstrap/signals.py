@@ -17,6 +17,7 @@ from tradespan.signals.logs.capture import LOGS
 from tradespan.signals.metrics.callbacks import OBSERVER
 from tradespan.signals.metrics.provider import MeterProvider
 from tradespan.signals.metrics.registry import REGISTRY
+from tradespan.signals.orders.slot import ORDERS
 from tradespan.signals.slot import SIGNALS
 from tradespan.spool.writer import SpoolWriter
 
@@ -38,6 +39,7 @@ class Signals:
         open_orders: OpenOrders | None = None,
     ) -> None:
         """Begin to report. `page`: None: nothing is counted."""
+        ORDERS.fill(acknowledge_within=config.orders.acknowledge_within, mode=config.mode)
         SIGNALS.fill(spool, page, open_orders)
         begin_audit(config, spool)
         LOGS.start(config.logs)

@@ -140,6 +140,8 @@ class SamplingConfig(NamedTuple):
 class OrdersConfig(NamedTuple):
     """Open orders."""
 
+    acknowledge_within: float
+    """Seconds after which an order without an answer is told; 0: never."""
     adopt: bool
     """Whether what dead processes of the service left is taken over."""
     adopt_within: float

@@ -393,6 +393,10 @@ _AGENT: tuple[Setting, ...] = (
 )  # fmt: skip
 
 _ORDERS: tuple[Setting, ...] = (
+    Setting("orders.acknowledge_within", duration(0), 10.0,
+            "How long an order's acknowledgement may take until the event `trading.order.stuck` "
+            "tells of it. 0: for ever.",
+            ("TRADESPAN_ORDERS_ACKNOWLEDGE_WITHIN",), unit="s"),
     Setting("orders.adopt", BOOLEAN, True,
             "Whether a new process takes over the open orders that dead ones of its service left.",
             ("TRADESPAN_ORDERS_ADOPT",)),

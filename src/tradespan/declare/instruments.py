@@ -906,6 +906,38 @@ TRADING_ORDER_LATENCY: Final = Instrument(
     (0.01, 0.05, 0.1, 0.5, 1.0),
     description="How long it took to send an order: the submitting call.",
 )
+TRADING_ORDER_LEG_DURATION: Final = Instrument(
+    "trading.order.leg.duration",
+    "histogram",
+    "s",
+    ("trading.order.leg", "trading.venue", "trading.strategy"),
+    (
+        1e-05,
+        2.5e-05,
+        5e-05,
+        0.0001,
+        0.00025,
+        0.0005,
+        0.001,
+        0.0025,
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.1,
+        0.25,
+        0.5,
+        1.0,
+        2.5,
+        5.0,
+        10.0,
+        30.0,
+        60.0,
+        300.0,
+        600.0,
+    ),
+    description="How long a part of an order's way took, from the tick to the last fill.",
+)
 TRADING_ORDER_RESPONSE_TIME: Final = Instrument(
     "trading.order.response_time",
     "histogram",
@@ -1033,6 +1065,16 @@ TRADING_ORDERS_REJECTED: Final = Instrument(
     ),
     description="Orders that a venue, or the program's own risk checks, did not take.",
 )
+TRADING_ORDERS_STUCK: Final = Instrument(
+    "trading.orders.stuck",
+    "counter",
+    "{order}",
+    ("trading.venue", "trading.strategy"),
+    description=(
+        "Orders that had no acknowledgement in the time that the setting "
+        "`orders.acknowledge_within` gives."
+    ),
+)
 TRADING_ORDERS_SUBMITTED: Final = Instrument(
     "trading.orders.submitted",
     "counter",
@@ -1046,6 +1088,63 @@ TRADING_ORDERS_SUBMITTED: Final = Instrument(
         "trading.order.type",
     ),
     description="Orders that were sent.",
+)
+TRADING_ORDERS_UNKNOWN: Final = Instrument(
+    "trading.orders.unknown",
+    "counter",
+    "{order}",
+    ("trading.venue",),
+    description="Orders that a later message told of, and nobody had told of their submission.",
+)
+TRADING_PAIR_EXECUTION_DURATION: Final = Instrument(
+    "trading.pair.execution.duration",
+    "histogram",
+    "s",
+    ("trading.strategy",),
+    (
+        0.001,
+        0.0025,
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.1,
+        0.25,
+        0.5,
+        1.0,
+        2.5,
+        5.0,
+        10.0,
+        30.0,
+        60.0,
+        300.0,
+    ),
+    description="From sending a pair's first order to the last fill of its last one.",
+)
+TRADING_PAIR_LEGS_GAP: Final = Instrument(
+    "trading.pair.legs.gap",
+    "histogram",
+    "s",
+    ("trading.strategy",),
+    (
+        0.001,
+        0.0025,
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.1,
+        0.25,
+        0.5,
+        1.0,
+        2.5,
+        5.0,
+        10.0,
+        30.0,
+        60.0,
+        300.0,
+    ),
+    description="From the first fill of a pair's first leg to the first fill of its last one.",
 )
 TRADING_PERFORMANCE_ANNUAL_RETURN: Final = Instrument(
     "trading.performance.annual_return",
@@ -1095,13 +1194,6 @@ TRADING_PERFORMANCE_CONSECUTIVE_WINS: Final = Instrument(
     "{trade}",
     ("trading.performance.span", "trading.account", "trading.strategy"),
     description="Winning trades in a row, up to the last one.",
-)
-TRADING_PERFORMANCE_EQUITY: Final = Instrument(
-    "trading.performance.equity",
-    "gauge",
-    "{currency}",
-    ("trading.currency", "trading.account", "trading.strategy"),
-    description="What the account is worth, with what was paid in or out.",
 )
 TRADING_PERFORMANCE_EXPECTANCY: Final = Instrument(
     "trading.performance.expectancy",
@@ -1479,6 +1571,7 @@ INSTRUMENTS: Final = {
         TRADING_LIMIT_UTILIZATION,
         TRADING_ORDER_EDGE_CAPTURED,
         TRADING_ORDER_LATENCY,
+        TRADING_ORDER_LEG_DURATION,
         TRADING_ORDER_RESPONSE_TIME,
         TRADING_ORDER_SLIPPAGE,
         TRADING_ORDERS_ACKNOWLEDGED,
@@ -1488,7 +1581,11 @@ INSTRUMENTS: Final = {
         TRADING_ORDERS_FILLS,
         TRADING_ORDERS_OPEN,
         TRADING_ORDERS_REJECTED,
+        TRADING_ORDERS_STUCK,
         TRADING_ORDERS_SUBMITTED,
+        TRADING_ORDERS_UNKNOWN,
+        TRADING_PAIR_EXECUTION_DURATION,
+        TRADING_PAIR_LEGS_GAP,
         TRADING_PERFORMANCE_ANNUAL_RETURN,
         TRADING_PERFORMANCE_ANNUAL_VOLATILITY,
         TRADING_PERFORMANCE_AVERAGE_LOSS,
@@ -1496,7 +1593,6 @@ INSTRUMENTS: Final = {
         TRADING_PERFORMANCE_CALMAR_RATIO,
         TRADING_PERFORMANCE_CONSECUTIVE_LOSSES,
         TRADING_PERFORMANCE_CONSECUTIVE_WINS,
-        TRADING_PERFORMANCE_EQUITY,
         TRADING_PERFORMANCE_EXPECTANCY,
         TRADING_PERFORMANCE_LONGEST_LOSSES,
         TRADING_PERFORMANCE_LONGEST_WINS,

@@ -18,10 +18,6 @@ from datetime import date
 from typing import Any
 
 from tradespan.core.forks import after_fork_in_child
-from tradespan.signals.analytics.equity import Drawdown, Equity
-from tradespan.signals.analytics.history import History, Session, SessionFigures
-from tradespan.signals.analytics.ratios import Definitions, ReturnFigures, Returns
-from tradespan.signals.analytics.sessions import Sessions
 from tradespan.signals.analytics.amounts import (
     ExactSum,
     Kinds,
@@ -30,6 +26,10 @@ from tradespan.signals.analytics.amounts import (
     minus,
     moment,
 )
+from tradespan.signals.analytics.equity import Drawdown, Equity
+from tradespan.signals.analytics.history import History, Session, SessionFigures
+from tradespan.signals.analytics.ratios import Definitions, ReturnFigures, Returns
+from tradespan.signals.analytics.sessions import Sessions
 from tradespan.signals.analytics.tradecounts import AllTrades, TradeFigures, Trades
 
 

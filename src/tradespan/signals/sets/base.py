@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any
 
-from tradespan.core import guard
 from tradespan.declare.instruments import Instrument as Declaration
+from tradespan.signals.harmless import harmless
 from tradespan.signals.metrics.instruments import BoundGauge
+
+__all__ = ["Maker", "harmless", "kind_of_error", "tell"]
 
 Maker = Callable[[Declaration], Any]
 """`InstrumentRegistry.from_declaration`."""
-P = ParamSpec("P")
-
-
-def harmless(verb: Callable[P, None]) -> Callable[P, None]:
-    """A verb from which nothing of ours reaches the trading code; mistakes are logged sparingly."""
-
-    @wraps(verb)
-    def called(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            verb(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - the host comes first
-            guard.report(f"sets: {verb.__qualname__}", error)
-
-    return called
 
 
 def kind_of_error(error: object) -> str:

@@ -1,4 +1,4 @@
-"""The accounts' books, kept of what is mapped: fills, prices, and what the program says it is worth.
+"""The accounts' books, kept of what is mapped: fills, prices, what the program says it is worth.
 
 They are kept by the time of the events, as these come; gauges are set by the thread that observes,
 and once more at the end. Who computes figures itself gives them to the sets, and needs no books.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterator
+from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tradespan.config.model import FiguresConfig
@@ -64,6 +65,14 @@ class _Entry:
         return entry + fee * closed / size
 
 
+class _Day(NamedTuple):
+    """A trading day."""
+
+    day: date
+    began_with: float
+    """What the account was worth at the end of the day before; of the first, when it began."""
+
+
 class Account:
     """The books of one account, or of one strategy's part of it."""
 
@@ -84,6 +93,8 @@ class Account:
         self.knows_cash = figures.cash is not None
         self.said: frozenset[str] = frozenset()
         """Amounts that the program says itself, and nobody else then."""
+        self._sessions = sessions
+        self._day: _Day | None = None
         self._entries: dict[tuple[str, str], _Entry] = {}
         self._lock = threading.Lock()
         after_fork_in_child(self._begin_anew)
@@ -133,6 +144,11 @@ class Account:
                 self._mark(float(equity), ts)
 
     def _mark(self, equity: float, ts: int) -> None:
+        day = self._sessions.day(ts)
+        if self._day is None:
+            self._day = _Day(day, equity)
+        elif day > self._day.day:
+            self._day = _Day(day, float(self.performance.equity or equity))
         self.performance.mark(equity, ts=ts)
         self.risk.mark(equity, ts=ts)
 
@@ -143,23 +159,18 @@ class Account:
     def tell(self, sets: Sets, whose: Whose) -> None:
         """Set the gauges."""
         labels = whose._asdict()
-        drawdown = self.performance.drawdown
-        exposure = self.portfolio.exposure
         equity = self.performance.equity
         sets.portfolio.from_tracker(self.portfolio, leave=self.said, **labels)
+        if "daily_pnl" not in self.said and self._day is not None and equity is not None:
+            daily = float(equity) - self._day.began_with
+            sets.portfolio.update(currency=self.currency, daily_pnl=daily, **labels)
         sets.portfolio.returns(self.risk.returns_over, **labels)
         if equity is not None:
             sets.risk.from_tracker(
                 self.risk,
                 currency=self.currency,
                 equity=equity,
-                drawdown={
-                    "current": drawdown.current,
-                    "maximum": drawdown.maximum,
-                    "daily": drawdown.daily,
-                    "weekly": drawdown.weekly,
-                },
-                concentration=exposure.concentration,
+                concentration=self.portfolio.exposure.concentration,
                 **labels,
             )
         sets.performance.update(self.performance, currency=self.currency, **labels)
@@ -188,7 +199,7 @@ class Books:
                 account.price(symbol, price, ts)
 
     def value(self, whose: Whose, currency: str, amounts: dict[str, float], ts: int) -> None:
-        """The program says what an account is worth: `value`, `cash` …"""
+        """The program says what an account is worth, by the names of `Portfolio.update`."""
         account = self._account(whose, currency)
         if account is not None:
             account.value(amounts, ts)

@@ -17,7 +17,8 @@ from tradespan.signals.events.bus import EventBus
 from tradespan.signals.events.types import Event, EventType
 from tradespan.signals.metrics.instruments import BoundCounter, Counter
 from tradespan.signals.metrics.registry import REGISTRY, InstrumentRegistry
-from tradespan.signals.sets.feeding import FEEDS, Call, Feeds
+from tradespan.signals.sets.calls import Call, Feeds
+from tradespan.signals.sets.feeding import FEEDS
 from tradespan.signals.sets.switch import Sets
 
 Facts = dict[str, Any]

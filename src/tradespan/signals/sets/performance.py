@@ -37,7 +37,6 @@ class Performance:
             ("average_win", make(declared.TRADING_PERFORMANCE_AVERAGE_WIN)),
             ("average_loss", make(declared.TRADING_PERFORMANCE_AVERAGE_LOSS)),
         )
-        self._equity: Gauge = make(declared.TRADING_PERFORMANCE_EQUITY)
         self._peak: Gauge = make(declared.TRADING_PERFORMANCE_PEAK)
         self._drawdown: Gauge = make(declared.TRADING_RISK_DRAWDOWN)
 
@@ -63,7 +62,6 @@ class Performance:
                 _show(gauge, getattr(figures, name), span, currency, *whose)
         _show(self._pnl, tracker.daily_pnl, "day", currency, *whose)
         _show(self._pnl, tracker.weekly_pnl, "week", currency, *whose)
-        _show(self._equity, tracker.equity, currency, *whose)
         _show(self._peak, tracker.peak, currency, *whose)
         drawdown = tracker.drawdown
         for span in ("current", "maximum", "daily", "weekly"):

@@ -7,7 +7,7 @@ a `PortfolioTracker`, which has rates.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -160,7 +160,13 @@ class Portfolio:
 
     @harmless
     def from_tracker(
-        self, tracker: PortfolioTracker, *, account: str = "", venue: str = "", strategy: str = ""
+        self,
+        tracker: PortfolioTracker,
+        *,
+        account: str = "",
+        venue: str = "",
+        strategy: str = "",
+        leave: Collection[str] = (),
     ) -> None:
         """All that a `PortfolioTracker` knows, as of now.
 
@@ -173,6 +179,7 @@ class Portfolio:
             account: Whose sums they are, and whose its positions are that name no account.
             venue: Of the sums.
             strategy: Of the sums.
+            leave: Sums that somebody else tells, by the names of `update`.
         """
         owner = _Owner(account, venue, strategy)
         with tracker.still():
@@ -182,7 +189,7 @@ class Portfolio:
             strategies = tracker.breakdown("strategy")
         currency = tracker.currency
         for name, gauge in self._amounts:
-            if name in amounts:
+            if name in amounts and name not in leave:
                 _put(gauge, (currency, *owner), amounts[name])
         self._positions.labels(*owner).set(len(positions))
         _put(self._leverage, (account, strategy), exposure.leverage)

@@ -17,6 +17,8 @@ from tradespan.core import guard
 from tradespan.core.forks import after_fork_in_child
 from tradespan.signals.metrics.callbacks import OBSERVER
 from tradespan.signals.metrics.registry import from_declaration
+from tradespan.signals.orders.flow import Clocks
+from tradespan.signals.orders.front import Journeys
 from tradespan.signals.sets.agents import Agents
 from tradespan.signals.sets.base import Maker
 from tradespan.signals.sets.engine import Engine
@@ -118,6 +120,14 @@ class Sets:
     def orders(self) -> Orders:
         """What became of orders, how fast, and at which price."""
         return Orders(self._make, self._clock)
+
+    @_once
+    def journeys(self) -> Journeys:
+        """Each order from tick to last fill (`tradespan.orders`); the orders' set counts them."""
+        clocks = Clocks(monotonic=self._clock)
+        journeys = Journeys(self.orders, make=self._make, clocks=clocks)
+        self._observer.add(journeys.watch)
+        return journeys
 
     @_once
     def exchange(self) -> Exchange:

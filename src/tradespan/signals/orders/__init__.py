@@ -1,0 +1,1 @@
+"""Order journeys: from a tick to the last fill, whatever thread, process or run tells of it."""
