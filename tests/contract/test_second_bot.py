@@ -100,6 +100,45 @@ def test_orders_are_those_of_its_books(bot: Run) -> None:
     assert bot.total("trading.order.response_time") == books["acked"] + books["rejected"]
 
 
+def test_fills_are_counted_once_and_orders_filled_as_its_books_have_them(bot: Run) -> None:
+    books = bot.books
+    assert bot.total("trading.orders.fills") == books["fills"]
+    assert bot.total("trading.orders.filled") == books["filled"]
+    assert bot.total("trading.trades") == books["filled"]
+    ended = books["filled"] + books["cancelled"] + books["rejected"]
+    rates = bot.last("trading.orders.fill_rate").values()
+    assert all(0 < point.value < 1 for point in rates)
+    assert ended + books["open"] == books["submitted"]
+    assert bot.total("trading.orders.open") == books["open"]
+    assert bot.total("trading.orders.unknown") == 0
+
+
+def test_turnover_is_the_one_of_its_books_by_symbol(bot: Run) -> None:
+    for symbol, traded in bot.books["symbols"].items():
+        labels = {"trading_symbol": symbol, "trading_currency": "USD"}
+        turnover = bot.total("trading.trade.value", **labels)
+        assert turnover == pytest.approx(float(traded["turnover"]), rel=1e-12)
+        assert bot.total("trading.orders.fills", trading_symbol=symbol) == traded["fills"]
+
+
+def test_each_part_of_an_orders_way_is_timed(bot: Run) -> None:
+    books = bot.books
+    legs: Counter[str] = Counter()
+    for point in bot.last("trading.order.leg.duration").values():
+        legs[point.labels["trading.order.leg"]] += int(point.value)
+    whole = ("check_to_submit", "tick_to_submit", "decision_to_submit")
+    assert {legs[leg] for leg in whole} == {books["submitted"]}
+    assert legs["submit_to_ack"] == books["acked"]
+    assert books["filled"] <= legs["ack_to_fill"] == legs["submit_to_fill"] <= books["fills"]
+    # Those of immediate-or-cancel orders go without having been asked for.
+    assert legs["cancel_to_cancelled"] == bot.events["trading.order.cancelled"]
+    # The play's venues answer after 2 to 9 ms of its clock.
+    (acks, seconds) = 0.0, 0.0
+    for point in bot.last("trading.order.leg.duration", trading_order_leg="submit_to_ack").values():
+        acks, seconds = acks + point.value, seconds + point.sum
+    assert 0.002 < seconds / acks < 0.009
+
+
 def test_orders_have_labels_in_the_conventions_words(bot: Run) -> None:
     points = bot.last("trading.orders.submitted").values()
     assert {point.labels["trading.order.side"] for point in points} == {"buy", "sell"}
@@ -157,12 +196,27 @@ def test_predictions_are_those_of_its_models(bot: Run) -> None:
         assert said == {"up", "down"}
 
 
+def test_what_came_of_predictions_is_what_its_models_count(bot: Run) -> None:
+    for name, model in bot.books["models"].items():
+        agent = {"trading_agent_name": name}
+        assert bot.total("trading.agent.outcomes", **agent) == model["settled"] > 0
+        right = 0.0
+        for point in bot.last("trading.agent.accuracy", **agent).values():
+            symbol = {"trading_symbol": point.labels["trading.symbol"]}
+            right += point.value * bot.total("trading.agent.outcomes", **agent, **symbol)
+        assert right == pytest.approx(model["right"], rel=1e-12)
+        assert 0 < bot.value("trading.agent.brier_score", **agent) < 1
+
+
 def test_each_answer_is_an_event(bot: Run) -> None:
     books = bot.books
     assert bot.events["trading.order.submitted"] == books["submitted"]
     assert bot.events["trading.order.acknowledged"] == books["acked"]
     assert bot.events["trading.order.rejected"] == books["rejected"]
-    assert bot.events["trading.order.cancelled"] == books["cancelled"]
+    assert bot.events["trading.order.replaced"] == books["replaced"]
+    gone = bot.events["trading.order.cancelled"], bot.events["trading.order.expired"]
+    assert sum(gone) == books["cancelled"]
+    assert min(gone) > 0
 
 
 def test_map_check_finds_every_table_called_and_every_field(bot: Run) -> None:
