@@ -9,6 +9,9 @@ from tradespan.signals.events.bus import events
 from tradespan.signals.sets.mapped import Meanings, near_signal
 from tradespan.signals.sets.switch import sets
 
+_FIGURES = {"portfolio", "performance", "risk"}
+"""Sets and signals for whose sake books are kept."""
+
 
 def listen(config: Config) -> Meanings:
     """What listens to mapped calls, and to what libraries report."""
@@ -26,6 +29,11 @@ def begin(config: Config) -> None:
                 rule.signal,
                 near,
             )
+    if _FIGURES & {*config.sets, *(rule.signal for rule in config.map)}:
+        try:
+            sets.keep_books(config.figures)
+        except (ImportError, ValueError) as error:
+            guard.logger.warning("no figures of portfolio, performance and risk: %s", error)
     with guard.guarded("mapped calls"):
         LISTENER.listener = listen(config)
 

@@ -20,7 +20,7 @@ from tradespan.cli.run import Target, begin_run, read_config, run_program
 from tradespan.config import Config
 from tradespan.spool.folder import RootLock
 
-PATTERN = r"momentum_bot\.(strategy|risk|execution|portfolio)\..*"
+PATTERN = r"momentum_bot\.(strategy|models|risk|execution|portfolio)\..*"
 _NEEDS = ("websockets", "plotly")
 
 

@@ -18,6 +18,7 @@ from tradespan.signals.analytics.performance import PerformanceTracker
 from tradespan.signals.analytics.portfolio import PortfolioTracker
 from tradespan.signals.analytics.risk import RiskTracker
 from tradespan.signals.analytics.sessions import ALWAYS, Sessions
+from tradespan.signals.sets.keeping import Fill, Whose
 
 if TYPE_CHECKING:
     from tradespan.signals.sets.switch import Sets
@@ -26,26 +27,6 @@ MOST_ACCOUNTS: Final = 100
 """Of further ones no books are kept."""
 _DAY: Final = 86_400.0
 _SECOND: Final = 1_000_000_000
-
-
-class Whose(NamedTuple):
-    """Whose books."""
-
-    account: str = ""
-    strategy: str = ""
-
-
-class Fill(NamedTuple):
-    """An execution."""
-
-    symbol: str
-    quantity: float
-    """Below 0: sold."""
-    price: float
-    currency: str
-    venue: str
-    fee: float
-    ts: int
 
 
 class _Entry:
@@ -160,7 +141,9 @@ class Account:
         """Set the gauges."""
         labels = whose._asdict()
         equity = self.performance.equity
-        sets.portfolio.from_tracker(self.portfolio, leave=self.said, **labels)
+        # Without a beginning, fills tell what was earned, and not what there is.
+        unknown = set() if self.knows_cash else {"value", "cash", "leverage"}
+        sets.portfolio.from_tracker(self.portfolio, leave=self.said | unknown, **labels)
         if "daily_pnl" not in self.said and self._day is not None and equity is not None:
             daily = float(equity) - self._day.began_with
             sets.portfolio.update(currency=self.currency, daily_pnl=daily, **labels)

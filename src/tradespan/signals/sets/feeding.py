@@ -9,6 +9,7 @@ from tradespan.declare import instruments as declared
 from tradespan.signals.events.types import EventType
 from tradespan.signals.sets.calls import CURRENCY, DECISION, STRATEGY, SYMBOL, VENUE, Call, Feeds
 from tradespan.signals.sets.feeding_orders import ORDER_FEEDS
+from tradespan.signals.sets.keeping import keep_price, keep_value
 from tradespan.signals.sets.switch import Sets
 
 _CHANNEL: Final = "trading.broker.channel"
@@ -43,6 +44,7 @@ def _error(sets: Sets, call: Call) -> None:
 def _ticked(sets: Sets, call: Call) -> None:
     _update(sets, call)
     sets.journeys.flow.tick(call.word(SYMBOL), ts=call.past())
+    keep_price(sets, call)
 
 
 _AMOUNTS: Final = {
@@ -55,13 +57,15 @@ _AMOUNTS: Final = {
 
 
 def _portfolio(sets: Sets, call: Call) -> None:
+    amounts = {short: call.number(name) for short, name in _AMOUNTS.items()}
     sets.portfolio.update(
         currency=call.word(CURRENCY),
         account=call.word("trading.account"),
         venue=call.word(VENUE),
         strategy=call.word(STRATEGY),
-        **{short: call.number(name) for short, name in _AMOUNTS.items()},
+        **amounts,
     )
+    keep_value(sets, call, amounts)
 
 
 def _update(sets: Sets, call: Call) -> None:
@@ -117,20 +121,14 @@ def _prediction(sets: Sets, call: Call) -> None:
     confidence = call.number("trading.agent.confidence")
     if prediction := call.word(_PREDICTION):
         sets.agents.predict(
-            prediction, agent, said, symbol=symbol, confidence=confidence, ts=_moment(call)
+            prediction, agent, said, symbol=symbol, confidence=confidence, ts=call.time()
         )
     else:
         sets.agents.prediction(agent, said, symbol=symbol, confidence=confidence)
 
 
 def _outcome(sets: Sets, call: Call) -> None:
-    sets.agents.outcome(call.word(_PREDICTION), call.word(_PREDICTED), ts=_moment(call))
-
-
-def _moment(call: Call) -> int | None:
-    """Event time, where it is mapped; in backtests, too."""
-    happened = call.facts.get("trading.event_time")
-    return happened if isinstance(happened, int) else None
+    sets.agents.outcome(call.word(_PREDICTION), call.word(_PREDICTED), ts=call.time())
 
 
 FEEDS: Final[Mapping[str, Feeds]] = {

@@ -19,6 +19,7 @@ from tradespan.signals.sets.calls import (
     Call,
     Feeds,
 )
+from tradespan.signals.sets.keeping import keep_fill
 from tradespan.signals.sets.switch import Sets
 
 _EXPECTED: Final = "trading.order.expected_price"
@@ -88,6 +89,7 @@ def _filled(sets: Sets, call: Call) -> None:
     )
     if not news:
         return
+    keep_fill(sets, call, told)
     trade = call.words(TRADE)
     if done:
         sets.engine.trade(**trade)

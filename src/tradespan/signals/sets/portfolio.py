@@ -192,7 +192,8 @@ class Portfolio:
             if name in amounts and name not in leave:
                 _put(gauge, (currency, *owner), amounts[name])
         self._positions.labels(*owner).set(len(positions))
-        _put(self._leverage, (account, strategy), exposure.leverage)
+        if "leverage" not in leave:
+            _put(self._leverage, (account, strategy), exposure.leverage)
         if turnover.limit is not None:
             self._tell_turnover(turnover, currency, owner)
         series: dict[tuple[Gauge, tuple[str, ...]], Any] = {

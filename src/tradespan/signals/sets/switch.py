@@ -30,6 +30,8 @@ from tradespan.signals.sets.portfolio import Portfolio
 from tradespan.signals.sets.risk import Risk
 
 if TYPE_CHECKING:
+    from tradespan.config.model import FiguresConfig
+    from tradespan.signals.sets.books import Books
     from tradespan.signals.sets.system import System
 
 INTERVAL: Final = 15.0
@@ -87,6 +89,8 @@ class Sets:
         self._system_due = clock()
         self._observer = observer
         self._observed = False
+        self.books: Books | None = None
+        """Of accounts, kept of what is mapped; None: nobody keeps any."""
         after_fork_in_child(self._begin_anew)
 
     def __call__(self, *names: str) -> Sets:
@@ -171,6 +175,18 @@ class Sets:
         self._be_observed()
         return system
 
+    def keep_books(self, figures: FiguresConfig) -> None:
+        """Work out positions, performance and risk of what is mapped, from now on.
+
+        Raises:
+            ValueError: There is no such calendar, or it does not go with the other settings.
+            ModuleNotFoundError: The extra `calendars` is not installed.
+        """
+        # Only who wants them loads what computes them.
+        self.books = import_module("tradespan.signals.sets.books").Books(figures)
+        self("portfolio", "performance", "risk")
+        self._be_observed()
+
     label: Final = "tradespan.sets"
     """Whose time it is that the thread spends."""
 
@@ -193,9 +209,15 @@ class Sets:
                     self._system_due = now + INTERVAL - _TOLERANCE
                     self.system.collect()
                 self.system.loops.ask()
+            if self.books is not None:
+                self.books.tell(self)
 
     def end(self) -> None:
-        """Read the system once more, and let go of what is Python's own."""
+        """Read the system once more, close the books, and let go of what is Python's own."""
+        with guard.guarded("closing the books"):
+            books, self.books = self.books, None
+            if books is not None:
+                books.tell(self)
         if "system" in self.__dict__:
             with guard.guarded("collecting sets"):
                 self.system.collect()

@@ -1,0 +1,99 @@
+"""What mapped calls say to the accounts' books, where books are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import time_ns
+from typing import Final, NamedTuple
+
+from tradespan.signals.sets.calls import CURRENCY, STRATEGY, SYMBOL, Call
+from tradespan.signals.sets.switch import Sets
+
+_WAYS: Final = {
+    "buy": 1,
+    "buy_minus": 1,
+    "sell": -1,
+    "sell_short": -1,
+    "sell_plus": -1,
+    "sell_short_exempt": -1,
+}
+
+
+class Whose(NamedTuple):
+    """Whose books."""
+
+    account: str = ""
+    strategy: str = ""
+
+
+class Fill(NamedTuple):
+    """An execution."""
+
+    symbol: str
+    quantity: float
+    """Below 0: sold."""
+    price: float
+    currency: str
+    venue: str
+    fee: float
+    ts: int
+
+
+def keep_fill(sets: Sets, call: Call, told: Mapping[str, str]) -> None:
+    """A fill that is news; what it leaves out is known from its order."""
+    books = sets.books
+    quantity = call.number("trading.execution.quantity")
+    price = call.number("trading.execution.price")
+    if books is None or quantity is None or price is None:
+        return
+    client_id = call.word("trading.order.client_id")
+    journey = sets.journeys.flow.book.find(client_id, told.get("order_id", ""), told["venue"])
+    known = {
+        name: told.get(name, "") or ("" if journey is None else getattr(journey, name))
+        for name in ("venue", "symbol", "strategy", "account", "side", "currency")
+    }
+    way = _WAYS.get(known["side"])
+    ts = when(call)
+    if way is None or ts is None or not quantity:
+        return
+    fill = Fill(
+        symbol=known["symbol"],
+        quantity=way * abs(quantity),
+        price=price,
+        currency=known["currency"],
+        venue=known["venue"],
+        fee=call.number("trading.execution.commission") or 0.0,
+        ts=ts,
+    )
+    books.fill(Whose(known["account"], known["strategy"]), fill)
+
+
+def keep_price(sets: Sets, call: Call) -> None:
+    """The price of the latest trade, else the middle of bid and ask."""
+    if sets.books is None:
+        return
+    price = call.number("trading.quote.last")
+    if price is None:
+        bid, ask = call.number("trading.quote.bid"), call.number("trading.quote.ask")
+        if bid is None or ask is None:
+            return
+        price = (bid + ask) / 2
+    ts = when(call)
+    if ts is not None:
+        sets.books.price(call.word(SYMBOL), price, ts)
+
+
+def keep_value(sets: Sets, call: Call, amounts: Mapping[str, float | None]) -> None:
+    """What the program says that the account is worth."""
+    ts = when(call)
+    if sets.books is None or ts is None:
+        return
+    known = {name: amount for name, amount in amounts.items() if amount is not None}
+    whose = Whose(call.word("trading.account"), call.word(STRATEGY))
+    sets.books.value(whose, call.word(CURRENCY), known, ts)
+
+
+def when(call: Call) -> int | None:
+    """The event's time; without one it is now, but in a backtest, whose time is not the clock's."""
+    ts = call.time()
+    return time_ns() if ts is None and call.mode != "backtest" else ts
