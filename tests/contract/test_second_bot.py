@@ -174,12 +174,30 @@ def test_turns_decisions_and_quotes_are_those_of_its_books(bot: Run) -> None:
 
 def test_the_account_is_the_one_it_printed(bot: Run) -> None:
     account = {name: Decimal(value) for name, value in bot.books["account"].items()}
-    usd = {"trading_currency": "USD"}
+    usd = {"trading_currency": "USD", "trading_strategy": "grid"}
     assert bot.value("trading.portfolio.value", **usd) == float(account["equity"])
     assert bot.value("trading.portfolio.cash", **usd) == float(account["cash"])
     assert bot.value("trading.portfolio.realised_pnl", **usd) == float(account["rpl"])
     assert bot.value("trading.portfolio.unrealised_pnl", **usd) == float(account["upl"])
     assert bot.value("trading.portfolio.commission", **usd) == float(account["fees"])
+
+
+def test_books_kept_of_its_fills_and_quotes_come_to_what_it_says(bot: Run) -> None:
+    account = {name: Decimal(value) for name, value in bot.books["account"].items()}
+    earned = account["rpl"] + account["upl"] - account["fees"]
+    assert bot.value("trading.portfolio.pnl") == pytest.approx(float(earned), rel=1e-9)
+    held = account["equity"] - account["cash"]
+    assert bot.value("trading.portfolio.exposure.net") == pytest.approx(float(held), rel=1e-9)
+    for symbol, traded in bot.books["symbols"].items():
+        position = bot.total("trading.position.quantity", trading_symbol=symbol)
+        assert position == pytest.approx(float(traded["position"]), abs=1e-9)
+    names = {point.name for point in bot.points if point.has_value}
+    assert {
+        "trading.risk.value_at_risk", "trading.risk.expected_shortfall", "trading.risk.drawdown",
+        "trading.risk.volatility", "trading.risk.concentration", "trading.portfolio.leverage",
+        "trading.portfolio.daily_pnl", "trading.performance.trades", "trading.performance.win_rate",
+    } <= names  # fmt: skip
+    assert bot.value("trading.performance.peak") >= float(account["equity"])
 
 
 def test_predictions_are_those_of_its_models(bot: Run) -> None:
