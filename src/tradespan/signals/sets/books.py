@@ -7,7 +7,7 @@ and once more at the end. Who computes figures itself gives them to the sets, an
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -57,9 +57,12 @@ class _Day(NamedTuple):
 class Account:
     """The books of one account, or of one strategy's part of it."""
 
-    def __init__(self, figures: FiguresConfig, sessions: Sessions, currency: str) -> None:
+    def __init__(
+        self, figures: FiguresConfig, sessions: Sessions, currency: str, whose: Whose
+    ) -> None:
         cash = {} if figures.cash is None else {currency: figures.cash}
         self.currency = currency
+        self._whose = whose
         self.portfolio = PortfolioTracker(
             currency=currency, method=figures.cost, cash=cash, sessions=sessions
         )
@@ -91,6 +94,8 @@ class Account:
                 currency=fill.currency or None,
                 fee=fill.fee,
                 venue=fill.venue,
+                account=self._whose.account,
+                strategy=self._whose.strategy,
             )
             part = 0.0 if closed is None else abs(float(closed.quantity))
             entry = self._entries.setdefault((fill.symbol, fill.venue), _Entry())
@@ -137,9 +142,9 @@ class Account:
         """In a forked child."""
         self._lock = threading.Lock()
 
-    def tell(self, sets: Sets, whose: Whose) -> None:
+    def tell(self, sets: Sets) -> None:
         """Set the gauges."""
-        labels = whose._asdict()
+        labels = self._whose._asdict()
         equity = self.performance.equity
         # Without a beginning, fills tell what was earned, and not what there is.
         unknown = set() if self.knows_cash else {"value", "cash", "leverage"}
@@ -193,12 +198,9 @@ class Books:
 
     def tell(self, sets: Sets) -> None:
         """Set all gauges to what is known by now."""
-        for whose, account in list(self._accounts.items()):
+        for account in list(self._accounts.values()):
             with guard.guarded("books"):
-                account.tell(sets, whose)
-
-    def __iter__(self) -> Iterator[tuple[Whose, Account]]:
-        return iter(list(self._accounts.items()))
+                account.tell(sets)
 
     def _come_to(self, ts: int) -> None:
         if self.latest is None or ts > self.latest:
@@ -213,7 +215,7 @@ class Books:
             return None
         with self._lock:
             if whose not in self._accounts and len(self._accounts) < MOST_ACCOUNTS:
-                self._accounts[whose] = Account(self._figures, self._sessions, currency)
+                self._accounts[whose] = Account(self._figures, self._sessions, currency, whose)
             return self._accounts.get(whose)
 
     def _begin_anew(self) -> None:

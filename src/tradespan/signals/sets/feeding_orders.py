@@ -49,6 +49,15 @@ def _checked(sets: Sets, call: Call) -> None:
         symbol=call.word(SYMBOL),
         ts=call.past(),
     )
+    limit, used = call.word("trading.limit.name"), call.number("trading.limit.utilization")
+    if limit and used is not None:
+        sets.portfolio.limit(
+            limit,
+            used,
+            account=call.word("trading.account"),
+            strategy=call.word(STRATEGY),
+            venue=call.word(VENUE),
+        )
 
 
 def _submitted(sets: Sets, call: Call) -> None:
@@ -217,7 +226,8 @@ ORDER_FEEDS: Final[Mapping[str, Feeds]] = {
         _replaced, EventType.TRADE_REPLACED, instruments=(declared.TRADING_ORDERS_OPEN,)
     ),
     "risk.check": Feeds(
-        _checked, early=False, instruments=(declared.TRADING_ORDER_LEG_DURATION,)
+        _checked, early=False,
+        instruments=(declared.TRADING_ORDER_LEG_DURATION, declared.TRADING_LIMIT_UTILIZATION),
     ),
     "pair.planned": Feeds(
         _planned, EventType.PAIR_PLANNED, required=("trading.pair.id",),
