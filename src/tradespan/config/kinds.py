@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -303,17 +303,12 @@ def parse_pairs(text: str) -> dict[str, str]:
     return pairs
 
 
-def flatten_table(
-    table: Mapping[str, object], prefix: str = "", leave: Container[str] = ()
-) -> dict[str, object]:
-    """`{"host": {"name": "x"}}` as `{"host.name": "x"}`: TOML nests what has dots.
-
-    `leave`: a table with one of these keys is a value.
-    """
+def flatten_table(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """`{"host": {"name": "x"}}` as `{"host.name": "x"}`: TOML nests what has dots."""
     flat: dict[str, object] = {}
     for key, value in table.items():
-        if isinstance(value, Mapping) and not any(each in leave for each in value):
-            flat |= flatten_table(value, f"{prefix}{key}.", leave)
+        if isinstance(value, Mapping):
+            flat |= flatten_table(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
     return flat

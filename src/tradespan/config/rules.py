@@ -297,7 +297,7 @@ def read_map_rule(table: Entry, layers: Layers) -> MapRule:
         raise fields.invalid("signal", signal, "a lower-case name such as order or order.fill")
     sources = {
         name: _read_field(fields, f"fields.{name}", raw)
-        for name, raw in flatten_table(fields.table("fields"), leave=_CONVERTED).items()
+        for name, raw in _flatten_fields(fields.table("fields")).items()
     }
     events = fields.read("events", BOOLEAN) is not False
     function, when = fields.pattern("function"), _read_conditions(fields)
@@ -332,6 +332,17 @@ def word_of(value: str | bool | float) -> str:
 _CONVERTED = ("from", "values", "factor")
 """Keys that make a table a field with its source, and no further names of attributes."""
 _SOURCE_FORM = "args.NAME, result or self, each with .attribute parts"
+
+
+def _flatten_fields(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """As `flatten_table` does, but for the tables that are sources."""
+    flat: dict[str, object] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) and not any(each in _CONVERTED for each in value):
+            flat |= _flatten_fields(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 def _read_field(fields: _Fields, name: str, raw: object) -> FieldSource:

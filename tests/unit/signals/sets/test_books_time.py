@@ -28,15 +28,15 @@ def test_a_backtests_account_without_a_time_is_worth_it_at_the_latest_events(
     tell(sets, "feed.update", {**QUOTE, "trading.event_time": 5 * SECOND})
     tell(sets, "portfolio", VALUE)
     assert sets.books is not None
-    ((_, account),) = sets.books
     assert sets.books.latest == 7 * SECOND
-    assert account.performance.equity == 100.0
     sets.books.tell(sets)
-    assert values.of("trading.portfolio.value") == {("USD",): 100.0}
+    assert values.of("trading.performance.peak") == {("USD",): 100.0}
 
 
-def test_before_any_event_a_backtest_has_no_time(sets: Sets) -> None:
+def test_before_any_event_a_backtest_has_no_time(sets: Sets, values: Values) -> None:
     sets.keep_books(FIGURES)
     tell(sets, "portfolio", VALUE)
     assert sets.books is not None
-    assert list(sets.books) == []
+    sets.books.tell(sets)
+    assert "trading.performance.peak" not in values
+    assert values.of("trading.portfolio.value") == {("USD",): 100.0}
