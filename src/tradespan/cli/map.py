@@ -26,7 +26,7 @@ from tradespan.cli.render import (
 )
 from tradespan.cli.rooted import read_rooted
 from tradespan.config import Config, MapRule
-from tradespan.config.rules import FieldSource, FromArguments, FromResult, FromSelf
+from tradespan.config.rules import Converted, FieldSource, FromArguments, FromResult, FromSelf
 from tradespan.declare import instruments as declared
 from tradespan.instrument.auto.names import names_match
 from tradespan.pages.readings import MetricReading, read_metric_pages
@@ -94,6 +94,12 @@ class FoundTable:
     near: list[str] = field(default_factory=list)
     """Functions that were called and have a similar name, if it found none."""
 
+    def signal_of(self, function: str) -> str | None:
+        """What its calls were; None: it is not among the functions."""
+        if function not in self.functions:
+            return None
+        return self.others.get(function, self.rule.signal)
+
     @property
     def calls(self) -> int:
         """Of all its functions."""
@@ -143,7 +149,8 @@ def look(config: Config, folder: RunFolder) -> list[FoundTable]:
     """Compare the tables with the pages of a run."""
     readings = read_metric_pages(folder.metric_pages)
     calls = count(readings, declared.TRADESPAN_MAP_CALLS.name, _FUNCTION, _SIGNAL)
-    missing = count(readings, declared.TRADESPAN_MAP_MISSING.name, _FUNCTION, _FIELD, _PROBLEM)
+    labels = (_FUNCTION, _SIGNAL, _FIELD, _PROBLEM)
+    missing = count(readings, declared.TRADESPAN_MAP_MISSING.name, *labels)
     fed = {each.series.name for reading in readings for each in reading.numbers if each.has_value}
     fed |= {each.series.name for reading in readings for each in reading.histograms}
     known = {each.series.name for reading in readings for each in reading.functions}
@@ -153,17 +160,26 @@ def look(config: Config, folder: RunFolder) -> list[FoundTable]:
     for rule in config.map:
         table = FoundTable(rule)
         for (name, signal), number in sorted(calls.items()):
-            # A script's functions go by `__main__` as well.
-            if names_match(rule.function, (name, f"__main__.{name.partition('.')[2]}")):
-                table.functions[name] = table.functions.get(name, 0) + number
-                if signal != rule.signal:
-                    table.others[name] = signal
+            if not is_named(rule, name):
+                continue
+            differs = any(each.when and is_named(each, name) for each in config.map)
+            if differs and signal != rule.signal:
+                continue  # those calls are another table's
+            table.functions[name] = table.functions.get(name, 0) + number
+            if signal != rule.signal:
+                table.others[name] = signal
         if table.calls:
             _fill(table, missing, fed, examples)
         else:
             table.near = near(rule.function, {*known, *(name for name, _ in calls)})
         tables.append(table)
     return tables
+
+
+def is_named(rule: MapRule, function: str) -> bool:
+    """Whether a table names a function."""
+    # A script's functions go by `__main__` as well.
+    return names_match(rule.function, (function, f"__main__.{function.partition('.')[2]}"))
 
 
 def count(readings: Iterable[MetricReading], name: str, *labels: str) -> Counter[tuple[str, ...]]:
@@ -183,8 +199,8 @@ def _fill(
     example = examples.of(table.functions)
     for attribute, source in table.rule.fields.items():
         problems: Counter[str] = Counter()
-        for (function, name, problem), number in missing.items():
-            if name == attribute and function in table.functions:
+        for (function, signal, name, problem), number in missing.items():
+            if name == attribute and signal == table.signal_of(function):
                 problems[problem] += number
         found = max(table.calls - sum(problems.values()), 0)
         told = FoundField(attribute, describe(source), found, dict(problems.most_common()))
@@ -232,6 +248,10 @@ def near(pattern: re.Pattern[str], names: Iterable[str]) -> list[str]:
 
 def describe(source: FieldSource) -> str:
     """A field's source as it is written in the settings file."""
+    if isinstance(source, Converted):
+        words = "" if source.factor is None else f" × {float(source.factor):.15g}"
+        words += "".join(f" {word}={meant}" for word, meant in (source.values or {}).items())
+        return f"{describe(source.source)}{words}"
     if isinstance(source, FromArguments):
         return ".".join(("args", source.parameter, *source.steps))
     if isinstance(source, FromResult):
@@ -239,6 +259,12 @@ def describe(source: FieldSource) -> str:
     if isinstance(source, FromSelf):
         return ".".join(("self", *source.steps))
     return f"={source.value}"
+
+
+def describe_conditions(rule: MapRule) -> str:
+    """What a call has to meet: `args.message.kind is fill or partial`."""
+    said = [f"{describe(each.source)} is {' or '.join(each.words)}" for each in rule.when]
+    return ", and ".join(said)
 
 
 # ── for people ──────────────────────────────────────────────────────────────────────────────────
@@ -266,6 +292,8 @@ def show(tables: Sequence[FoundTable], folder: RunFolder) -> None:
 
 def say(table: FoundTable) -> Iterator[str]:
     """What is to be said of a table beside its fields."""
+    if table.rule.when:
+        yield f"when {describe_conditions(table.rule)}"
     for name, calls in table.functions.items():
         yield f"{format_count(calls, 'call')} of {name}"
     if not table.calls:
@@ -313,6 +341,7 @@ def to_json(table: FoundTable) -> dict[str, Any]:
     return {
         "function": table.rule.function.pattern,
         "signal": table.rule.signal,
+        "when": describe_conditions(table.rule),
         "origin": table.rule.origin,
         "calls": table.calls,
         "functions": table.functions,

@@ -22,6 +22,8 @@ from tradespan.config.quantities import parse_size as parse_size
 from tradespan.config.resolve import load_config as load_config
 from tradespan.config.resolve import override_config as override_config
 from tradespan.config.resolve import resolve_config as resolve_config
+from tradespan.config.rules import Condition as Condition
+from tradespan.config.rules import Converted as Converted
 from tradespan.config.rules import FieldSource as FieldSource
 from tradespan.config.rules import FromArguments as FromArguments
 from tradespan.config.rules import FromResult as FromResult
@@ -29,5 +31,6 @@ from tradespan.config.rules import FromSelf as FromSelf
 from tradespan.config.rules import InstrumentRule as InstrumentRule
 from tradespan.config.rules import Literal as Literal
 from tradespan.config.rules import MapRule as MapRule
+from tradespan.config.rules import word_of as word_of
 from tradespan.config.settings import SETTINGS as SETTINGS
 from tradespan.config.settings import Setting as Setting

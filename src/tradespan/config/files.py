@@ -27,7 +27,7 @@ class SettingsFile(NamedTuple):
     path: Path
     content: Mapping[str, Any]
     lines: Mapping[str, int]
-    """Dotted key (`map[0].function`) → line, from 1; keys that a scan of lines cannot see lack."""
+    """Dotted key (`map[0].function`) → line, from 1; keys inside inline tables are not there."""
     shown: str
     """The path as errors and `doctor` show it."""
     prefix: str = ""
@@ -35,7 +35,9 @@ class SettingsFile(NamedTuple):
 
     def locate(self, key: str) -> str:
         """The origin of a key: `tradespan.toml:12 service.name`."""
-        line = self.lines.get(self.prefix + key)
+        line, outer = None, self.prefix + key
+        while outer and line is None:  # inside an inline table: that table's line
+            line, outer = self.lines.get(outer), outer.rpartition(".")[0]
         return f"{self.shown}{'' if line is None else f':{line}'} {self.prefix}{key}"
 
 

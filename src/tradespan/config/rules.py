@@ -9,13 +9,20 @@ r"""`[[instrument]]` and `[[map]]` tables of the settings file, as checked rules
 
 A field's path starts with `args.NAME` (an argument, by its parameter's name), `result` or `self`
 and goes on with attributes or keys, each after a dot; after `=` stands a literal text, and a
-number or a boolean is a literal too.
+number or a boolean is a literal too. A program's own words and units are told in a table:
+
+    side = { from = "args.order.side", values = { B = "buy", S = "sell" } }
+    price = { from = "args.order.ticks", factor = 0.01 }
+
+and `when = { "args.message.kind" = "fill" }` of a table says which calls it is about.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
 from tradespan.config.entries import Entry, Layers, find_near
@@ -60,7 +67,25 @@ class Literal(NamedTuple):
     value: str | bool | int | float
 
 
-FieldSource = FromArguments | FromResult | FromSelf | Literal
+class Converted(NamedTuple):
+    """`{ from = "args.order.side", values = { B = "buy" } }`: a value in other words or units."""
+
+    source: FromArguments | FromResult | FromSelf
+    values: Mapping[str, str | bool | int | float] | None = None
+    """The program's word → the one that is meant; `*` is any other, which else stays as it is."""
+    factor: Decimal | None = None
+    """What its number is multiplied by."""
+
+
+FieldSource = FromArguments | FromResult | FromSelf | Literal | Converted
+
+
+class Condition(NamedTuple):
+    """`"args.message.kind" = ["fill", "partial"]`: what a call has that a table is about."""
+
+    source: FromArguments | FromResult | FromSelf
+    words: tuple[str, ...]
+    """Values as text; `*` is any, `none` is None."""
 
 
 class InstrumentRule(NamedTuple):
@@ -98,6 +123,8 @@ class MapRule(NamedTuple):
     """Attribute → where its value is found."""
     events: bool
     """Whether its calls are events, beside what they count."""
+    when: tuple[Condition, ...]
+    """All that a call has to meet; without any, all calls do."""
     origin: str
 
 
@@ -126,8 +153,14 @@ class _Fields:
         self._layers = layers
 
     def origin(self, name: str) -> str:
-        entries = self._layers.find(f"{self._key}.{name}")
-        return entries[0].origin if entries else f"{self._origin}.{name}"
+        """Where it stands; of a table, where the first of its fields does."""
+        full = f"{self._key}.{name}"
+        if entries := self._layers.find(full):
+            return entries[0].origin
+        for key, inside in self._layers.entries.items():
+            if key.startswith(f"{full}."):
+                return inside[0].origin.removesuffix(key.removeprefix(full))
+        return f"{self._origin}.{name}"
 
     def refuse_unknown(self, known: tuple[str, ...]) -> None:
         for name in self._raw:
@@ -173,11 +206,11 @@ class _Fields:
             key, origin = f"{self._key}.{name}", self.origin(name)
             raise InvalidPattern(raw, error.msg, error.pos, key, origin) from None
 
-    def table(self, name: str) -> dict[str, object]:
+    def table(self, name: str) -> Mapping[str, object]:
         raw = self._raw.get(name, {})
         if not isinstance(raw, Mapping):
             raise self.invalid(name, raw, "a table")
-        return flatten_table(raw)
+        return raw
 
 
 def read_instrument_rule(table: Entry, layers: Layers) -> InstrumentRule:
@@ -258,19 +291,93 @@ _PATH = re.compile(r"(args\.[^\W\d]\w*|result|self)((?:\.\w+)*)")
 def read_map_rule(table: Entry, layers: Layers) -> MapRule:
     """One `[[map]]` table; arguments and errors as of `read_instrument_rule`."""
     fields = _Fields(table, layers)
-    fields.refuse_unknown(("function", "signal", "fields", "events"))
+    fields.refuse_unknown(("function", "signal", "fields", "events", "when"))
     signal = fields.raw("signal")
     if not isinstance(signal, str) or not _SIGNAL.fullmatch(signal):
         raise fields.invalid("signal", signal, "a lower-case name such as order or order.fill")
-    sources = {}
-    for name, raw in fields.table("fields").items():
-        source = parse_field_source(raw)
-        if source is None:
-            accepts = "args.NAME, result or self, each with .attribute parts, or =text"
-            raise fields.invalid(f"fields.{name}", raw, accepts)
-        sources[name] = source
-    events = fields.read("events", BOOLEAN)
-    return MapRule(fields.pattern("function"), signal, sources, events is not False, table.origin)
+    sources = {
+        name: _read_field(fields, f"fields.{name}", raw)
+        for name, raw in _flatten_fields(fields.table("fields")).items()
+    }
+    events = fields.read("events", BOOLEAN) is not False
+    function, when = fields.pattern("function"), _read_conditions(fields)
+    return MapRule(function, signal, sources, events, when, table.origin)
+
+
+def _read_conditions(fields: _Fields) -> tuple[Condition, ...]:
+    """`when = { "args.message.kind" = "fill" }`."""
+    if fields.raw("when") == {}:
+        raise fields.invalid("when", {}, "a path and the value that it has to lead to")
+    conditions = []
+    for path, raw in flatten_table(fields.table("when")).items():
+        source = parse_field_source(path)
+        if source is None or isinstance(source, Literal | Converted):
+            raise fields.invalid(f"when.{path}", path, _SOURCE_FORM)
+        values = raw if isinstance(raw, list) else [raw]
+        if not values or not all(isinstance(value, str | bool | int | float) for value in values):
+            accepts = "a text, a number or a truth value, or a list of them"
+            raise fields.invalid(f"when.{path}", raw, accepts)
+        conditions.append(Condition(source, tuple(map(word_of, values))))
+    return tuple(conditions)
+
+
+def word_of(value: str | bool | float) -> str:
+    """A value as text, as TOML writes it; a whole number without its point."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value)
+
+
+_CONVERTED = ("from", "values", "factor")
+"""Keys that make a table a field with its source, and no further names of attributes."""
+_SOURCE_FORM = "args.NAME, result or self, each with .attribute parts"
+
+
+def _flatten_fields(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """As `flatten_table` does, but for the tables that are sources."""
+    flat: dict[str, object] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) and not any(each in _CONVERTED for each in value):
+            flat |= _flatten_fields(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _read_field(fields: _Fields, name: str, raw: object) -> FieldSource:
+    if isinstance(raw, Mapping):
+        return _read_converted(fields, name, raw)
+    source = parse_field_source(raw)
+    if source is None:
+        raise fields.invalid(name, raw, f"{_SOURCE_FORM}, or =text")
+    return source
+
+
+def _read_converted(fields: _Fields, name: str, raw: Mapping[str, object]) -> Converted:
+    """`{ from = "args.order.side", values = { B = "buy", S = "sell" } }`."""
+    fields.refuse_unknown_in(name, raw, _CONVERTED)
+    values, factor = raw.get("values"), raw.get("factor")
+    if "from" not in raw or (values in (None, {})) == (factor is None):
+        raise fields.invalid(name, raw, "a path in from, with either values or factor")
+    source = parse_field_source(raw["from"])
+    if source is None or isinstance(source, Literal | Converted):
+        raise fields.invalid(f"{name}.from", raw["from"], _SOURCE_FORM)
+    if values is not None:
+        return Converted(source, values=_read_values(fields, f"{name}.values", values))
+    is_number = isinstance(factor, int | float) and not isinstance(factor, bool)
+    if not is_number or not factor or not math.isfinite(factor):  # type: ignore[arg-type]
+        raise fields.invalid(f"{name}.factor", factor, "a number other than 0")
+    return Converted(source, factor=Decimal(repr(factor)))
+
+
+def _read_values(fields: _Fields, name: str, raw: object) -> Mapping[str, str | bool | int | float]:
+    if not isinstance(raw, Mapping) or not all(isinstance(key, str) for key in raw):
+        raise fields.invalid(name, raw, 'a table such as { B = "buy", S = "sell" }')
+    for key, value in raw.items():
+        if not isinstance(value, str | bool | int | float) or value != value:  # noqa: PLR0124 - NaN
+            raise fields.invalid(f"{name}.{key}", value, "a text, a number or a truth value")
+    return dict(raw)
 
 
 def parse_field_source(raw: object) -> FieldSource | None:

@@ -386,7 +386,7 @@ TRADESPAN_MAP_MISSING: Final = Instrument(
     "tradespan.map.missing",
     "counter",
     "{field}",
-    ("code.function.name", "tradespan.map.field", "tradespan.map.problem"),
+    ("code.function.name", "tradespan.signal", "tradespan.map.field", "tradespan.map.problem"),
     description="Fields of `[[map]]` tables that a call did not give, by the reason.",
 )
 TRADESPAN_METRICS_CALLBACK_DURATION: Final = Instrument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from typing import Any, Literal
 
 from opentelemetry.trace import SpanKind
@@ -94,6 +95,33 @@ class Field:
     """`args`, `result`, `self`, or `=` for a literal."""
     path: tuple[str, ...] = ()
     literal: str | bool | int | float = ""
+    values: Mapping[str, str | bool | int | float] | None = None
+    """The program's word → the one that is meant; `*` is any other, which else stays as it is."""
+    factor: Decimal | None = None
+    """What its number is multiplied by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a value of a call has to be: `args.message.kind` is `fill`."""
+
+    source: str
+    """`args`, `result` or `self`."""
+    path: tuple[str, ...]
+    words: frozenset[str]
+    """As text; `*` is any value, `none` is None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What some calls of a function mean."""
+
+    signal: str
+    events: bool = True
+    when: tuple[Check, ...] = ()
+    """All that a call has to meet."""
+    fields: tuple[Field, ...] = ()
+    """Beside those of all calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +141,8 @@ class Watch:
     fields: tuple[Field, ...] = ()
     events: bool = True
     """Whether the calls of a mapped function are events."""
+    cases: tuple[Case, ...] = ()
+    """What its calls mean where that differs from call to call: the first that a call meets."""
     sample_rate: float = 1.0
     """Share of calls whose span is kept, by the trace id; errors and slow calls always are."""
     min_duration: float | None = None

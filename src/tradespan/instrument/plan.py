@@ -26,6 +26,7 @@ from tradespan.declare.names import (
     TRADESPAN_SAMPLE_RATE,
     TRADESPAN_SIGNAL,
 )
+from tradespan.instrument.cases import CasePlan
 from tradespan.instrument.fields import FieldCapture
 from tradespan.instrument.options import Watch
 from tradespan.instrument.span import KIND_SHIFT
@@ -86,7 +87,9 @@ class Plan:
         """What tells its counts from another function's."""
         self.durable = watch.durable
         self.signal = str(watch.attributes.get(TRADESPAN_SIGNAL, ""))
-        self.mapped = bool(self.signal)
+        self.cases = tuple(CasePlan(case, watch.fields, signature) for case in watch.cases)
+        """What calls mean where that differs from call to call; then `signal` is empty."""
+        self.mapped = bool(self.signal or self.cases)
         """Whether a `[[map]]` table says what a call means."""
         self.events = watch.events
         self.capture_failure = _failure_capture(watch)

@@ -14,7 +14,6 @@ from typing import Any
 
 from tradespan.capture.frames import own_code
 from tradespan.core import guard
-from tradespan.instrument.meaning import tell_of
 from tradespan.instrument.options import Watch
 from tradespan.instrument.plan import Plan
 from tradespan.instrument.recorder import RecorderSlot
@@ -22,6 +21,7 @@ from tradespan.instrument.shapes.async_generator import watch_async_generator
 from tradespan.instrument.shapes.coroutine import watch_coroutine
 from tradespan.instrument.shapes.generator import watch_generator
 from tradespan.instrument.shapes.sync import Function, watch_plain, watch_sync
+from tradespan.instrument.telling import tell_of
 
 Shape = Callable[[Function, Plan, RecorderSlot], Function]
 """Makes the wrapper of a function; one for each kind of function."""

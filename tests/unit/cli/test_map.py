@@ -29,6 +29,9 @@ signal = "order.submitted"
 [[map]]
 function = 'bot\.execution\.submit'
 signal = "order.filled"
+[map.fields]
+"trading.order.side" = { from = "args.order.side", values = { B = "buy", S = "sell" } }
+"trading.execution.price" = { from = "result.ticks", factor = 0.01 }
 
 [[map]]
 function = '__main__\.rebalance'
@@ -96,6 +99,10 @@ def test_each_table_tells_functions_fields_and_what_was_fed(tmp_path: Path, chec
     ]  # fmt: skip
     assert orders["instruments"] == ["trading.orders.submitted", "trading.order.latency"]
     assert orders["events"] == ["TRADE_SUBMITTED"]
+    assert [each["source"] for each in filled["fields"]] == [
+        "args.order.side B=buy S=sell",
+        "result.ticks × 0.01",
+    ]
     assert filled["signals_of_others"] == {"bot.execution.submit": "order.submitted"}
     assert (filled["instruments"], filled["events"]) == ([], [])
     assert own["functions"] == {"script.rebalance": 1}
@@ -137,3 +144,41 @@ def test_what_cannot_be_looked_at_is_said(tmp_path: Path, check: Check) -> None:
     empty = tmp_path / "empty.toml"
     empty.touch()
     assert f"there are no [[map]] tables in {empty}" in check("--config", str(empty))[1]
+
+
+def test_calls_of_a_function_with_conditions_are_each_tables_own(
+    tmp_path: Path, check: Check
+) -> None:
+    folder = RunFolder.create(tmp_path / "root", "bot")
+    signals = SignalSlot()
+    run = Run(folder.path, signals)
+    registry = InstrumentRegistry(signals)
+    meanings = Meanings(Sets(registry.from_declaration), EventBus(), "live", registry)
+    fill = meanings("order.filled", "bot.on_message")
+    other = meanings("message", "bot.on_message")
+    for meaning in (fill, fill, other):
+        meaning.begins({})
+        meaning.missed("trading.symbol", "it is None")
+    run.writer.locks.abandon()
+    settings = tmp_path / "when.toml"
+    settings.write_text(r"""
+[[map]]
+function = 'bot\.on_message'
+signal = "message"
+[[map]]
+function = 'bot\.on_message'
+signal = "order.filled"
+when = { "args.m.kind" = ["fill", "partial"], "args.m.live" = true }
+[map.fields]
+"trading.symbol" = "args.m.sym"
+""")
+    words = ("--config", str(settings))
+    any_other, filled = tables_of(check("--json", *words, status=0)[0])
+    assert (any_other["functions"], filled["functions"]) == (
+        {"bot.on_message": 1},
+        {"bot.on_message": 2},
+    )
+    assert any_other["signals_of_others"] == filled["signals_of_others"] == {}
+    assert filled["fields"][0]["missing"] == {"it is None": 2}
+    assert filled["when"] == "args.m.kind is fill or partial, and args.m.live is true"
+    assert filled["when"] in " ".join(check(*words, status=0)[0].split())

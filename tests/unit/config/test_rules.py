@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from tests.unit.config.conftest import Resolve, WriteFile
-from tradespan.config import FromArguments, FromResult, FromSelf, Literal
+from tradespan.config import Condition, Converted, FromArguments, FromResult, FromSelf, Literal
 from tradespan.core.errors import ConfigurationError, InvalidPattern, InvalidSetting, UnknownSetting
 
 
@@ -93,6 +95,103 @@ live = true
     }
     assert rule.origin == "tradespan.toml:2 map[0]"
     assert rule.events
+
+
+def test_a_fields_own_words_and_units_are_read(resolve: Resolve, write_file: WriteFile) -> None:
+    write_file("""
+[[map]]
+function = 'f'
+signal = "order.submitted"
+[map.fields]
+"trading.order.side" = { from = "args.o.side", values = { B = "buy", "1" = "sell", x = true } }
+trading.order.price = { from = "result.px", factor = 0.01 }
+trading.order.status.values = { OPEN = "new" }
+trading.order.status.from = "self.state"
+[map.fields.size]
+from = "args.o.lots"
+factor = 100
+""")
+    (rule,) = resolve().map
+
+    assert rule.fields == {
+        "trading.order.side": Converted(
+            FromArguments("o", ("side",)), values={"B": "buy", "1": "sell", "x": True}
+        ),
+        "trading.order.price": Converted(FromResult(("px",)), factor=Decimal("0.01")),
+        "trading.order.status": Converted(FromSelf(("state",)), values={"OPEN": "new"}),
+        "size": Converted(FromArguments("o", ("lots",)), factor=Decimal(100)),
+    }
+
+
+def test_which_calls_a_table_is_about_is_read(resolve: Resolve, write_file: WriteFile) -> None:
+    write_file("""
+[[map]]
+function = 'f'
+signal = "order.filled"
+when = { "args.m.kind" = ["fill", 2.0], "result.0" = true }
+[[map]]
+function = 'f'
+signal = "order.cancelled"
+[map.when]
+self.venue = "KRK"
+""")
+    filled, cancelled = resolve().map
+
+    assert filled.when == (
+        Condition(FromArguments("m", ("kind",)), ("fill", "2")),
+        Condition(FromResult(("0",)), ("true",)),
+    )
+    assert cancelled.when == (Condition(FromSelf(("venue",)), ("KRK",)),)
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        ("{}", ":1 .*map.0..when.*a path and the value"),
+        ("'args.kind'", ":4 .*map.0..when.*a table"),
+        ("{ 'm.kind' = 'fill' }", ":4 .*when.m.kind.*args.NAME"),
+        ("{ '=x' = 'fill' }", ":4 .*when.=x.*args.NAME"),
+        ("{ 'args.kind' = [] }", ":4 .*when.args.kind.*or a list of them"),
+        ("{ 'args.kind' = [['a']] }", ":4 .*when.args.kind.*or a list of them"),
+    ],
+)
+def test_a_condition_that_says_nothing_to_go_by_is_refused_with_its_line(
+    resolve: Resolve, write_file: WriteFile, when: str, message: str
+) -> None:
+    write_file(f"[[map]]\nfunction='f'\nsignal='a'\nwhen = {when}\n")
+    with pytest.raises(InvalidSetting, match=message):
+        resolve()
+
+
+@pytest.mark.parametrize(
+    ("field", "error", "message"),
+    [
+        ("{ from = 'o.side', values = { B = 'buy' } }", InvalidSetting, ":5 .*x.from.*args.NAME"),
+        ("{ from = '=B', values = { B = 'buy' } }", InvalidSetting, ":5 .*x.from.*args.NAME"),
+        ("{ factor = 2 }", InvalidSetting, ":5 .*a path in from"),
+        ("{ from = 'args.o' }", InvalidSetting, ":5 .*either values or factor"),
+        ("{ from = 'args.o', factor = 2, values = { B = 'b' } }", InvalidSetting, ":5 .*either"),
+        ("{ from = 'args.o', factor = 0 }", InvalidSetting, ":5 .*x.factor.*other than 0"),
+        ("{ from = 'args.o', factor = nan }", InvalidSetting, ":5 .*x.factor.*other than 0"),
+        ("{ from = 'args.o', factor = '2' }", InvalidSetting, ":5 .*x.factor.*other than 0"),
+        ("{ from = 'args.o', factor = true }", InvalidSetting, ":5 .*x.factor.*other than 0"),
+        ("{ from = 'args.o', values = {} }", InvalidSetting, ":5 .*either values or factor"),
+        ("{ from = 'args.o', values = 'b' }", InvalidSetting, ":5 .*x.values.*a table such as"),
+        ("{ from = 'args.o', values = { B = [] } }", InvalidSetting, ":5 .*x.values.B.*a text"),
+        ("{ from = 'args.o', value = { B = 'b' } }", UnknownSetting, ":5 .*x.value.*mean values"),
+        ("{ form = 'args.o', factor = 2 }", UnknownSetting, ":5 .*x.form.*mean from"),
+    ],
+)
+def test_a_field_that_says_nothing_to_go_by_is_refused_with_its_line(
+    resolve: Resolve,
+    write_file: WriteFile,
+    field: str,
+    error: type[ConfigurationError],
+    message: str,
+) -> None:
+    write_file(f"[[map]]\nfunction='f'\nsignal='a'\n[map.fields]\nx = {field}\n")
+    with pytest.raises(error, match=message):
+        resolve()
 
 
 def test_calls_may_be_no_events(resolve: Resolve, write_file: WriteFile) -> None:

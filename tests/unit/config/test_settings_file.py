@@ -207,12 +207,14 @@ x = "y"
     }
 
 
-def test_a_key_that_the_scan_cannot_see_is_named_without_a_line(
+def test_a_key_inside_an_inline_table_is_named_with_the_tables_line(
     resolve: Resolve, project: Path
 ) -> None:
     write(project / "tradespan.toml", 'ui = { mode = "loud" }\n')
-    with pytest.raises(InvalidSetting, match=r"\(tradespan\.toml ui\.mode\)"):
+    with pytest.raises(InvalidSetting, match=r"\(tradespan\.toml:1 ui\.mode\)"):
         resolve()
     write(project / "tradespan.toml", "ui = { mood = 1 }\n")
-    with pytest.raises(UnknownSetting, match=r"tradespan\.toml ui\.mood; did you mean ui\.mode\?"):
+    with pytest.raises(
+        UnknownSetting, match=r"tradespan\.toml:1 ui\.mood; did you mean ui\.mode\?"
+    ):
         resolve()

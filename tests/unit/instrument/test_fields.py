@@ -6,7 +6,7 @@ import datetime
 import enum
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, localcontext
 from types import FunctionType
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from tests.support.captured import Captured
 from tradespan.capture.arguments import Signature
 from tradespan.core import guard
-from tradespan.instrument.fields import FieldCapture, as_attribute
+from tradespan.instrument.fields import FieldCapture, as_attribute, converter_of
 from tradespan.instrument.options import Field, Watch
 from tradespan.instrument.recorder import SLOT
 from tradespan.instrument.watch import watch_function
@@ -182,3 +182,97 @@ def test_a_call_that_does_not_fit_is_pythons_to_refuse(captured: Captured) -> No
 def test_mapped_values_are_plain(value: Any, attribute: Any) -> None:
     assert as_attribute(value) == attribute
     assert type(as_attribute(value)) is type(attribute)
+
+
+SIDES: dict[str, str | bool | int | float] = {
+    "B": "buy",
+    "S": "sell",
+    "buy": "bought",
+    "2": "two",
+    "true": "yes",
+    "false": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("B", "buy"),
+        (Side.BUY, "bought"),
+        (2, "two"),
+        (2.0, "two"),
+        (Decimal("2.00"), "two"),
+        (True, "yes"),
+        (False, 0),
+        ("X", "X"),
+        (2.5, 2.5),
+        (None, None),
+    ],
+    ids=repr,
+)
+def test_the_programs_words_are_told_in_others(value: Any, meant: Any) -> None:
+    assert converter_of(Field("side", "args", values=SIDES))(value) == meant
+
+
+def test_any_other_value_and_none_have_words_too() -> None:
+    convert = converter_of(Field("did", "result", values={"*": "sent", "none": "held", "0": "?"}))
+    assert [convert(each) for each in ("g17", None, 0, 7, True, float("nan"))] == [
+        "sent", "held", "?", "sent", "sent", "sent",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "factor", "scaled"),
+    [
+        (6_000_123, "0.01", 60_001.23),
+        (110, "1.1", 121),
+        (3, "-1", -3),
+        (1.1, "3", 3.3),
+        ("60000.10", "0.001", 60.0001),
+        (Decimal("0.1"), "3", 0.3),
+        (10**22, "1e-18", 10_000),
+        (10**30, "10", 1e31),
+        (enum.Enum("Size", {"ROUND": 100}).ROUND, "0.01", 1),  # type: ignore[attr-defined]
+        (True, "2", None),
+        (None, "2", None),
+        ("many", "2", None),
+        (float("inf"), "2", None),
+        (Decimal("1e999999"), "1e9", None),
+    ],
+    ids=repr,
+)
+def test_a_factor_makes_the_number_nearest_to_the_exact_one(
+    value: Any, factor: str, scaled: Any
+) -> None:
+    convert = converter_of(Field("price", "args", factor=Decimal(factor)))
+    with localcontext(Context(prec=3, traps=[Inexact])):  # the host's own
+        assert convert(value) == scaled
+        assert type(convert(value)) is type(scaled)
+
+
+def test_a_time_in_seconds_becomes_nanoseconds() -> None:
+    convert = converter_of(Field("trading.event_time", "args", factor=Decimal("1e9")))
+    for seconds in (1_767_225_600.25, "1767225600.25", Decimal("1767225600.25")):
+        assert convert(seconds) == 1_767_225_600_250_000_000
+        assert type(convert(seconds)) is int
+
+
+def test_fields_are_converted_before_and_after_the_call(captured: Captured) -> None:
+    submit = watch(
+        Field("symbol", "args", ("order", "symbol"), values={"AAPL": "Apple"}),
+        Field("price", "args", ("order", "price"), factor=Decimal(100)),
+        Field("filled", "result", ("fills", "0", "px"), factor=Decimal("0.01")),
+        Field("id", "result", ("id",), values={"X-1": 1}),
+    )
+    submit(Desk(), Order())
+    assert captured.one().own == {"symbol": "Apple", "price": 10_050.0, "filled": 1.005, "id": 1}
+
+
+def test_a_text_that_is_no_number_is_told_without_it() -> None:
+    def submit(price: str) -> None: ...
+
+    field = Field("price", "args", ("price",), factor=Decimal(2))
+    missed: list[tuple[str, str]] = []
+    capture = FieldCapture([field], Signature(submit))  # type: ignore[arg-type]
+    capture.take(("a lot",), {}, lambda *told: missed.append(told))
+    assert missed == [("price", "the text is no number")]

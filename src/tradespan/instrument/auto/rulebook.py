@@ -9,6 +9,7 @@ from typing import Any
 from tradespan.config import Config, InstrumentRule
 from tradespan.declare.names import TRADESPAN_SIGNAL
 from tradespan.instrument.auto.names import names_match
+from tradespan.instrument.cases import cases_of
 from tradespan.instrument.fields import fields_of
 from tradespan.instrument.options import Capture, Field, Objective, Watch
 
@@ -45,17 +46,20 @@ def rule_for(config: Config, names: Sequence[str]) -> InstrumentRule | None:
 def _by_settings(config: Config, names: Sequence[str], group: str) -> Watch:
     rule = rule_for(config, names)
     maps = [rule for rule in config.map if names_match(rule.function, names)]
+    cases = cases_of(maps)
+    maps = [rule for rule in maps if not rule.when]
     fields: list[Field] = [field for mapped in maps for field in fields_of(mapped)]
     said = {} if rule is None else {name: getattr(rule, name) for name in _SAME}
     options: dict[str, Any] = {"max_repr": config.capture.max_repr}
     options |= {name: value for name, value in said.items() if value is not None}
     return Watch(
         process_group=(rule.process_group if rule else None) or group,
-        attributes={TRADESPAN_SIGNAL: maps[0].signal} if maps else {},
+        attributes={TRADESPAN_SIGNAL: maps[0].signal} if maps and not cases else {},
         capture=_capture(config, rule),
         objective=Objective.parse(rule.objective) if rule else None,
         fields=tuple(fields),
         events=maps[0].events if maps else True,
+        cases=cases,
         **options,
     )
 

@@ -170,18 +170,22 @@ class Books:
     def __init__(self, figures: FiguresConfig) -> None:
         self._figures = figures
         self._sessions = build_sessions(figures)
+        self.latest: int | None = None
+        """The event time that the books have come to, nanoseconds UTC."""
         self._accounts: dict[Whose, Account] = {}
         self._lock = threading.Lock()
         after_fork_in_child(self._begin_anew)
 
     def fill(self, whose: Whose, fill: Fill) -> None:
         """An order was traded, in part or whole."""
+        self._come_to(fill.ts)
         account = self._account(whose, fill.currency)
         if account is not None:
             account.fill(fill)
 
     def price(self, symbol: str, price: float, ts: int) -> None:
         """A symbol costs so much now, for whoever holds it."""
+        self._come_to(ts)
         for account in list(self._accounts.values()):
             with guard.guarded("books: price"):
                 account.price(symbol, price, ts)
@@ -197,6 +201,10 @@ class Books:
         for account in list(self._accounts.values()):
             with guard.guarded("books"):
                 account.tell(sets)
+
+    def _come_to(self, ts: int) -> None:
+        if self.latest is None or ts > self.latest:
+            self.latest = ts
 
     def _account(self, whose: Whose, currency: str) -> Account | None:
         found = self._accounts.get(whose)

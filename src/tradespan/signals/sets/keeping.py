@@ -85,8 +85,12 @@ def keep_price(sets: Sets, call: Call) -> None:
 
 def keep_value(sets: Sets, call: Call, amounts: Mapping[str, float | None]) -> None:
     """What the program says that the account is worth."""
+    if sets.books is None:
+        return
     ts = when(call)
-    if sets.books is None or ts is None:
+    if ts is None:  # a backtest's account, valued at no time of its own
+        ts = sets.books.latest
+    if ts is None:
         return
     known = {name: amount for name, amount in amounts.items() if amount is not None}
     whose = Whose(call.word("trading.account"), call.word(STRATEGY))

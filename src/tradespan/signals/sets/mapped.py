@@ -35,7 +35,7 @@ class Meanings:
         self.sets = sets
         self.bus = bus
         self.mode = mode
-        self._calls: Counter = registry.from_declaration(declared.TRADESPAN_MAP_CALLS)  # type: ignore[assignment]
+        self.calls: Counter = registry.from_declaration(declared.TRADESPAN_MAP_CALLS)  # type: ignore[assignment]
         self._missing: Counter = registry.from_declaration(declared.TRADESPAN_MAP_MISSING)  # type: ignore[assignment]
 
     def __call__(
@@ -48,11 +48,11 @@ class Meanings:
         feeds = feeds_of(signal)
         if feeds is not None and not events:
             feeds = feeds._replace(event=None, started=None)
-        return Meaning(self, feeds, function, late, self._calls.declare(function, signal))
+        return Meaning(self, feeds, function, signal, late)
 
-    def note_missing(self, function: str, attribute: str, problem: str) -> None:
+    def note_missing(self, function: str, signal: str, attribute: str, problem: str) -> None:
         """A call did not give a field."""
-        self._missing.labels(function, attribute, problem).add()
+        self._missing.labels(function, signal, attribute, problem).add()
 
 
 class Meaning:
@@ -63,12 +63,13 @@ class Meaning:
         meanings: Meanings,
         feeds: Feeds | None,
         function: str,
+        signal: str,
         late: bool,
-        calls: BoundCounter,
     ) -> None:
         self._meanings = meanings
         self._function = function
-        self._calls = calls
+        self._signal = signal
+        self._calls: BoundCounter = meanings.calls.declare(function, signal)
         self._feeds = feeds
         self._early = feeds is not None and feeds.early and not late
         self._started = Publisher(feeds.started) if feeds is not None and feeds.started else None
@@ -97,7 +98,7 @@ class Meaning:
 
     def missed(self, attribute: str, problem: str) -> None:
         """A call did not give a field."""
-        self._meanings.note_missing(self._function, attribute, problem)
+        self._meanings.note_missing(self._function, self._signal, attribute, problem)
 
     def _tell(self, facts: Facts, seconds: float | None, error: Exception | None) -> None:
         feeds, meanings = self._feeds, self._meanings

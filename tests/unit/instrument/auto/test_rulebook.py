@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.instrument.auto.conftest import Configure
 from tradespan.instrument.auto.rulebook import group_of, watch_by
-from tradespan.instrument.options import Capture, Objective, Watch
+from tradespan.instrument.options import Capture, Case, Check, Field, Objective, Watch
 
 TABLES = """
     [capture]
@@ -106,3 +106,34 @@ def test_the_first_map_table_says_whether_calls_are_events(config: Configure) ->
     settings = config(tables)
     assert not watch_by(settings, ["bot.tick"], []).events
     assert watch_by(settings, ["bot.place"], []).events
+
+
+def test_tables_with_conditions_are_cases_and_the_others_are_for_all_calls(
+    config: Configure,
+) -> None:
+    tables = """
+        [[map]]
+        function = 'bot\\.on_message'
+        signal = "message"
+        [map.fields]
+        a = "=1"
+        [[map]]
+        function = 'bot\\.on_message'
+        signal = "order.filled"
+        when = { "args.m.kind" = "fill" }
+        events = false
+        [map.fields]
+        b = "result.x"
+        """
+    watch = watch_by(config(tables), ["bot.on_message"], [])
+    assert watch.fields == (Field("a", "=", literal="1"),)
+    assert watch.attributes == {}
+    assert watch.cases == (
+        Case(
+            "order.filled",
+            events=False,
+            when=(Check("args", ("m", "kind"), frozenset({"fill"})),),
+            fields=(Field("b", "result", ("x",)),),
+        ),
+        Case("message"),
+    )

@@ -153,7 +153,7 @@ def test_without_what_it_needs_nothing_is_told_and_the_lack_is_counted(
     assert desk.call("portfolio", {"trading.portfolio.equity": 100}) == []
     assert "trading.portfolio.value" not in values
     assert values.of("tradespan.map.missing") == {
-        ("desk.portfolio", "trading.currency", "no field of the table gives it"): 1
+        ("desk.portfolio", "trading.currency", "no field of the table gives it", "portfolio"): 1
     }
 
 

@@ -1,0 +1,1 @@
+"""A small grid bot for two venues: threads, queues, dicts and integer money."""
