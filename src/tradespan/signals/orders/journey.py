@@ -65,8 +65,8 @@ class Journey:
         "_before", "_complete", "_cumulative", "_facts", "_fees", "_fills", "_gone", "_kind",
         "_leaves", "_notional", "_price_kind", "_priced", "_seen", "_versions",
         "acknowledged", "adopted", "cancel_requested", "counted", "decision", "expected_price",
-        "expired", "fill_count", "known", "reason", "recorded", "rejected", "since", "span_id", "stages",
-        "stuck", "submitted", "trace_id",
+        "expired", "fill_count", "known", "reason", "recorded", "rejected", "since", "span_id",
+        "stages", "stuck", "submitted", "trace_id",
     )  # fmt: skip
 
     def __init__(self, client_id: str, *, known: bool = True) -> None:
