@@ -40,7 +40,7 @@ _READ: Final = "reading all figures"
 
 def measure_analytics(rounds: Rounds, report: Report) -> None:
     """Add a row for each, against the naive way, and a note on the bar."""
-    costs = time_in_turns(subjects(quick=rounds.calls < 1_000), rounds, section=GROUP)
+    costs = time_in_turns(subjects(), rounds, section=GROUP)
     rows = [Row(GROUP, name, costs[name]) for name in (*_TIMED, _READ)]
     if _NAIVE in costs:
         rows = [compare(row, costs, _NAIVE) for row in rows]
@@ -55,7 +55,7 @@ def measure_analytics(rounds: Rounds, report: Report) -> None:
     )
 
 
-def subjects(*, quick: bool) -> list[Subject]:
+def subjects() -> list[Subject]:
     """Trackers with a full window, each fed on."""
     source = random.Random(8)
     profits = [source.gauss(5, 1_000) for _ in range(1_000)]
@@ -66,9 +66,7 @@ def subjects(*, quick: bool) -> list[Subject]:
         Subject(exact, trading(PerformanceTracker(periods_per_year=252), decimals, 1_000)),
         Subject(
             after,
-            trading(
-                PerformanceTracker(periods_per_year=252), profits, MANY // 10 if quick else MANY
-            ),
+            trading(PerformanceTracker(periods_per_year=252), profits, MANY),
         ),
         Subject(minutes, marking(profits, _MINUTE)),
         Subject(days, marking(profits, _DAY)),

@@ -146,8 +146,8 @@ def test_once_tells_what_went_where(desk: Desk, receiver: Receiver) -> None:
     record(desk, "root", receiver.address, 0, 20)
     ended = desk.tradespan("agent", "--once", "root")
     assert ended.status == 0
-    assert "tradespan: 20 records delivered to store" in ended.err
-    assert f"({receiver.address}/v1/traces)" in ended.err
+    assert "tradespan: 20 records delivered to the store /" in ended.err
+    assert f"20 records delivered to {receiver.address} (spans)" in ended.err
     again = desk.tradespan("agent", "--once", "root")
     assert (again.status, again.err) == (0, "tradespan: nothing waits\n")
 

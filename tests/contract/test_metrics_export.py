@@ -13,7 +13,7 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from tests.contract.desk import TRADESPAN, Desk, eventually
+from tests.contract.desk import Desk, eventually
 from tests.contract.test_receiver_down import free_port
 from tests.support.metrics import ReceivedPoint, last_values, read_points, total
 from tests.support.receiver import Receiver
@@ -321,35 +321,6 @@ def test_scraper_reads_what_lives_and_a_taken_port_is_one_sentence(desk: Desk) -
         r'^bot_trades_total\{job="bot",instance="[^"]+",side="sell"\} 8.0$', text, re.MULTILINE
     )
     run.end()
-
-
-def test_last_counts_of_a_killed_run_are_scraped_after_it(desk: Desk) -> None:
-    port = free_port()
-    agent = desk.start(*TRADESPAN.split(), "agent", "--metrics-port", str(port), str(desk.root))
-    agent.wait_for_err("metrics at http://")
-    run = desk.start_run(desk.write("bot.py", BOT))
-    run.line()
-    run.say("4")
-    run.line()
-    (bot,) = psutil.Process(run.pid).children()
-    bot.kill()
-    assert run.end().status == 128 + signal.SIGKILL
-    eventually(lambda: read_json(desk.folder_of_run.path / "drained.json"))
-
-    def scraped() -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-            text: str = answer.read().decode()
-            return text
-
-    # An answer is good for a second: this one is of later than the end.
-    eventually(lambda: "bot_value" not in scraped())
-    text = scraped()
-    assert re.search(
-        r'^bot_trades_total\{job="bot",instance="[^"]+",side="sell"\} 8.0$', text, re.MULTILINE
-    )
-    assert re.search(r'^bot_latency_seconds_count\{job="bot".*\} 4$', text, re.MULTILINE)
-    agent.send(signal.SIGTERM)
-    assert agent.end().status == 0
 
 
 CYCLES = """

@@ -13,11 +13,6 @@ _FIGURES = {"portfolio", "performance", "risk"}
 """Sets and signals for whose sake books are kept."""
 
 
-def listen(config: Config) -> Meanings:
-    """What listens to mapped calls, and to what libraries report."""
-    return Meanings(sets, events, config.mode)
-
-
 def begin(config: Config) -> None:
     """Switch on the sets that the settings name, and listen to mapped calls."""
     with guard.guarded("sets"):
@@ -35,10 +30,10 @@ def begin(config: Config) -> None:
         except (ImportError, ValueError) as error:
             guard.logger.warning("no figures of portfolio, performance and risk: %s", error)
     with guard.guarded("mapped calls"):
-        LISTENER.listener = listen(config)
+        LISTENER.listener = Meanings(sets, events, config.mode) if config.map else None
 
 
 def end() -> None:
     """Listen no more."""
-    LISTENER.clear()
+    LISTENER.listener = None
     sets.end()

@@ -14,6 +14,7 @@ from tradespan.bootstrap.places import Place
 from tradespan.config import Config, override_config
 from tradespan.core.errors import TradespanError
 from tradespan.forward.agent import STATUS, Agent
+from tradespan.forward.register import is_outlived
 from tradespan.spool.folder import RunFolder, read_json
 
 _STEP = 0.02
@@ -71,7 +72,7 @@ def deliver_once(
     except Occupied as error:
         delivery.problem = str(error)
         return delivery
-    folders = [folder for folder in place.folders() if folder.segments()]
+    folders = [folder for folder in place.folders() if folder.segments() or is_outlived(folder)]
     lines: dict[str, Line] = {}
     try:
         _count(lines, folders, -1)

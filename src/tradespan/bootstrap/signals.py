@@ -7,10 +7,10 @@ from typing import Any
 
 from opentelemetry import metrics
 
+from tradespan.bootstrap import toldorders
 from tradespan.bootstrap.greenlets import follow_patching
 from tradespan.config import Config
 from tradespan.core.orders import OpenOrders
-from tradespan.instrument.meaning import LISTENER
 from tradespan.pages.metrics import MetricPage
 from tradespan.signals.audit.log import AUDIT
 from tradespan.signals.logs.capture import LOGS
@@ -29,7 +29,7 @@ class Signals:
         self.meter_provider: MeterProvider | None = None
         """None where metrics are switched off."""
         self._mapping: Any = None
-        """The module that listens to mapped calls; None: it is not loaded."""
+        """The module that listens to mapped calls; None: nobody does."""
 
     def start(
         self,
@@ -45,26 +45,21 @@ class Signals:
         LOGS.start(config.logs)
         if page is not None:
             self.meter_provider = start_metrics(config.metrics_interval)
-        # Sets are many instruments: who uses none does not load them.
+        toldorders.begin(config)
         if config.sets or config.map:
-            self._load_mapping().begin(config)
-        else:
-            LISTENER.make = lambda: self._load_mapping().listen(config)
+            # Sets are many instruments: who uses none does not load them.
+            self._mapping = import_module("tradespan.bootstrap.mapping")
+            self._mapping.begin(config)
 
     def end(self) -> None:
         """Report no more."""
         self.look_last()
-        if self._mapping is None:
-            LISTENER.clear()
-        else:
+        if self._mapping is not None:
             self._mapping.end()
+        toldorders.end()
         LOGS.stop()
         SIGNALS.clear()
         AUDIT.end()
-
-    def _load_mapping(self) -> Any:
-        self._mapping = import_module("tradespan.bootstrap.mapping")
-        return self._mapping
 
     def look_last(self) -> None:
         """Have callbacks observe once more, and then never again; the rest goes on."""

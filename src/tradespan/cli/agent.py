@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tradespan.bootstrap.addressees import name_agents_sink
 from tradespan.bootstrap.agent import Occupied, serve
 from tradespan.bootstrap.notify import take_manager
 from tradespan.bootstrap.once import Delivery, deliver_once
@@ -172,7 +173,7 @@ def tell(delivery: Delivery) -> list[str]:
         return [f"{delivery.problem}; nothing was done"]
     sentences = []
     for line in delivery.lines:
-        name = f"{line.name} ({line.address})" if line.address else line.name
+        name = name_agents_sink(line.name, line.address) if line.address else line.name
         parts = [f"{format_count(line.accepted, 'record')} delivered to {name}"]
         if line.parked:
             parts.append(

@@ -163,9 +163,10 @@ def _tell_age(order: Order) -> Text:
 
 
 def _tell_whose(order: Order) -> Text:
-    name = plain(f"{order.service} {order.process_id or ''}".strip())
+    process = f" (process {order.process_id})" if order.process_id else ""
+    name = plain(f"{order.service}{process}")
     if order.whose == RUNS:
-        taken = f", taken over from {order.taken_from}" if order.taken_from else ""
+        taken = f", taken over from process {order.taken_from}" if order.taken_from else ""
         return Text(f"{name}{taken}", style=RUNNING_STYLE)
     if order.whose == LEFT:
         at = format_time(order.since, local_zone())[:19]
@@ -192,9 +193,13 @@ def _show_one(
     namespace: argparse.Namespace, config: Config, folders: list[RunFolder], now: int
 ) -> int:
     wanted = namespace.client_id
-    standing = [each for each in open_orders(read_tables(folders), now) if each.client_id == wanted]
+    tables = list(read_tables(folders))
     happenings = read_happenings(config.root, config.store_path, wanted)
-    if not standing and not happenings:
+    known = [each for each in open_orders(tables, now) if each.client_id == wanted]
+    if not known:
+        over = ended_orders(happenings, (left for _, left in tables), set())
+        known = [each for each in over if each.client_id == wanted]
+    if not known:
         print(
             f"tradespan: no order {plain(wanted)} is known below {config.root}: neither an open"
             " one, nor log lines, audit entries or calls of it; tradespan orders --all lists what"
@@ -203,14 +208,13 @@ def _show_one(
         )
         return FAILED
     if namespace.json:
-        for order in standing:
-            print(json.dumps({"source": "table", **order.to_json()}, ensure_ascii=False))
+        for order in known:
+            print(json.dumps({"source": "order", **order.to_json()}, ensure_ascii=False))
         for each, leg in zip(happenings, _legs(happenings), strict=True):
             told = {**each._asdict(), "after": leg}
             print(json.dumps(told, ensure_ascii=False, default=str))
         return OK
     console = make_console()
-    known = standing or ended_orders(happenings, (), set())
     for order in known:
         _print_heading(console, order)
     if happenings:

@@ -196,7 +196,7 @@ def ended_orders(
         times[each.client_id] = min(first, each.time), max(each.time + (each.took or 0), last)
         told = {name: str(each.facts[key]) for key, name in _FACTS.items() if key in each.facts}
         order.facts |= told | ({} if TRADING_ORDER_STATUS in each.facts else {"last": each.what})
-        order.facts.setdefault("trace_id", each.trace_id)
+        order.facts["trace_id"] = order.facts.get("trace_id") or each.trace_id
     for client_id, (first, last) in times.items():
         facts = {"submitted": first, "changed": last, "age": (last - first) / 1e9}
         orders[client_id].facts |= facts

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tradespan.core.guard import guarded
-from tradespan.forward.backlog import DEFAULT_THRESHOLD, BacklogWatch, Queue, Waiting
+from tradespan.forward.backlog import DEFAULT_THRESHOLD, BacklogWatch, Queue, Waiting, describe_sink
 from tradespan.forward.books import Bookkeeper, Books
 from tradespan.forward.courier import Courier
 from tradespan.forward.death import DeathWatch, held_back, tables
@@ -29,14 +29,15 @@ from tradespan.forward.ending import (
     Ending,
     gives_up,
     is_behind,
-    name_causes,
     patience_ends,
+    write_books,
 )
 from tradespan.forward.measures import Meter
 from tradespan.forward.metering import Metering
 from tradespan.forward.orphans import as_number, is_orphan
 from tradespan.forward.post import Destination, Post
-from tradespan.forward.register import FolderRegister
+from tradespan.forward.readingstate import is_counted_in
+from tradespan.forward.register import FolderRegister, is_complete
 from tradespan.spool.folder import DRAINED, LOG_FILE, PROGRESS, RunFolder, replace_json
 
 logger = logging.getLogger("tradespan")
@@ -274,6 +275,8 @@ class Agent:
                 self._begin_anew(folder)
                 return
             ended = {}
+        if self._is_outlived(folder):
+            return
         ending = self._ending.get(str(folder.path)) or self._begin_ending(folder)
         if ending is None:
             return
@@ -292,17 +295,26 @@ class Agent:
                 ending.told = now
                 replace_json(folder.path / PROGRESS, self._progress(folder))
             return
-        said = folder.drained
-        if said is None or said.get("complete") != complete:
-            books = self.books(folder)
-            why = {"causes": causes} if (causes := name_causes(behind)) else {}
-            replace_json(folder.path / DRAINED, {"complete": complete, **why, **books.to_json()})
-        if complete:
+        write_books(folder, self.books, behind, complete=complete)
+        if complete and not self.metering.unread(folder):
             self.metering.fold(folder)
             self._register.close(folder)
             self._ending.pop(str(folder.path), None)
             self._keepers.pop(str(folder.path), None)
             self._judged.pop(folder, None)
+
+    def _is_outlived(self, folder: RunFolder) -> bool:
+        """Whether a run's books are closed, and a child of its counts on: it is read like others.
+
+        Once all are gone, the books are opened again, for what these counted last.
+        """
+        if not is_complete(folder):
+            return False
+        unread = self.metering.unread(folder)
+        if unread and not any(map(is_counted_in, unread)):
+            self._begin_anew(folder)
+            return False
+        return bool(unread)
 
     def _was_judged(self, folder: RunFolder, now: float) -> bool:
         """Whether a run was seen to live a moment ago: to look costs something."""
@@ -350,23 +362,13 @@ class Agent:
             return
         self._wrote_status = now
         self.backlogs.look(self._queues())
-        sinks = {post.courier.sink.name: self._describe_sink(post) for post in self._posts.values()}
+        posts = self._posts.values()
+        sinks = {each.courier.sink.name: describe_sink(each, self.backlogs) for each in posts}
         backlogs = [each.to_json() for each in self.backlogs.standing]
         self.meter.look(self.open_folders(), self.status.get("space", {}))
         metrics = [reading.to_json() for reading in self.meter.readings]
         told = {"sinks": sinks, "backlogs": backlogs, "metrics": metrics}
         replace_json(self.root / STATUS, {**self.status, "time": time.time(), **told})
-
-    def _describe_sink(self, post: Post) -> dict[str, Any]:
-        name, state = post.courier.sink.name, post.courier.state
-        return {
-            "address": post.destination.address,
-            "state": state.waits_for.value,
-            "failing": state.failing_since is not None,
-            "last_error": state.last_error,
-            "undelivered": self.backlogs.undelivered.get(name, 0),
-            "queue_warnings": self.backlogs.warnings.get(name, 0),
-        }
 
     def _queues(self) -> Iterator[Queue]:
         for folder in self.open_folders():

@@ -17,6 +17,7 @@ from tradespan.core.delivery import Cursor, LaneBook
 from tradespan.core.errors import SpoolError
 from tradespan.core.guard import guarded
 from tradespan.forward.courier import Courier
+from tradespan.forward.post import Post
 from tradespan.spool.folder import RunFolder
 from tradespan.spool.names import SegmentName
 from tradespan.spool.reader import SegmentReader, smaller_threshold
@@ -52,6 +53,19 @@ class Waiting(NamedTuple):
 
     records: int
     threshold: int
+
+
+def describe_sink(post: Post, watch: BacklogWatch) -> dict[str, Any]:
+    """What the agent's status says of a destination."""
+    name, state = post.courier.sink.name, post.courier.state
+    return {
+        "address": post.destination.address,
+        "state": state.waits_for.value,
+        "failing": state.failing_since is not None,
+        "last_error": state.last_error,
+        "undelivered": watch.undelivered.get(name, 0),
+        "queue_warnings": watch.warnings.get(name, 0),
+    }
 
 
 CountExactly = Callable[[Queue], Waiting]

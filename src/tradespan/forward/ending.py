@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from tradespan.forward.books import Books
 from tradespan.forward.courier import Courier
 from tradespan.forward.post import Post
-from tradespan.spool.folder import RunFolder
+from tradespan.spool.folder import DRAINED, RunFolder, replace_json
 
 NOT_ANSWERING = 0.5
 """Seconds that the end of a run waits for a receiver which does not answer: half of the second that
@@ -63,6 +64,30 @@ def patience_ends(post: Post, begun: float) -> float:
     # The store does not hang, it works.
     since = None if post.courier.sink.name == "store" else post.courier.sending_since
     return begun + NOT_ANSWERING if since is None else since + _patience(post.courier)
+
+
+def write_books(
+    folder: RunFolder,
+    count: Callable[[RunFolder], Books],
+    behind: list[Courier[Any]],
+    *,
+    complete: bool,
+) -> None:
+    """Write `drained.json`: once while something waits, and as all has gone.
+
+    Args:
+        folder: Of a run that is over.
+        count: Gives its accounting.
+        behind: Those that have not taken all.
+        complete: Whether nothing is left.
+    """
+    said = folder.drained
+    if not complete and said is not None and said.get("complete") is False:
+        return
+    why = {"causes": causes} if (causes := name_causes(behind)) else {}
+    told = {"complete": complete, **why, **count(folder).to_json()}
+    if told != said:
+        replace_json(folder.path / DRAINED, told)
 
 
 def name_causes(behind: Iterable[Courier[Any]]) -> dict[str, str]:

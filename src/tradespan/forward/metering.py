@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from tradespan.core.guard import guarded
 from tradespan.forward.leftovers import remove_unfinished
@@ -44,6 +45,12 @@ class Metering:
                 or (self.reader.finish(folder, leaving))
             )
         return True
+
+    def unread(self, folder: RunFolder) -> list[Path]:
+        """Metric pages of processes that have outlived their run; none if nobody takes metrics."""
+        if self.reader is None or not self._takers(folder):
+            return []
+        return self.reader.unread(folder)
 
     def read_now(self, folder: RunFolder) -> None:
         """Record what a run counts at this moment, due or not."""

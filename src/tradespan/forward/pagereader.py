@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from tradespan.core import guard
 from tradespan.core.guard import guarded
@@ -20,7 +20,13 @@ from tradespan.core.records import Kind, Resource
 from tradespan.forward.gathering import Functions
 from tradespan.forward.ownpoints import OwnPoints
 from tradespan.forward.post import Destination
-from tradespan.forward.readingstate import ReadingState, load_state, save_state
+from tradespan.forward.readingstate import (
+    NOBODY,
+    ReadingState,
+    load_state,
+    save_state,
+    unread_pages,
+)
 from tradespan.forward.whose import find_resource, when_ended
 from tradespan.forward.writerpoints import ENDS_AFTER, Told, read_writer
 from tradespan.pages.readings import MetricReading, read_metric_page
@@ -30,8 +36,6 @@ from tradespan.spool.writer import SpoolWriter
 from tradespan.wire.codec import encode_record
 from tradespan.wire.measured import encode_readings
 
-NOBODY: Final = "0" * 32
-"""Writer of a folded page: what is in it has been read when its processes ended."""
 STEP = 0.005
 """Seconds of one step, beside other work; one file, or 256 KiB of points, at least."""
 LAST_STEP = 0.05
@@ -126,6 +130,10 @@ class PageReader:
     def may_fold(self, folder: RunFolder, writer: str) -> bool:
         """Whether nothing more will be read of a process."""
         return self._state(folder).is_finished(writer)
+
+    def unread(self, folder: RunFolder) -> list[Path]:
+        """Pages in which something may be counted, or was, after their last reading."""
+        return unread_pages(folder, self._state(folder))
 
     def close(self) -> None:
         """Close the segments; who is asked on after that begins new ones."""

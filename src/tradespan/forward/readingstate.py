@@ -6,14 +6,18 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from tradespan.core.records import Resource
 from tradespan.forward.writerpoints import WriterMemory
-from tradespan.spool.folder import READINGS, read_json, replace_json
+from tradespan.pages.locks import is_held
+from tradespan.spool.folder import READINGS, RunFolder, read_json, replace_json
 from tradespan.wire.codec import decode_resource, encode_record
+
+NOBODY: Final = "0" * 32
+"""Writer of a folded page: what is in it has been read when its processes ended."""
 
 
 @dataclass(slots=True)
@@ -38,6 +42,29 @@ class ReadingState:
         for writer in self.writers.keys() - set(present):
             del self.writers[writer]
             self.resources.pop(writer, None)
+
+
+def unread_pages(folder: RunFolder, state: ReadingState) -> list[Path]:
+    """Pages of processes that have had no last reading; none where nobody has read any.
+
+    A process that said it ends, and lives, counts in another run since.
+    """
+    if not state.writers:
+        return []
+    return [
+        path
+        for path in folder.metric_pages()
+        if (writer := path.name.partition(".")[0]) != NOBODY
+        and not ((known := state.writers.get(writer)) and (known.finished or known.was_ended))
+    ]
+
+
+def is_counted_in(page: Path) -> bool:
+    """Whether the process of a page lives."""
+    try:
+        return is_held(page)
+    except OSError:
+        return False
 
 
 def load_state(folder: Path) -> ReadingState:

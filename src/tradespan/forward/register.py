@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tradespan.forward.orphans import as_number
+from tradespan.forward.readingstate import load_state, unread_pages
 from tradespan.spool.folder import DRAINED, RUN, RUNS, RunFolder, run_folders
 
 MOST_DRAINED = 1_000
@@ -88,7 +89,7 @@ class FolderRegister:
         self._folders = {str(f.path): known.get(str(f.path), f) for f in found}
         self._closed = {path: at for path, at in self._closed.items() if path in self._folders}
         for path in self._folders.keys() - known.keys():
-            if _is_drained(self._folders[path]):
+            if _is_over_and_read(self._folders[path]):
                 self._closed[path] = self._folders[path].changed
         self._listed = state
 
@@ -100,7 +101,7 @@ class FolderRegister:
         self._looked_at = now
         for path, at in list(self._closed.items()):
             folder = self._folders[path]
-            if folder.changed != at and not _is_drained(folder):
+            if folder.changed != at and not _is_over_and_read(folder):
                 del self._closed[path]
 
 
@@ -127,10 +128,25 @@ def _state(root: Path) -> tuple[int, bool]:
     return changed, (root / RUN).exists()
 
 
+def is_complete(folder: RunFolder) -> bool:
+    """Whether its books were closed when all of it had been delivered."""
+    drained = folder.drained
+    return drained is not None and drained.get("complete") is True
+
+
 def _is_drained(folder: RunFolder) -> bool:
     """Whether all of it was delivered, and nothing came since."""
-    drained = folder.drained
-    return drained is not None and drained.get("complete") is True and not folder.segments()
+    return is_complete(folder) and not folder.segments()
+
+
+def _is_over_and_read(folder: RunFolder) -> bool:
+    """Whether nothing comes any more: no child has outlived the run, and counted on since."""
+    return _is_drained(folder) and not is_outlived(folder)
+
+
+def is_outlived(folder: RunFolder) -> bool:
+    """Whether a child counted, or counts, after the last reading of its run."""
+    return bool(unread_pages(folder, load_state(folder.path)))
 
 
 def _age(folder: RunFolder) -> str:

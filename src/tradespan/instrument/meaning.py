@@ -48,65 +48,14 @@ class Listener(Protocol):
 class ListenerSlot:
     """Where it stands."""
 
-    __slots__ = ("_told", "listener", "make")
+    __slots__ = ("listener",)
 
     def __init__(self) -> None:
         self.listener: Listener | None = None
-        self.make: Callable[[], Listener | None] | None = None
-        """Makes one when a library's report is the first thing to tell of: it is much to load."""
-        self._told: dict[tuple[str, str], Meaning | None] = {}
-
-    def clear(self) -> None:
-        """Nobody listens any more."""
-        self.listener = self.make = None
-        self._told = {}
-
-    def meaning_of(self, signal: str, function: str) -> Meaning | None:
-        """Of what a library reports."""
-        if self.listener is None and self.make is not None:
-            make, self.make = self.make, None
-            self.listener = make()
-        if self.listener is None:
-            return None
-        key = signal, function
-        if key not in self._told:
-            if len(self._told) >= _MOST_TOLD:
-                return None
-            self._told[key] = self.listener(signal, function, late=False, events=True)
-        return self._told[key]
 
 
 LISTENER: Final = ListenerSlot()
 """The process's own."""
-
-_MOST_TOLD: Final = 1_000
-"""Kinds of reports."""
-
-
-def tell(
-    signal: str,
-    function: str,
-    facts: Facts,
-    *,
-    seconds: float | None = None,
-    error: Exception | None = None,
-) -> None:
-    """Tell of what a library reports, as if a mapped function had been called.
-
-    Args:
-        signal: As in `[[map]]`.
-        function: Which of the library's; one of few.
-        facts: By the conventions' names; the listener may keep and change it.
-        seconds: How long the call took; None: it is no call but a message that came.
-        error: What it raised.
-    """
-    with guard.guarded("telling of a library's report"):
-        meaning = LISTENER.meaning_of(signal, function)
-        if meaning is not None:
-            meaning.begins(facts)
-            if seconds is not None:
-                meaning.ended(facts, seconds, error)
-
 
 _Call = tuple[Facts, int]
 

@@ -142,7 +142,8 @@ def test_a_folder_of_the_run_that_cannot_be_used_does_not_stop_the_program(
         environment = {"TRADESPAN__RUN": str(run), "PYTHONPATH": str(INJECTION)}
         launched = project.bare("bot.py", variables=environment)
         assert (launched.status, launched.out) == (0, "1\n")
-        assert f"The spool directory {run} cannot be used" in launched.err
+        told = f"The spool directory {run} (argument spool) cannot be used: it is a file"
+        assert told in launched.err
 
 
 def test_settings_that_cannot_be_read_do_not_stop_the_program(project: Project) -> None:

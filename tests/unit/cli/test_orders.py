@@ -82,10 +82,10 @@ def test_open_orders_of_living_and_of_dead_processes(
     assert lines[0].split()[:5] == ["Order", "Since", "(UTC)", "Side", "Leaves"]
     assert lines[1].split()[0] == "A"
     assert "0.750" in lines[1].split()
-    assert f"bot {os.getpid()}, gone since 20" in lines[1]
+    assert f"bot (process {os.getpid()}), gone since 20" in lines[1]
     assert lines[1].endswith(bytes(range(16)).hex())
     assert lines[2].split()[0] == "B"
-    assert lines[2].endswith(f"  3 h 00 m  bot {os.getpid()}")
+    assert lines[2].endswith(f"  3 h 00 m  bot (process {os.getpid()})")
     assert lines[3].startswith("2 open orders, 1 of them left by programs that are gone, which")
     told = objects(capsys, root)
     assert [(each["client_id"], each["whose"], each["run"]) for each in told] == [
@@ -109,7 +109,9 @@ def test_an_order_that_was_taken_over_stands_once_and_says_from_whom(
     heir.table.drop("B")
     (told,) = objects(capsys, root)
     assert (told["client_id"], told["run"], told["taken_from"]) == ("A", "two", os.getpid())
-    assert f"bot {os.getpid()}, taken over from {os.getpid()}" in show(capsys, root)
+    assert f"bot (process {os.getpid()}), taken over from process {os.getpid()}" in show(
+        capsys, root
+    )
     over, standing = objects(capsys, root, "--all")
     assert (over["client_id"], over["whose"], over["symbol"]) == ("B", "ended", "BTC-USDT")
     assert standing["client_id"] == "A"
@@ -195,7 +197,8 @@ def test_a_journey_is_a_timeline_of_calls_and_events(
         ["12:00:01.500", "500.0", "ms", "trading.order.acknowledged", "ab" * 16],
         ["12:00:03.000", "1.50", "s", "decide", "1.0", "ms", *traded_text.split(), trace_hex(2)],
     ]
-    told = objects(capsys, traded, "A")
+    first, *told = objects(capsys, traded, "A")
+    assert (first["source"], first["whose"], first["state"]) == ("order", "ended", "Filled")
     assert [(each["source"], each["time"] - NOON, each["after"]) for each in told] == [
         ("call", SECOND, None),
         ("event", 1_500 * MILLISECOND, 500 * MILLISECOND),
@@ -213,10 +216,10 @@ def test_a_journey_of_an_order_that_stands_begins_with_its_row(
     assert first == (
         "A  buy 1.250 BTC-USDT limit at 64000.10 on binance, New, leaves 0.750, the venue's id V-77"
     )
-    assert second.startswith(f"  bot {os.getpid()}, 3 h 0")
+    assert second.startswith(f"  bot (process {os.getpid()}), 3 h 0")
     assert second.endswith(" m old")
     told = objects(capsys, traded, "A")
-    assert [each["source"] for each in told] == ["table", "call", "event", "call"]
+    assert [each["source"] for each in told] == ["order", "call", "event", "call"]
 
 
 def test_all_lists_orders_that_are_over_before_those_that_stand(
@@ -239,7 +242,7 @@ def test_any_id_is_found_in_the_store(
     root.mkdir()
     with Store.open(root / "store.db") as store:
         insert(store, make_span(attributes={"trading.order.client_id": client_id}))
-    (told,) = objects(capsys, root, client_id)
+    _, told = objects(capsys, root, client_id)
     assert told["client_id"] == client_id
 
 
@@ -251,7 +254,7 @@ def test_the_audit_log_tells_of_orders_whose_log_lines_are_gone(
         AUDIT.begin(tmp_path, SIGNALS.spool, service="bot", age=0, without_orders=False)
         audit("TRADE_SUBMITTED", category="order", client_order_id="A", symbol="BTC")
         AUDIT.end()
-    (told,) = objects(capsys, tmp_path, "A")
+    _, told = objects(capsys, tmp_path, "A")
     assert (told["source"], told["what"], told["service"]) == ("audit", "TRADE_SUBMITTED", "bot")
 
 

@@ -246,9 +246,39 @@ def test_a_put_in_the_middle_of_a_put_leaves_the_order_once(process: Process) ->
     assert process.left.rows == []
 
 
+def test_a_child_forked_in_the_middle_of_a_put_writes_nothing_to_its_parents_file(
+    process: Process,
+) -> None:
+    table, parent = process.table, os.getpid()
+    table.put(order())
+    untouched: list[bool] = []
+
+    def fork() -> None:
+        if os.getpid() != parent:
+            return
+        before = table.path.read_bytes()
+        child = os.fork()
+        if child == 0:
+            process.writer.identity = os.urandom(16)
+            process.writer.locks.abandon()
+            return  # and on with what was cut off
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        untouched.append(status == 0 and table.path.read_bytes() == before)
+
+    try:
+        points = _call_between_all_steps(table, fork)
+    finally:
+        if os.getpid() != parent:
+            os._exit(0)
+    assert points > 5
+    assert untouched == [True] * len(untouched)
+    assert len(untouched) >= points
+    assert process.ids == ["MOM-1"]
+
+
 def _call_between_all_steps(table: OrderTable, call: Any) -> int:
     """Put an order again and again, with `call` before the first, the second … line of it."""
-    point = 0
+    point, process_id = 0, os.getpid()
     while True:
         seen = 0
 
@@ -271,6 +301,8 @@ def _call_between_all_steps(table: OrderTable, call: Any) -> int:
             table.put(order())
         finally:
             sys.settrace(before)
+        if os.getpid() != process_id:
+            os._exit(0)
         if seen <= point:
             return point
         point += 1

@@ -9,7 +9,6 @@ from contextvars import ContextVar, Token
 from types import FrameType, TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
-from weakref import ref as weak
 
 from tradespan.capture.failure import exception_name
 from tradespan.capture.redact import MARK, redact_and_cut
@@ -34,7 +33,7 @@ from tradespan.declare.names import (
 )
 from tradespan.instrument.libraries.addresses import path_template, shown_path, without_queries
 from tradespan.instrument.libraries.base import Telemetry
-from tradespan.instrument.libraries.ccxt_orders import Creation, Orders, find_creation
+from tradespan.instrument.libraries.ccxt_orders import note_call
 from tradespan.instrument.libraries.operations import Operation
 
 MOST_METHODS = 512
@@ -68,14 +67,6 @@ CALL: ContextVar[Call | None] = ContextVar("tradespan_ccxt_call", default=None)
 """The call that the running code is in."""
 
 
-LAST: ContextVar[tuple[Callable[[], object], int, Any] | None] = ContextVar(
-    "tradespan_ccxt_last", default=None
-)
-"""The call that ended last in the running code: its exchange, when it began (nanoseconds UTC), its
-span. What it brought is read after it.
-"""
-
-
 def current_call(exchange: object) -> Call | None:
     """The exchange's call that runs here; None where there is none, or another exchange's."""
     call = CALL.get()
@@ -88,7 +79,6 @@ class Calls:
     def __init__(self, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
         self.now = telemetry.clock.monotonic
-        self.orders = Orders(telemetry.clock.wall)
         self.durations = telemetry.histogram(TRADING_API_DURATION)
         self.attempts = telemetry.counter(TRADING_API_ATTEMPTS)
         self.remaining = telemetry.gauge(TRADING_API_LIMIT_REMAINING)
@@ -146,17 +136,6 @@ class Calls:
                 cost = _argument(args, kwargs, 0, "cost", None)
                 call.cost = 1.0 if cost is None else float(cost)
 
-    def creation(self, exchange: Any) -> Creation | None:
-        """The placing of an order that the running code is in, if it is."""
-        found = find_creation(exchange, sys._getframe(2))  # noqa: SLF001 - as above
-        if found is None:
-            return None
-        method, given = found
-        last = LAST.get()
-        if last is None or last[0]() is not exchange:
-            return Creation(method, self.telemetry.clock.wall(), None, given)
-        return Creation(method, last[1], last[2], given)
-
     def _find_caller(self, exchange: Any, frame: FrameType | None) -> tuple[str, str | None]:
         """The unified method that a call came through, innermost, and the symbol it was given."""
         unified = self._unified_of(exchange)
@@ -199,17 +178,18 @@ class Call:
         self.host: str | None = None
         self.count = 0
         """HTTP requests so far."""
-        self.began = calls.telemetry.clock.wall()
-        """Nanoseconds UTC."""
         self.over = False
         """Tasks that were started in it may still find it."""
         self.calls = calls
+        self._method = ""
+        self._began = calls.now()
         self._labels: dict[str, Any] = {}
         self._operation: Operation | None = None
         self._token: Token[Call | None] | None = None
 
     def describe(self, method: str, symbol: str | None) -> None:
         """What is called."""
+        self._method = method
         venue = str(getattr(self.exchange, "id", "") or type(self.exchange).__name__)
         self._labels = {TRADING_VENUE: venue, TRADING_API_METHOD: self.calls.bounded(method)}
         self.attributes.update(self._labels)
@@ -245,12 +225,10 @@ class Call:
         operation = self._operation
         if operation is None:
             return
-        LAST.set((weak(self.exchange), self.began, operation.span))
-        with guard.guarded("reading a refusal"):
-            method = str(self._labels.get(TRADING_API_METHOD, ""))
-            self.calls.orders.ended(self.exchange, method, self.began, error)
         operation.set(self._known())
         operation.__exit__(kind, error, trace)
+        if error is None:
+            note_call(self.exchange, self._method, self._began)
         with guard.guarded("counting a call"):
             ended = operation.error_type or operation.ended_by
             labels = self._labels if ended is None else {**self._labels, "error.type": ended}

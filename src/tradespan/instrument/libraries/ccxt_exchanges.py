@@ -16,6 +16,7 @@ from typing import Any
 from tradespan.core import guard
 from tradespan.instrument.libraries.base import LibraryInstrumentor, Patch, Telemetry
 from tradespan.instrument.libraries.ccxt_calls import CALL, Calls, current_call, read_limits
+from tradespan.instrument.libraries.ccxt_orders import note_order
 
 _PLAIN = "ccxt.base.exchange"
 _ASYNC = "ccxt.async_support.base.exchange"
@@ -33,11 +34,11 @@ class CcxtInstrumentor(LibraryInstrumentor):
         """Methods of the two base classes."""
         hooks = _Hooks(Calls(telemetry))
         return [
-            Patch(_PLAIN, "BaseExchange.safe_order", hooks.parsed),
             Patch(_PLAIN, "Exchange.fetch2", hooks.call),
             Patch(_PLAIN, "Exchange.fetch", hooks.attempt),
             Patch(_PLAIN, "Exchange.throttle", hooks.wait),
             Patch(_PLAIN, "Exchange.on_rest_response", note_response),
+            Patch(_PLAIN, "BaseExchange.safe_order", note_order),
             Patch(_ASYNC, "Exchange.fetch2", hooks.call_async),
             Patch(_ASYNC, "Exchange.fetch", hooks.attempt_async),
             Patch(_ASYNC, "Exchange.throttle", hooks.wait_async),
@@ -50,9 +51,6 @@ class _Hooks:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-
-    def parsed(self, original: Method) -> Method:
-        return self._calls.orders.parsed(original, self._calls.creation)
 
     def call(self, original: Method) -> Method:
         @wraps(original)

@@ -12,7 +12,7 @@ from opentelemetry.trace import Link
 
 from tradespan.capture.failure import exception_name
 from tradespan.core import guard
-from tradespan.declare.names import TRADESPAN_SIGNAL
+from tradespan.declare.names import TRADESPAN_SIGNAL, TRADING_VENUE
 from tradespan.instrument.libraries.base import LibraryInstrumentor, Patch, Telemetry
 from tradespan.instrument.libraries.broker_metrics import BrokerMetrics
 from tradespan.instrument.libraries.ib_orders import (
@@ -30,6 +30,7 @@ from tradespan.instrument.libraries.ib_requests import (
     address_of,
     order_key,
 )
+from tradespan.instrument.libraries.orders_told import tell
 
 _IB, _WRAPPER, _CONNECTION = "ib_async.ib", "ib_async.wrapper", "ib_async.connection"
 
@@ -227,6 +228,7 @@ class Calls:
                         self.reports.orders.remember(
                             order_key(ib, order), request.span.get_span_context()
                         )
+                        self._tell_sent(request, contract, order)
             request.end()
             return trade
 
@@ -245,10 +247,19 @@ class Calls:
                 trade = original(ib, order, *args, **kwargs)
                 if trade is not None:
                     request.set(contract_attributes, trade.contract)
+                tell("order.cancel_requested", order_ids(order))
             request.end()
             return trade
 
         return cancelOrder
+
+    def _tell_sent(self, request: Request, contract: Any, order: Any) -> None:
+        facts = {
+            TRADING_VENUE: VENUE,
+            **contract_attributes(contract),
+            **order_attributes(order),
+        }
+        tell("order.submitted", facts, request.seconds)
 
     def subscribes(self, method: str, original: Function) -> Function:
         """From now on the symbol's prices have an age; those of a snapshot have none."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from tradespan.core import guard
 from tradespan.declare.names import (
+    TRADESPAN_SIGNAL,
     TRADING_BROKER_REQUEST_ID,
     TRADING_ORDER_DESTINATION,
     TRADING_VENUE,
@@ -25,6 +26,7 @@ from tradespan.instrument.libraries.ib_orders import (
     contract_attributes,
     fill_attributes,
     order_attributes,
+    order_ids,
     state_attributes,
     symbol_of,
 )
@@ -36,6 +38,7 @@ from tradespan.instrument.libraries.ib_requests import (
     order_key,
 )
 from tradespan.instrument.libraries.order_reports import OrderLinks, Report, back, outside
+from tradespan.instrument.libraries.orders_told import tell
 
 CHANNEL = "api"
 PRICES = "market_data"
@@ -109,7 +112,9 @@ class Reports:
             with self._report(wrapper, "IB.orderStatus", trade) as report:
                 result = original(wrapper, *args, **kwargs)
                 with guard.guarded("reading an order's state"):
-                    report.set(state_attributes(trade))
+                    state = state_attributes(trade)
+                    report.set(state)
+                    _tell_order(trade.order, state)
                 return result
 
         return orderStatus
@@ -136,6 +141,8 @@ class Reports:
                     attributes |= contract_attributes(contract)
                     attributes.pop(TRADING_ORDER_DESTINATION, None)  # it says where it was traded
             with self._report(wrapper, "IB.execDetails", trade, attributes):
+                with guard.guarded("telling of a fill"):
+                    _tell_order(execution, attributes)
                 return original(wrapper, key, contract, execution, *rest, **more)
 
         return execDetails
@@ -184,7 +191,9 @@ class Reports:
                 if trade is not None:
                     with guard.guarded("reading an order's state"):
                         is_news = len(trade.log) > entries
-                        report.set(state_attributes(trade, message, is_news=is_news))
+                        state = state_attributes(trade, message, is_news=is_news)
+                        report.set(state)
+                        _tell_order(trade.order, state)
                 return result
 
         return error
@@ -293,6 +302,13 @@ def _changed_trade(
     acknowledged = bool(trade.log) and trade.log[-1].message == "Modify"
     same = (known.status, known.filled, known.remaining) == (status, filled, remaining)
     return None if same and not acknowledged else trade
+
+
+def _tell_order(order: Any, attributes: Attributes) -> None:
+    """Tell whoever follows orders of a report that is news. A fill's time is the exchange's."""
+    signal = attributes.get(TRADESPAN_SIGNAL)
+    if signal is not None:
+        tell(str(signal), {**order_ids(order), **attributes})
 
 
 def _waits(wrapper: Any, key: Any) -> bool:

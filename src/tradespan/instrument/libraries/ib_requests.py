@@ -42,7 +42,6 @@ from tradespan.instrument.libraries.ib_orders import (
 )
 from tradespan.instrument.libraries.operations import fail
 from tradespan.instrument.libraries.order_reports import OrderLinks
-from tradespan.instrument.libraries.told import Told
 
 VENUE = "interactive_brokers"
 MAX_REQUESTS = 10_000
@@ -60,7 +59,6 @@ class Request:
         "_metrics",
         "_telemetry",
         "_token",
-        "_told",
         "began",
         "failure",
         "method",
@@ -74,7 +72,6 @@ class Request:
         self._metrics = metrics
         self._attached: Any = None
         self._token: Any = None
-        self._told = Told()
         self.method = method
         self.span: ApiSpan = INVALID_SPAN
         self.began = 0
@@ -87,11 +84,15 @@ class Request:
     def start(self, attributes: Mapping[str, Any], links: list[Link]) -> None:
         """Begin the span."""
         with guard.guarded("beginning a request's span"):
-            self._told.add(attributes)
             self.began = self._telemetry.clock.monotonic()
             self.span = self._telemetry.tracer.start_span(
                 self.method, kind=SpanKind.CLIENT, attributes=attributes, links=links
             )
+
+    @property
+    def seconds(self) -> float:
+        """How long ago it was called."""
+        return (self._telemetry.clock.monotonic() - self.began) / 1e9
 
     def __enter__(self) -> Self:
         with guard.guarded("entering a request's span"):
@@ -102,9 +103,6 @@ class Request:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        with guard.guarded("telling of a request"):
-            seconds = (self._telemetry.clock.monotonic() - self.began) / 1e9
-            self._told.tell(self.method, seconds, error)
         with guard.guarded("leaving a request's span"):
             if self._token is not None:
                 _forget(self._token)
@@ -116,9 +114,7 @@ class Request:
     def set(self, read: Callable[..., Mapping[str, Any]], *about: Any) -> None:
         """Set what `read` finds; the caller's objects may fail it."""
         with guard.guarded("reading a request"):
-            found = read(*about)
-            self._told.add(found)
-            self.span.set_attributes(found)
+            self.span.set_attributes(read(*about))
 
     def end(self, error: BaseException | None = None, ended_by: str | None = None) -> None:
         """End the span, once: as failed, ended by something, or well."""

@@ -22,7 +22,6 @@ from tradespan.core.records import Failure
 from tradespan.declare.names import TRADESPAN_ENDED_BY
 from tradespan.instrument.context import leave
 from tradespan.instrument.libraries.base import Telemetry
-from tradespan.instrument.libraries.told import Told
 from tradespan.instrument.span import Span
 from tradespan.wire.exceptions import exception_attributes
 
@@ -45,7 +44,6 @@ class Operation:
         "_scrub",
         "_telemetry",
         "_token",
-        "_told",
         "ended_by",
         "error_type",
         "seconds",
@@ -71,7 +69,6 @@ class Operation:
         self._current = current
         self._scrub = scrub
         self._arguments = (name, kind, attributes, links)
-        self._told = Told(attributes)
         self._token: Any = None
         self._began = 0
         self.span: ApiSpan = INVALID_SPAN
@@ -96,12 +93,10 @@ class Operation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        with guard.guarded("telling of a library's call"):
-            self._told.tell(self._arguments[0], self._so_far(), error)
         with guard.guarded("ending a library's span"):
             if self._token is not None:
                 leave(self._token)
-            self.seconds = self._so_far()
+            self.seconds = (self._telemetry.clock.monotonic() - self._began) / 1e9
             if isinstance(error, Exception):
                 self.error_type = exception_name(error)
                 fail(self.span, error, self._scrub)
@@ -113,12 +108,8 @@ class Operation:
 
     def set(self, attributes: Attributes) -> None:
         """Set attributes of the span."""
-        self._told.add(attributes)
         with guard.guarded("setting attributes"):
             self.span.set_attributes(attributes)
-
-    def _so_far(self) -> float:
-        return (self._telemetry.clock.monotonic() - self._began) / 1e9
 
     def event(self, name: str, attributes: Attributes | None = None) -> None:
         """Add an event to the span."""

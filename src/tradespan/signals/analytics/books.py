@@ -67,9 +67,14 @@ class Books:
         """Open positions, in the order of their symbols' opening."""
         return [holding for held in self.open.values() for holding in held.values()]
 
-    def forget_prices(self, symbol: str) -> None:
-        """It is not traded any more."""
-        for where in [where for where in self.prices if where[0] == symbol]:
+    def forget_prices(self, symbol: str, currency: str) -> None:
+        """It is not traded any more: in that currency, or at all if none is named."""
+        gone = [
+            where
+            for where in self.prices
+            if where[0] == symbol and (not currency or where[2] in {currency, ""})
+        ]
+        for where in gone:
             del self.prices[where]
 
     def find(self, key: Key) -> Holding | None:
@@ -86,8 +91,8 @@ class Books:
             return
         self.pay(fee.copy_negate(), currency)
         holding.fees[currency] = add(holding.fees.get(currency, ZERO), fee)
-        for group in holding.groups:
-            sums = group.of(currency)
+        own = currency == holding.key.currency
+        for sums in holding.sums if own else [group.of(currency) for group in holding.groups]:
             sums.fees = add(sums.fees, fee)
 
     def check_trade(self, key: Key, multiplier: Decimal) -> None:
@@ -317,7 +322,12 @@ class Books:
         value, spent = less(now, was), less(holding.lots.cost, cost)
         unpriced = (new is None) - (old is None)
         for sums in holding.sums:
-            sums.change(value=value, cost=spent, realised=realised, unpriced=unpriced)
+            sums.value = add(sums.value, value)
+            if spent:
+                sums.cost = add(sums.cost, spent)
+            if realised:
+                sums.realised = add(sums.realised, realised)
+            sums.unpriced += unpriced
         everything = holding.sums[0]
         if was < 0 or now < 0:
             short = less(max(ZERO, now.copy_negate()), max(ZERO, was.copy_negate()))

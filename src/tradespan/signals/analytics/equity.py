@@ -14,7 +14,7 @@ from math import isfinite
 from tradespan.signals.analytics.amounts import Money, change, plus, scaled
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Drawdown:
     """Losses since the highest equity, as shares of it, 0 to 1; None: no positive equity yet."""
 
@@ -104,8 +104,6 @@ class Drawdowns:
         """Money was paid in or out."""
         for high in (self.run, self.day, self.week):
             high.scale(after, before)
-        if self.run.value is None:
-            self._peak_of_deepest = False
 
     def begin(self, high: High, equity: Money | None) -> None:
         """A day or a week begins, with the equity that there is."""

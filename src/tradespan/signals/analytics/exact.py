@@ -58,8 +58,14 @@ class Kind(Enum):
     FLOAT = "float"
 
 
+_KINDS: Final = {int: Kind.INTEGER, float: Kind.FLOAT, Decimal: Kind.DECIMAL}
+
+
 def kind_of(value: object) -> Kind:
     """Of a number that `read` takes."""
+    known = _KINDS.get(type(value))
+    if known is not None:
+        return known
     if isinstance(value, float):
         return Kind.FLOAT
     return Kind.DECIMAL if isinstance(value, Decimal) else Kind.INTEGER

@@ -16,7 +16,10 @@ from math import fsum
 from typing import Final
 
 WIDTH: Final = 256
-"""Most numbers of a leaf, and most children of a node: the usual window of a year is one leaf."""
+"""Most numbers of a leaf: the usual window of a year is one."""
+_NARROWER: Final = 4
+"""An inner node has so many times fewer children: its columns are walked by the interpreter."""
+_FEWEST: Final = 4
 
 
 class OrderedNumbers:
@@ -45,7 +48,7 @@ class OrderedNumbers:
         root = self._root
         root.insert(number, self._width)
         self._size += 1
-        if root.width > self._width:
+        if root.width > root.most(self._width):
             self._root = _Inner([root, root.halve()])
 
     def remove(self, number: float) -> None:
@@ -93,6 +96,9 @@ class _Leaf:
     @property
     def width(self) -> int:
         return len(self.numbers)
+
+    def most(self, width: int) -> int:
+        return width
 
     @property
     def size(self) -> int:
@@ -159,6 +165,9 @@ class _Inner:
     def width(self) -> int:
         return len(self.children)
 
+    def most(self, width: int) -> int:
+        return max(width // _NARROWER, _FEWEST)
+
     @property
     def size(self) -> int:
         return sum(self.sizes)
@@ -177,7 +186,7 @@ class _Inner:
         self.sizes[at] += 1
         self.sums[at] = None
         self.lows[at] = min(self.lows[at], number)
-        if child.width > width:
+        if child.width > child.most(width):
             self._put(at + 1, child.halve())
             self._look_again(at)
 
@@ -193,7 +202,7 @@ class _Inner:
         self.sizes[at] -= 1
         self.sums[at] = None
         self.lows[at] = child.low
-        if child.width < width // 4 and len(self.children) > 1:
+        if child.width < child.most(width) // 4 and len(self.children) > 1:
             self._join(max(at - 1, 0), width)
 
     def select(self, index: int) -> float:
@@ -265,6 +274,6 @@ class _Inner:
         lower, upper = self.children[at], self.children[at + 1]
         lower.absorb(upper)  # type: ignore[arg-type] # children are of one kind
         self._drop(at + 1)
-        if lower.width > width:
+        if lower.width > lower.most(width):
             self._put(at + 1, lower.halve())
         self._look_again(at)

@@ -196,7 +196,8 @@ class PortfolioTracker(Figures):
 
     def rate(self, source: str, target: str, rate: Number, *, ts: int) -> None:
         """One `source` costs `rate` of `target` from now on. See `Rates.set`."""
-        self.rates.set(source, target, rate, ts=ts)
+        with self._lock:
+            self.rates.set(source, target, rate, ts=ts)
 
     def flow(self, amount: Number, currency: str | None = None, ts: int | None = None) -> None:
         """Money came in, or went out where `amount` is below 0: no profit. `ts` is required.
@@ -236,7 +237,7 @@ class PortfolioTracker(Figures):
                 _, closed = books.trade(key, quantity, exact, holding.multiplier, ts)
                 assert closed is not None
                 settled.append(self._teller.closed(closed, exact, ZERO, key.currency, ts))
-            books.forget_prices(symbol)
+            books.forget_prices(symbol, named)
         return settled
 
     def split(self, symbol: str, ratio: Number | tuple[int, int], ts: int) -> None:
@@ -320,16 +321,18 @@ class PortfolioTracker(Figures):
         Not in it: `sessions`.
         """
         with self._lock:
-            return {
-                "version": saving.VERSION,
-                "currency": self.currency,
-                "method": self.method,
-                "fees_in_pnl": self.fees_in_pnl,
-                "remembered": self.remembered,
-                "turnover_limit": saving.write_number(self._limit),
-                "rates": self.rates.saved(),
-                **saving.write_books(self._books),
-            }
+            books = saving.write_books(self._books)
+        options = {
+            "version": saving.VERSION,
+            "currency": self.currency,
+            "method": self.method,
+            "fees_in_pnl": self.fees_in_pnl,
+            "remembered": self.remembered,
+            "turnover_limit": self._limit,
+            "rates": self.rates.saved(),
+        }
+        told: dict[str, Any] = saving.to_texts(options | books)
+        return told
 
     @classmethod
     def from_dict(

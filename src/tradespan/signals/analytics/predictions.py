@@ -11,7 +11,6 @@ ones are open. What is undefined is None.
 from __future__ import annotations
 
 import threading
-from collections import Counter as Tally
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from heapq import heapify, heappop, heappush
@@ -103,8 +102,10 @@ class Predictions:
         self._open: dict[Hashable, _Open] = {}
         self._due: list[tuple[int, int, Hashable]] = []
         """A heap: (time, order, id) of the predictions, judged ones too until it is tidied."""
-        self._voices: dict[str, dict[str, Hashable]] = {}
-        """Symbol → agent → its latest prediction there, if that is open."""
+        self._voices: dict[tuple[str, str], Hashable] = {}
+        """Agent and symbol → its latest prediction there, if that is open."""
+        self._said: dict[str, dict[str, int]] = {}
+        """Symbol → outcome → how many agents say so."""
         self._latest: dict[tuple[str, str], tuple[int, int]] = {}
         self._figures: dict[tuple[str, str | None], Figures] = {}
         self._told = 0
@@ -162,7 +163,7 @@ class Predictions:
             # The latest by its time; of equal ones the one told later.
             if (ts, made.order) > self._latest.get((agent, symbol), (ts - 1, 0)):
                 self._latest[agent, symbol] = ts, made.order
-                self._voices.setdefault(symbol, {})[agent] = prediction_id
+                self._hear(prediction_id, made)
             assert self._now is not None
             over += self._expire(self._now)
             if len(self._open) > self._most_open:
@@ -227,14 +228,12 @@ class Predictions:
         is over says nothing, though an older one may be open. None where nobody says anything.
         """
         with self._lock:
-            voices = self._voices.get(symbol)
-            if not voices:
-                return None
-            said = Tally(self._open[each].outcome for each in voices.values())
-        most = said.most_common(2)
-        tied = len(most) == 2 and most[0][1] == most[1][1]
-        agents = said.total()
-        return Consensus(most[0][1] / agents, None if tied else most[0][0], agents)
+            said = dict(self._said.get(symbol, ()))
+        if not said:
+            return None
+        most, agents = max(said.values()), sum(said.values())
+        largest = [outcome for outcome, count in said.items() if count == most]
+        return Consensus(most / agents, largest[0] if len(largest) == 1 else None, agents)
 
     def __len__(self) -> int:
         """How many are open."""
@@ -245,7 +244,7 @@ class Predictions:
         agents: dict[str, Any] = {}
         with self._lock:
             found = list(self._figures.items())
-            symbols = list(self._voices)
+            symbols = list(self._said)
         for (agent, symbol), figures in found:
             held = agents.setdefault(agent, {"symbols": {}})
             if symbol is None:
@@ -295,12 +294,29 @@ class Predictions:
     def _take(self, prediction_id: Hashable) -> _Open:
         """It is open no more, and no voice."""
         made = self._open.pop(prediction_id)
-        voices = self._voices.get(made.symbol, {})
-        if made.agent in voices and voices[made.agent] == prediction_id:
-            del voices[made.agent]
-            if not voices:
-                del self._voices[made.symbol]
+        key = made.agent, made.symbol
+        if key in self._voices and self._voices[key] == prediction_id:
+            del self._voices[key]
+            self._unsay(made)
         return made
+
+    def _hear(self, prediction_id: Hashable, made: _Open) -> None:
+        """It is its agent's voice from now on, in the place of an earlier one."""
+        key = made.agent, made.symbol
+        if key in self._voices:
+            self._unsay(self._open[self._voices[key]])
+        self._voices[key] = prediction_id
+        said = self._said.setdefault(made.symbol, {})
+        said[made.outcome] = said.get(made.outcome, 0) + 1
+
+    def _unsay(self, made: _Open) -> None:
+        """One says this no more; what nobody says is forgotten."""
+        said = self._said[made.symbol]
+        said[made.outcome] -= 1
+        if not said[made.outcome]:
+            del said[made.outcome]
+            if not said:
+                del self._said[made.symbol]
 
     def _tidy(self) -> None:
         """Judged ones leave the heap once they are more than half of it."""

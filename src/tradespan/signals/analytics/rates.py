@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
+from tradespan.core.forks import after_fork_in_child
 from tradespan.signals.analytics.exact import (
     ONE,
     ZERO,
@@ -13,7 +15,6 @@ from tradespan.signals.analytics.exact import (
     add,
     divide,
     multiply,
-    plain,
     read,
     read_text,
     read_time,
@@ -44,6 +45,8 @@ class Rates:
         """Rates that were older than the one there was."""
         # Both directions stand here, each put by one step; the last says whether it was given.
         self._rates: dict[tuple[str, str], tuple[Decimal, int | None, bool]] = {}
+        self._lock = threading.RLock()
+        after_fork_in_child(self._begin_anew)
         for (source, target), rate in (rates or {}).items():
             self._keep(source, target, rate, None)
 
@@ -83,10 +86,10 @@ class Rates:
             total = add(total, multiply(amount, rate))
         return total
 
-    def saved(self) -> list[list[str | int | None]]:
-        """Each pair once, for JSON: from, to, rate, time."""
+    def saved(self) -> list[tuple[str, str, Decimal, int | None]]:
+        """Each pair once: from, to, rate, time."""
         return [
-            [source, target, str(plain(rate)), ts]
+            (source, target, rate, ts)
             for (source, target), (rate, ts, is_given) in list(self._rates.items())
             if is_given
         ]
@@ -109,6 +112,10 @@ class Rates:
             raise ValueError(f"a rate from {source} to itself")
         if exact <= ZERO:
             raise ValueError(f"rate is not above 0: {exact}")
+        with self._lock:
+            self._take(source, target, exact, ts)
+
+    def _take(self, source: str, target: str, exact: Decimal, ts: int | None) -> None:
         known = self._rates.get((source, target))
         if known is None and len(self._rates) >= 2 * MOST_PAIRS:
             raise ValueError(f"there are {MOST_PAIRS} rates already")
@@ -117,3 +124,7 @@ class Rates:
             return
         self._rates[source, target] = exact, ts, True
         self._rates[target, source] = divide(ONE, exact), ts, False
+
+    def _begin_anew(self) -> None:
+        """In a forked child: whoever held the lock is not there."""
+        self._lock = threading.RLock()

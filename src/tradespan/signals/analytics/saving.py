@@ -44,13 +44,19 @@ def check_version(saved: Mapping[str, Any]) -> None:
         raise ValueError(f"version {saved['version']!r}, not {VERSION}")
 
 
-def write_number(number: Decimal | None) -> str | None:
-    """Exactly, as text."""
-    return None if number is None else str(plain(number))
+def to_texts(value: Any) -> Any:
+    """As JSON has it: numbers exactly, as text; lists for tuples."""
+    if isinstance(value, Decimal):
+        return str(plain(value))
+    if isinstance(value, dict):
+        return {key: to_texts(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_texts(each) for each in value]
+    return value
 
 
 def read_number(text: Any) -> Decimal:
-    """What `write_number` wrote."""
+    """What `to_texts` wrote."""
     if not isinstance(text, str) or len(text) > _LONGEST_NUMBER:
         raise ValueError(f"a number is {text!r:.100}")
     number = EXACT.create_decimal(text)
@@ -65,19 +71,17 @@ def read_optional(text: Any) -> Decimal | None:
 
 
 def write_books(books: Books) -> dict[str, Any]:
-    """All but the constructor's arguments."""
+    """All but the constructor's arguments, copied: `to_texts` then needs no lock."""
     turnover = books.turnover
     return {
         "kind": books.kind.value,
-        "cash": _write_amounts(books.cash),
-        "paid_in": _write_amounts(books.paid_in),
+        "cash": dict(books.cash),
+        "paid_in": dict(books.paid_in),
         "positions": [_write_holding(each) for each in [*books.closed.values(), *books.holdings()]],
-        "prices": [
-            [*where, write_number(price), ts] for where, (price, ts) in books.prices.items()
-        ],
+        "prices": [(*where, *price) for where, price in books.prices.items()],
         "sums": _write_sums(books),
-        "turnover": {"ts": turnover.ts, "amounts": _write_amounts(turnover.amounts)},
-        "executions": [list(each) for each in books.executions],
+        "turnover": {"ts": turnover.ts, "amounts": dict(turnover.amounts)},
+        "executions": list(books.executions),
         "last_ts": books.last_ts,
         "counts": {name: getattr(books, name) for name in _COUNTS},
     }
@@ -116,10 +120,6 @@ def _read_texts(field: str, *texts: object) -> list[str]:
     return [read_text(each, field) for each in texts]
 
 
-def _write_amounts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
-    return {currency: str(plain(amount)) for currency, amount in amounts.items()}
-
-
 def _read_amounts(saved: Mapping[str, str]) -> dict[str, Decimal]:
     return {read_text(name, "currency"): read_number(text) for name, text in saved.items()}
 
@@ -128,12 +128,12 @@ def _write_holding(holding: Holding) -> dict[str, Any]:
     priced = holding.price is not None
     return {
         **holding.key._asdict(),
-        "multiplier": write_number(holding.multiplier),
-        "lots": [[write_number(each) for each in lot] for lot in holding.lots.lots()],
-        "price": write_number(holding.price),
+        "multiplier": holding.multiplier,
+        "lots": holding.lots.lots(),
+        "price": holding.price,
         "price_ts": holding.price_ts if priced else None,
-        "realised": write_number(holding.realised),
-        "fees": _write_amounts(holding.fees),
+        "realised": holding.realised,
+        "fees": dict(holding.fees),
         "opened_ts": holding.opened_ts,
     }
 
@@ -166,10 +166,10 @@ def _sums(books: Books) -> Iterator[tuple[tuple[str, str, str], Sum]]:
                 yield (dimension, value, currency), sums
 
 
-def _write_sums(books: Books) -> list[list[str | None]]:
+def _write_sums(books: Books) -> list[tuple[Any, ...]]:
     """Realised profit and fees: more than the positions that are remembered add up to."""
     return [
-        [*where, write_number(sums.realised), write_number(sums.fees)]
+        (*where, sums.realised, sums.fees)
         for where, sums in sorted(_sums(books), key=itemgetter(0))
         if sums.realised or sums.fees
     ]

@@ -155,7 +155,7 @@ class Sessions:
 class _Closes:
     """An exchange's sessions, loaded by decades as they are asked for.
 
-    Memory: about 300 kB a decade, besides what `exchange_calendars` takes.
+    Memory: about 500 kB a decade, besides what `exchange_calendars` takes.
     """
 
     def __init__(self, name: str) -> None:

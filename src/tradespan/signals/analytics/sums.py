@@ -6,7 +6,6 @@ an amount taken out leaves no trace: sums of exact numbers do not drift.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final
 
 from tradespan.signals.analytics.exact import ZERO, add
@@ -29,16 +28,6 @@ class Sum:
         self.realised = self.fees = ZERO
         self.unpriced = 0
         """Open positions without a price: there is no value while there are any."""
-
-    def change(self, *, value: Decimal, cost: Decimal, realised: Decimal, unpriced: int) -> None:
-        """Add what a position has changed by."""
-        if value:
-            self.value = add(self.value, value)
-        if cost:
-            self.cost = add(self.cost, cost)
-        if realised:
-            self.realised = add(self.realised, realised)
-        self.unpriced += unpriced
 
 
 class Group:

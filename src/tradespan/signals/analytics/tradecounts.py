@@ -109,7 +109,7 @@ class _Extremes:
 
 
 class Trades:
-    """Of the last `limit` trades; O(1) a trade, on average. Memory: about 500 B a trade."""
+    """Of the last `limit` trades; O(1) a trade, on average. Memory: about 250 B a trade."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

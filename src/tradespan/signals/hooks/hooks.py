@@ -40,6 +40,7 @@ _BY_EVENT: Final = {
     "reason_code": "trading.order.reject_code",
 }
 """What verbs call a fact → what an order's event calls it, where that differs."""
+_TRADED: Final = ("venue", "symbol", "strategy", "account")
 _NOT_OF_EVENT: Final = {"complete", "expected_price"}
 
 
@@ -106,7 +107,8 @@ class EngineHooks:
         engine = self.outlets.sets.engine
         engine.decision(word, strategy=strategy, symbol=symbol)
         if word.upper() == TRADE:
-            engine.trade(symbol=symbol, strategy=strategy)
+            # Decided, not done: what outcome it has is not known yet.
+            engine.trade(symbol=symbol, strategy=strategy, outcome="")
         told = _given(
             symbol=symbol, strategy=strategy, confidence=confidence, decision_id=decision_id
         )
@@ -154,19 +156,17 @@ class EngineHooks:
             currency=currency,
             **facts,
         )
-        _order_told(sets, step.verb, told | _given(ts=ts))
+        data = _facts_of(step.event, told)
+        if step.verb == "expired":
+            data.setdefault("reason", "expired")
+        taken = _order_told(sets, step.verb, told | _given(ts=ts), data)
+        if not taken.news:
+            return
         if step.verb == "filled" and currency and "price" in told and "quantity" in told:
-            labels = {
-                name: told[name]
-                for name in ("venue", "symbol", "strategy", "account")
-                if name in told
-            }
+            labels = {name: told[name] for name in _TRADED if name in told}
             value = abs(told["price"] * told["quantity"])
             sets.engine.traded(value, currency=currency, **labels)
-        if step.event is not None:
-            data = _facts_of(step.event, told)
-            if step.verb == "expired":
-                data.setdefault("reason", "expired")
+        if not taken.published:
             self._publish(step.event, data, ts)
 
     @hook

@@ -14,7 +14,7 @@ class Step(NamedTuple):
 
     verb: str
     """Of `tradespan.orders`."""
-    event: EventType | None = None
+    event: EventType
     complete: bool | None = None
     """Of a fill: whether the order is done with it."""
 
@@ -57,14 +57,26 @@ def step_of(status: object) -> Step:
     )
 
 
-def _order_told(sets: Sets, verb: str, facts: dict[str, Any]) -> None:
+class Taken(NamedTuple):
+    """How an order's step was taken."""
+
+    news: bool = True
+    """Whether it was not known yet: a repetition counts nothing."""
+    published: bool = False
+    """Whether it is an event already."""
+
+
+def _order_told(
+    sets: Sets, verb: str, facts: dict[str, Any], data: dict[str, Any] | None = None
+) -> Taken:
     """An order went a step. The only place that knows who keeps orders.
 
     `verb`: submitted, acknowledged, filled, rejected, cancelled, expired, decided or tick. `facts`:
-    by the names that the verbs of `tradespan.orders` have; without those that nobody gave.
+    by the names that the verbs of `tradespan.orders` have; without those that nobody gave. `data`:
+    of the event.
     """
     if verb in ("decided", "tick"):
-        return  # counters of orders do not begin that early
+        return Taken()  # counters of orders do not begin that early
     told = {name: facts[name] for name in _LABELS if name in facts}
     if verb == "submitted":
         sets.orders.submitted(**told, expected_price=facts.get("expected_price"))
@@ -81,3 +93,4 @@ def _order_told(sets: Sets, verb: str, facts: dict[str, Any]) -> None:
         sets.orders.acknowledged(**told)
     else:
         sets.orders.cancelled(**told)
+    return Taken()

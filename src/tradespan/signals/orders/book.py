@@ -89,8 +89,8 @@ class Book:
             self._name(journey)
         for each in renamed:
             self._drop(each)
-        ids = journey.client_ids
         if journey.ended:
+            ids = journey.client_ids
             for each in ids:
                 if self._open.pop(each, None) is not None:
                     self._ended.pop(each, None)
@@ -165,7 +165,7 @@ class Book:
         self._stand(count, key)
 
     def _begin_anew(self) -> None:
-        """In a forked child: the parent's orders can be linked to, and are the parent's to count."""
+        """In a forked child: the parent's orders can be linked to, and the parent counts them."""
         self.lock = threading.RLock()
         self._counts = {}
         for journey in (*self._open.values(), *self._ended.values()):

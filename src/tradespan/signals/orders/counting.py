@@ -2,54 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 
 class Counting(Protocol):
-    """Counts each message once; `order`: venue, symbol, strategy, account, side, type, client_id.
+    """Verbs of `signals/sets/orders.py`; none of them raises.
 
-    What a call leaves out is known from `submitted`, by the client id. No method raises.
+    All but two take an order: venue, symbol, strategy, account, side, type, client_id. What a call
+    leaves out is known from `submitted`, by the client id.
     """
 
-    def submitted(self, *, expected_price: Any = None, **order: Any) -> None:
-        """An order is on its way."""
+    @property
+    def submitted(self) -> Callable[..., None]:
+        """An order is on its way; `expected_price`: that was counted with."""
         ...
 
-    def acknowledged(self, **order: Any) -> None:
+    @property
+    def acknowledged(self) -> Callable[..., None]:
         """The venue took it."""
         ...
 
-    def filled(
-        self,
-        *,
-        complete: bool | None = True,
-        price: Any = None,
-        expected_price: Any = None,
-        **order: Any,
-    ) -> None:
-        """A part, or all, was traded; `complete`: whether that was all, None: nobody said."""
+    @property
+    def filled(self) -> Callable[..., None]:
+        """A part, or all, was traded: `complete` (None: nobody said), `price`, `expected_price`."""
         ...
 
-    def rejected(self, *, reason: str = "", **order: Any) -> None:
+    @property
+    def rejected(self) -> Callable[..., None]:
         """It was not taken; `reason`: a label."""
         ...
 
-    def cancelled(self, **order: Any) -> None:
+    @property
+    def cancelled(self) -> Callable[..., None]:
         """What was left is gone, at somebody's wish or because its time was over."""
         ...
 
-    def open(self, count: float, *, venue: str = "", strategy: str = "", account: str = "") -> None:
-        """So many orders stand."""
+    @property
+    def open(self) -> Callable[..., None]:
+        """So many orders stand, by `venue`, `strategy`, `account`."""
         ...
 
-    def edge_captured(
-        self,
-        amount: float,
-        *,
-        currency: str,
-        venue: str = "",
-        symbol: str = "",
-        strategy: str = "",
-    ) -> None:
-        """What a fill brought over the price that was thought fair."""
+    @property
+    def edge_captured(self) -> Callable[..., None]:
+        """What a fill brought over the price that was thought fair, in `currency`."""
         ...

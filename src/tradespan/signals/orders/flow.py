@@ -1,3 +1,4 @@
+# long: one method for each message of an order
 """From messages to journeys, and from these to what is counted, timed, linked and published.
 
 Each message: the journey changes under the book's lock; then, outside of it, what is news is told
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import Span, Tracer, get_current_span
@@ -45,6 +47,20 @@ class Clocks(NamedTuple):
     """Seconds."""
     wall: Callable[[], int] = time.time_ns
     """Nanoseconds UTC."""
+
+
+Count = Callable[[Journey | None, dict[str, Any], bool], None]
+"""Counts a message of an order, by its labels; True: the order had ended before."""
+
+
+class _Step(NamedTuple):
+    """What one kind of message does."""
+
+    word: str
+    stage: str
+    note: Callable[[Journey, Moment], bool]
+    """Applies it; whether it is news."""
+    tell: Count
 
 
 class Flow:
@@ -131,7 +147,7 @@ class Flow:
 
     # ── the order ───────────────────────────────────────────────────────────────────────────────
 
-    def submitted(
+    def submitted(  # noqa: PLR0913 - the order's facts, each by name
         self,
         client_id: str,
         told: Told,
@@ -140,16 +156,20 @@ class Flow:
         price: Any = None,
         expected_price: Any = None,
         ts: int | None = None,
+        ago: float = 0.0,
         publish: bool = False,
         data: Mapping[str, Any] | None = None,
     ) -> Journey | None:
-        """An order is on its way. None: that is no news, or it has no id to know it by."""
+        """An order is on its way, since so many seconds.
+
+        None: that is no news, or it has no id to know it by.
+        """
         if not client_id:
             self._counting.submitted(expected_price=expected_price, **_labels(told))
             if publish:
                 self._publish(EventType.TRADE_SUBMITTED, None, told, data)
             return None
-        at = self.now(ts)
+        at = self.now(ts, ago)
         span, current = _current()
         with self.book.lock:
             journey = self.book.for_submission(client_id)
@@ -188,8 +208,11 @@ class Flow:
     ) -> None:
         """The venue has it."""
         self._apply(
-            client_id, told, ts, "acknowledged", "ack", Journey.note_acknowledged,
-            lambda _, order, __: self._counting.acknowledged(**order),
+            client_id, told, ts,
+            _Step(
+                "acknowledged", "ack", Journey.note_acknowledged,
+                lambda _, order, __: self._counting.acknowledged(**order),
+            ),
             EventType.TRADE_ACKNOWLEDGED if publish else None, data,
         )  # fmt: skip
 
@@ -227,8 +250,8 @@ class Flow:
             self._count_edge(fill, expected, order, told, journey)
 
         news = self._apply(
-            client_id, told, ts, "filled", "fill",
-            lambda journey, at: journey.note_filled(fill, at), count,
+            client_id, told, ts,
+            _Step("filled", "fill", lambda journey, at: journey.note_filled(fill, at), count),
             EventType.TRADE_FILLED if publish else None, data,
         )  # fmt: skip
         return news, done[0] if done else None
@@ -236,8 +259,8 @@ class Flow:
     def cancel_requested(self, client_id: str, told: Told, *, ts: int | None = None) -> None:
         """The program wants the rest gone."""
         self._apply(
-            client_id, told, ts, "cancel requested", "cancel_request", Journey.note_cancel_requested,
-            lambda *_: None, None, None,
+            client_id, told, ts,
+            _Step("cancel requested", "cancel_request", Journey.note_cancel_requested, _count_not),
         )  # fmt: skip
 
     def cancelled(
@@ -251,8 +274,11 @@ class Flow:
     ) -> None:
         """The rest is gone."""
         self._apply(
-            client_id, told, ts, "cancelled", "cancelled", Journey.note_cancelled,
-            lambda _, order, over: over or self._counting.cancelled(**order),
+            client_id, told, ts,
+            _Step(
+                "cancelled", "cancelled", Journey.note_cancelled,
+                _unless_over(self._counting.cancelled),
+            ),
             EventType.TRADE_CANCELLED if publish else None, data,
         )  # fmt: skip
 
@@ -267,8 +293,10 @@ class Flow:
     ) -> None:
         """Its time is over; it counts among the cancelled ones."""
         self._apply(
-            client_id, told, ts, "expired", "expired", Journey.note_expired,
-            lambda _, order, over: over or self._counting.cancelled(**order),
+            client_id, told, ts,
+            _Step(
+                "expired", "expired", Journey.note_expired, _unless_over(self._counting.cancelled)
+            ),
             EventType.TRADE_EXPIRED if publish else None, data,
         )  # fmt: skip
 
@@ -284,9 +312,11 @@ class Flow:
     ) -> None:
         """It was not taken; `reason`: one of few words, a label."""
         self._apply(
-            client_id, told, ts, "rejected", "rejected",
-            lambda journey, at: journey.note_rejected(at, reason),
-            lambda _, order, over: over or self._counting.rejected(reason=reason, **order),
+            client_id, told, ts,
+            _Step(
+                "rejected", "rejected", lambda journey, at: journey.note_rejected(at, reason),
+                _unless_over(partial(self._counting.rejected, reason=reason)),
+            ),
             EventType.TRADE_REJECTED if publish else None, data,
         )  # fmt: skip
 
@@ -330,11 +360,11 @@ class Flow:
         with self.book.lock:
             self.book.adopt(now)
 
-    def now(self, ts: int | None) -> Moment:
-        """This moment, by all clocks."""
+    def now(self, ts: int | None, ago: float = 0.0) -> Moment:
+        """This moment, or so many seconds before it, by all clocks."""
         clocks = self._clocks
-        mono = None if self.slot.mode == "backtest" else clocks.monotonic()
-        return Moment(ts if type(ts) is int else None, mono, clocks.wall())
+        mono = None if self.slot.mode == "backtest" else clocks.monotonic() - ago
+        return Moment(ts if type(ts) is int else None, mono, clocks.wall() - round(ago * 1e9))
 
     # ── beneath ─────────────────────────────────────────────────────────────────────────────────
 
@@ -343,17 +373,14 @@ class Flow:
         client_id: str,
         told: Told,
         ts: int | None,
-        word: str,
-        stage: str,
-        note: Callable[[Journey, Moment], bool],
-        count: Callable[[Journey | None, dict[str, Any], bool], None],
-        event: EventType | None,
-        data: Mapping[str, Any] | None,
+        step: _Step,
+        event: EventType | None = None,
+        data: Mapping[str, Any] | None = None,
     ) -> bool:
         """One message about an order that was sent. Whether it is news."""
         order_id, venue = told.get("order_id", ""), told.get("venue", "")
         if not client_id and not order_id:
-            count(None, _labels(told), False)
+            step.tell(None, _labels(told), False)
             if event is not None:
                 self._publish(event, None, told, data)
             return True
@@ -362,22 +389,22 @@ class Flow:
         with self.book.lock:
             journey, unknown = self.book.for_message(client_id, order_id, venue)
             was_ended = journey.ended
-            news = note(journey, at)
+            news = step.note(journey, at)
             journey.learn(told)
             self.book.changed(journey, at)
-            ended = journey.ended and (stage == "fill" or not was_ended)
+            ended = journey.ended and (step.stage == "fill" or not was_ended)
         if not news:
             return False
         if unknown:
             self._unknown.labels(journey.venue).add()
-        with self.links.within(span, journey, word):
-            self._legs.record(journey, stage)
+        with self.links.within(span, journey, step.word):
+            self._legs.record(journey, step.stage)
             if ended:
                 self._legs.record_end(journey)
             order: dict[str, Any] = {
                 name: told.get(name, "") or getattr(journey, name) for name in _LABELS
             }
-            count(journey, {**order, "client_id": journey.client_ids[-1]}, was_ended)
+            step.tell(journey, {**order, "client_id": journey.client_ids[-1]}, was_ended)
             if event is not None:
                 self._publish(event, journey, told, data)
             if journey.pair_id:
@@ -463,6 +490,20 @@ def event_data(journey: Journey) -> dict[str, Any]:
         "trading.pair.leg": journey.leg,
     }
     return {name: value for name, value in held.items() if value}
+
+
+def _count_not(_: Journey | None, __: dict[str, Any], ___: bool) -> None:
+    """Nothing to count."""
+
+
+def _unless_over(verb: Callable[..., None]) -> Count:
+    """An order ends once."""
+
+    def count(_: Journey | None, order: dict[str, Any], over: bool) -> None:
+        if not over:
+            verb(**order)
+
+    return count
 
 
 def _labels(told: Told) -> dict[str, Any]:

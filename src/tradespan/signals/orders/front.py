@@ -87,7 +87,7 @@ class Journeys:
         )
 
     @harmless
-    def submitted(
+    def submitted(  # noqa: PLR0913 - an order's facts, each by name
         self,
         client_id: str,
         *,
@@ -112,14 +112,20 @@ class Journeys:
 
         Args:
             client_id: Its name; empty: it is counted, and not known again.
-            venue, symbol, strategy, account, side, type: Labels.
+            venue: A label, as the five that follow.
+            symbol: What is traded.
+            strategy: Whose order it is.
+            account: For whom.
+            side: `buy`, `sell` …
+            type: `limit`, `market` …
             order_id: The venue's name of it.
             quantity: How much; without it nobody knows when it is filled, unless fills say.
             price: Its limit.
             expected_price: That was counted with: slippage and edge captured go by it.
             currency: Of prices.
             decision_id: Of the decision that it follows from.
-            pair_id, leg: See `pair`.
+            pair_id: See `pair`.
+            leg: Likewise.
             ts: When.
             more: Further data of the event.
         """
@@ -142,7 +148,7 @@ class Journeys:
         self.flow.acknowledged(client_id, told, ts=ts, publish=True, data={"event_time": ts})
 
     @harmless
-    def filled(
+    def filled(  # noqa: PLR0913 - an order's facts, each by name
         self,
         client_id: str = "",
         *,
@@ -162,14 +168,16 @@ class Journeys:
 
         Args:
             client_id: The order's.
-            quantity, price: Of this fill.
+            quantity: Of this fill.
+            price: Of this fill.
             execution_id: The fill's name: told again, it counts no more.
-            cumulative, leaves: How much was traded by now, and how much stands; without
-                `execution_id` they tell a repetition.
+            cumulative: How much was traded by now; without `execution_id` it tells a repetition.
+            leaves: How much stands.
             complete: Whether the order is done; None: quantities say so, if anybody does.
             fee: What it cost; below 0 it brought something.
             currency: Of price and fee.
-            order_id, venue: The venue's name of the order, and who says so.
+            order_id: The venue's name of the order.
+            venue: Who says so.
             ts: When.
         """
         fill = Fill(quantity, price, execution_id, cumulative, leaves, complete, fee)
@@ -230,7 +238,8 @@ class Journeys:
             client_id: The order's.
             reason: One of few words, a label (`trading.order.reject_code`).
             text: The venue's own words, for the event.
-            order_id, venue: The venue's name of the order, and who says so.
+            order_id: The venue's name of the order.
+            venue: Who says so.
             ts: When.
         """
         told = {"order_id": order_id, "venue": venue}
@@ -257,7 +266,7 @@ class Journeys:
             publish=True, data=data,
         )  # fmt: skip
 
-    def pair(
+    def pair(  # noqa: PLR0913 - an order's facts, each by name
         self,
         pair_id: str,
         *,

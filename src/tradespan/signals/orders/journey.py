@@ -1,3 +1,4 @@
+# long: one order's state, and each message that changes it
 """One order's journey: what its messages say, in whatever order they come, once or twice.
 
 A pure state machine, without clock and instruments. Its state follows from the set of messages, not
@@ -49,34 +50,29 @@ class _Version(NamedTuple):
     price: Decimal | None = None
 
 
+_NO_VERSION: Final = _Version()
+_MERGED: Final = (
+    "known", "submitted", "acknowledged", "cancel_requested", "rejected", "expired", "_gone",
+    "_complete", "reason", "trace_id", "span_id",
+)  # fmt: skip
+
+
 class Journey:
     """What is known of one order. Its book (`book.py`) holds a lock while it changes."""
 
     __slots__ = (
         *TEXTS,
-        "_complete", "_cumulative", "_facts", "_fees", "_fills", "_gone", "_kind", "_leaves",
-        "_notional", "_price_kind", "_priced", "_seen", "_versions",
+        "_before", "_complete", "_cumulative", "_facts", "_fees", "_fills", "_gone", "_kind",
+        "_leaves", "_notional", "_price_kind", "_priced", "_seen", "_versions",
         "acknowledged", "cancel_requested", "counted", "decision", "expected_price", "expired",
         "fill_count", "known", "reason", "recorded", "rejected", "since", "span_id", "stages",
         "stuck", "submitted", "trace_id",
     )  # fmt: skip
 
-    symbol: str
-    venue: str
-    strategy: str
-    account: str
-    side: str
-    type: str
-    order_id: str
-    pair_id: str
-    leg: str
-    decision_id: str
-    currency: str
-
     def __init__(self, client_id: str, *, known: bool = True) -> None:
         """`known`: whether its submission is; else it was learnt of from a later message."""
-        for name in TEXTS:
-            setattr(self, name, "")
+        self.symbol = self.venue = self.strategy = self.account = self.side = self.type = ""
+        self.order_id = self.pair_id = self.leg = self.decision_id = self.currency = ""
         self.known = known
         self.submitted = self.acknowledged = self.cancel_requested = False
         self.rejected = self.expired = self._gone = self._complete = False
@@ -96,10 +92,11 @@ class Journey:
         self.since: float | None = None
         """By the monotonic clock, seconds: since when an acknowledgement is waited for."""
         self.stuck = False
-        self._versions: dict[str, _Version] = {client_id: _Version()}
+        self._versions: dict[str, _Version] = {client_id: _NO_VERSION}
         self._kind = self._price_kind = INT
         self._cumulative = self._notional = self._priced = self._fees = _ZERO
         self._seen: Decimal | None = None
+        self._before: Decimal | None = None
         self._leaves: Decimal | None = None
         self._fills: dict[Any, Fill] = {}
         self._facts: dict[Any, str] = {}
@@ -120,6 +117,8 @@ class Journey:
     @property
     def client_ids(self) -> tuple[str, ...]:
         """All of them, the latest first."""
+        if len(self._versions) == 1:
+            return tuple(self._versions)
         found, each = [], self.client_id
         while each in self._versions and each not in found:
             found.append(each)
@@ -169,18 +168,16 @@ class Journey:
     @property
     def state(self) -> str:
         """One of `trading.order.status`."""
-        if self._is_filled():
-            return "filled"
-        if self.rejected:
-            return "rejected"
-        if self._gone:
-            return "canceled"
-        if self.expired:
-            return "expired"
-        if self.cancel_requested:
-            return "pending_cancel"
-        if self.fill_count or self._traded():
-            return "partially_filled"
+        for state, holds in (
+            ("filled", self._is_filled()),
+            ("rejected", self.rejected),
+            ("canceled", self._gone),
+            ("expired", self.expired),
+            ("pending_cancel", self.cancel_requested),
+            ("partially_filled", self.fill_count or self._traded()),
+        ):
+            if holds:
+                return state
         return "new" if self.acknowledged else "pending_new"
 
     @property
@@ -201,7 +198,7 @@ class Journey:
         return {stage: at.ns for stage, at in self.stages.items() if at.ns}
 
     def legs(self) -> dict[str, float]:
-        """How long its parts took, in seconds, by `trading.order.leg`; what is undefined is absent."""
+        """Seconds that its parts took, by `trading.order.leg`; what is undefined is absent."""
         return legs_between(self.stages, several=self.fill_count > 1)
 
     def to_dict(self) -> dict[str, Any]:
@@ -241,10 +238,13 @@ class Journey:
         Raises:
             TypeError, ValueError: A quantity or price is none.
         """
-        version = self._version(self._versions.get(client_id, _Version()).original, quantity, price)
+        before = self._versions.get(client_id, _NO_VERSION)
+        if quantity is not None or price is not None:
+            version = self._version(before.original, quantity, price)
+            if not self.submitted:
+                self._versions[client_id] = version
         if self.submitted:
             return False
-        self._versions[client_id] = version
         self.submitted = self.known = True
         self.expected_price = expected_price
         self.stages.setdefault("submit", at)
@@ -325,13 +325,13 @@ class Journey:
         Raises:
             TypeError, ValueError: A quantity or price is none.
         """
-        before = self._versions.get(client_id, _Version())
+        before = self._versions.get(client_id, _NO_VERSION)
         version = self._version(original, quantity, price)
         self._versions[client_id] = version._replace(
             quantity=before.quantity if version.quantity is None else version.quantity,
             price=before.price if version.price is None else version.price,
         )
-        self._versions.setdefault(original, _Version())
+        self._versions.setdefault(original, _NO_VERSION)
         self._last("replaced", at)
         return before.original != original
 
@@ -348,18 +348,20 @@ class Journey:
         self.cancel_requested = state == "pending_cancel"
         if cumulative is not None:
             self._seen, kind = exact(cumulative)
+            self._before = self._seen
             self._kind = max(self._kind, kind)
 
     def merge(self, other: Journey) -> None:
         """Take in what is known of the same order by another client id."""
         for client_id, version in other._versions.items():
-            mine = self._versions.get(client_id, _Version())
+            mine = self._versions.get(client_id, _NO_VERSION)
             self._versions[client_id] = _Version(
-                *(a or b for a, b in zip(mine, version, strict=True))
+                mine.original or version.original,
+                version.quantity if mine.quantity is None else mine.quantity,
+                version.price if mine.price is None else mine.price,
             )
         self.learn({name: getattr(other, name) for name in TEXTS})
-        for name in ("known", "submitted", "acknowledged", "cancel_requested", "rejected", "expired",
-                     "_gone", "_complete", "reason", "trace_id", "span_id"):  # fmt: skip
+        for name in _MERGED:
             setattr(self, name, getattr(self, name) or getattr(other, name))
         if self.expected_price is None:
             self.expected_price = other.expected_price
@@ -391,7 +393,10 @@ class Journey:
         return None
 
     def _traded(self) -> Decimal:
-        return self._cumulative if self._seen is None else max(self._cumulative, self._seen)
+        known = self._cumulative
+        if self._before is not None:
+            known = EXACT.add(known, self._before)
+        return known if self._seen is None else max(known, self._seen)
 
     def _is_filled(self) -> bool:
         if self._complete:
@@ -413,6 +418,8 @@ class Journey:
         fact: Any = None
         if cumulative is not None:
             fact = cumulative[0]
+            if self._before is not None and fact <= self._before:
+                return True  # an earlier run had it
         elif leaves is not None:
             fact = (leaves[0], fill.quantity, fill.price)
         name = fill.execution_id

@@ -15,8 +15,6 @@ MOST: Final = 10_000
 LONGEST: Final = 60.0
 """Seconds by the monotonic clock after which what was told last in a thread is another story's."""
 
-_LATEST: ContextVar[Path | None] = ContextVar("tradespan.orders.path", default=None)
-
 
 class Path:
     """A tick and what was made of it."""
@@ -39,6 +37,7 @@ class Paths:
     """Those that orders may yet come from. Its owner holds a lock meanwhile."""
 
     def __init__(self) -> None:
+        self._latest: ContextVar[Path | None] = ContextVar("tradespan.orders.path", default=None)
         self._by_id: dict[str, Path] = {}
         self._by_client: dict[str, Path] = {}
         self._by_trace: dict[tuple[int, str], Path] = {}
@@ -65,7 +64,7 @@ class Paths:
         if trace_id:
             by_trace = self._by_trace
             found = by_trace.get((trace_id, symbol)) or by_trace.get((trace_id, ""))
-        for each in (found, _LATEST.get()):
+        for each in (found, self._latest.get()):
             if each is not None and _suits(each, at, symbol, decision_id):
                 return each
         return None
@@ -73,7 +72,7 @@ class Paths:
     def remember(self, path: Path, trace_id: int, at: Moment, client_id: str = "") -> None:
         """Let it be found by what is known of it."""
         path.told = at.mono
-        _LATEST.set(path)
+        self._latest.set(path)
         if trace_id:
             _put(self._by_trace, (trace_id, ""), path)
             if path.symbol:

@@ -1,4 +1,4 @@
-"""Orders that nobody answers, and pairs that stand on one leg: found by the thread that observes."""
+"""Orders that nobody answers and pairs on one leg, found by the thread that observes."""
 
 from __future__ import annotations
 

@@ -30,6 +30,8 @@ class Call(NamedTuple):
     """How long it took; None: it has only begun."""
     error: Exception | None
     mode: str
+    ago: float = 0.0
+    """So many seconds before it is told."""
 
     def word(self, name: str) -> str:
         """A fact as a label's value: in lower case where the conventions have that word."""
@@ -64,6 +66,11 @@ class Call(NamedTuple):
     def words(self, names: Mapping[str, str]) -> dict[str, str]:
         """Facts by a verb's own names."""
         return {short: self.word(name) for short, name in names.items()}
+
+    def known(self, names: Mapping[str, str]) -> dict[str, str]:
+        """Likewise; what the call does not have is not there."""
+        facts, word = self.facts, self.word
+        return {names[name]: word(name) for name in facts if name in names}
 
 
 class Feeds(NamedTuple):

@@ -26,17 +26,17 @@ _EXPECTED: Final = "trading.order.expected_price"
 _ORIGINAL: Final = "trading.order.original_client_id"
 _TRADED: Final = "trading.execution.quantity"
 _ORDER_TEXTS: Final = {
-    "venue": VENUE,
-    "symbol": SYMBOL,
-    "strategy": STRATEGY,
-    "account": "trading.account",
-    "side": "trading.order.side",
-    "type": "trading.order.type",
-    "order_id": "trading.order.id",
-    "currency": CURRENCY,
-    "pair_id": "trading.pair.id",
-    "leg": "trading.pair.leg",
-    "decision_id": DECISION,
+    VENUE: "venue",
+    SYMBOL: "symbol",
+    STRATEGY: "strategy",
+    "trading.account": "account",
+    "trading.order.side": "side",
+    "trading.order.type": "type",
+    "trading.order.id": "order_id",
+    CURRENCY: "currency",
+    "trading.pair.id": "pair_id",
+    "trading.pair.leg": "leg",
+    DECISION: "decision_id",
 }
 _CLIENT: Final = "trading.order.client_id"
 
@@ -64,11 +64,12 @@ def _submitted(sets: Sets, call: Call) -> None:
     given = call.facts.get
     sets.journeys.flow.submitted(
         call.word(_CLIENT),
-        call.words(_ORDER_TEXTS),
+        call.known(_ORDER_TEXTS),
         quantity=given("trading.order.quantity"),
         price=given("trading.order.price"),
         expected_price=call.number(_EXPECTED),
         ts=call.time(),
+        ago=call.ago,
     )
 
 
@@ -78,12 +79,12 @@ def _sent(sets: Sets, call: Call) -> None:
 
 
 def _acknowledged(sets: Sets, call: Call) -> None:
-    sets.journeys.flow.acknowledged(call.word(_CLIENT), call.words(_ORDER_TEXTS), ts=call.time())
+    sets.journeys.flow.acknowledged(call.word(_CLIENT), call.known(_ORDER_TEXTS), ts=call.time())
 
 
 def _filled(sets: Sets, call: Call) -> None:
     given = call.facts.get
-    told = call.words(_ORDER_TEXTS)
+    told = call.known(_ORDER_TEXTS)
     fill = Fill(
         given("trading.execution.quantity"),
         given("trading.execution.price"),
@@ -103,7 +104,7 @@ def _filled(sets: Sets, call: Call) -> None:
     if done:
         sets.engine.trade(**trade)
     price, quantity = call.number("trading.execution.price"), call.number(_TRADED)
-    if price is not None and quantity is not None and (currency := told["currency"]):
+    if price is not None and quantity is not None and (currency := told.get("currency")):
         sets.engine.traded(abs(quantity * price), currency=currency, **trade)
 
 
@@ -123,7 +124,7 @@ def is_complete(call: Call) -> bool | None:
 def _rejected(sets: Sets, call: Call) -> None:
     sets.journeys.flow.rejected(
         call.word(_CLIENT),
-        call.words(_ORDER_TEXTS),
+        call.known(_ORDER_TEXTS),
         reason=call.word("trading.order.reject_code"),
         ts=call.time(),
     )
@@ -131,18 +132,18 @@ def _rejected(sets: Sets, call: Call) -> None:
 
 def _cancel_requested(sets: Sets, call: Call) -> None:
     sets.journeys.flow.cancel_requested(
-        call.word(_ORIGINAL) or call.word(_CLIENT), call.words(_ORDER_TEXTS), ts=call.time()
+        call.word(_ORIGINAL) or call.word(_CLIENT), call.known(_ORDER_TEXTS), ts=call.time()
     )
 
 
 def _cancelled(sets: Sets, call: Call) -> None:
     # FIX: a cancel has an id of its own, and names the order that is gone.
     client_id = call.word(_ORIGINAL) or call.word(_CLIENT)
-    sets.journeys.flow.cancelled(client_id, call.words(_ORDER_TEXTS), ts=call.time())
+    sets.journeys.flow.cancelled(client_id, call.known(_ORDER_TEXTS), ts=call.time())
 
 
 def _expired(sets: Sets, call: Call) -> None:
-    sets.journeys.flow.expired(call.word(_CLIENT), call.words(_ORDER_TEXTS), ts=call.time())
+    sets.journeys.flow.expired(call.word(_CLIENT), call.known(_ORDER_TEXTS), ts=call.time())
 
 
 def _replaced(sets: Sets, call: Call) -> None:
@@ -150,7 +151,7 @@ def _replaced(sets: Sets, call: Call) -> None:
     sets.journeys.flow.replaced(
         call.word(_CLIENT),
         call.word(_ORIGINAL),
-        call.words(_ORDER_TEXTS),
+        call.known(_ORDER_TEXTS),
         quantity=given("trading.order.quantity"),
         price=given("trading.order.price"),
         ts=call.time(),

@@ -72,9 +72,9 @@ class Meaning:
         self._calls: BoundCounter = meanings.calls.declare(function, signal)
         self._feeds = feeds
         self._early = feeds is not None and feeds.early and not late
-        self._started = _Publisher(feeds.started) if feeds is not None and feeds.started else None
-        self._event = _Publisher(feeds.event) if feeds is not None and feeds.event else None
-        self._others: dict[EventType, _Publisher] = {}
+        self._started = Publisher(feeds.started) if feeds is not None and feeds.started else None
+        self._event = Publisher(feeds.event) if feeds is not None and feeds.event else None
+        self._others: dict[EventType, Publisher] = {}
 
     def begins(self, facts: Facts) -> None:
         """A call begins."""
@@ -113,7 +113,7 @@ class Meaning:
             with guard.guarded(f"map: {self._function}"):
                 chosen = feeds.counts(meanings.sets, call)
                 if chosen is not None and event is not None:
-                    event = self._others.setdefault(chosen, _Publisher(chosen))
+                    event = self._others.setdefault(chosen, Publisher(chosen))
         if event is not None and (error is None or feeds.failed_event):
             event.publish(meanings.bus, call.facts, self._function)
 
@@ -134,7 +134,7 @@ def feeds_of(signal: str) -> Feeds | None:
     return found
 
 
-class _Publisher:
+class Publisher:
     """Publishes one type of event, its data by the short names that subscribers know."""
 
     def __init__(self, event_type: EventType) -> None:

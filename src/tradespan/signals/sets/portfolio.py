@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # who tells amounts by hand does not load what computes them
     from tradespan.signals.analytics.turnover import Turnover
 
 Amount = float | Decimal
+_Place = tuple[Gauge, tuple[str, ...]]
+_Series = dict[_Place, Any]
 
 
 class _Owner(NamedTuple):
@@ -59,7 +61,7 @@ class Portfolio:
             ("exposure_net", make(declared.TRADING_PORTFOLIO_EXPOSURE_NET)),
         )
         self._lock = threading.RLock()
-        self._told: dict[_Owner, set[tuple[Gauge, tuple[str, ...]]]] = {}
+        self._told: dict[_Owner, set[_Place]] = {}
         """Series of positions and strategies that `from_tracker` has set, and for whom."""
         after_fork_in_child(self._begin_anew)
 
@@ -196,13 +198,13 @@ class Portfolio:
             _put(self._leverage, (account, strategy), exposure.leverage)
         if turnover.limit is not None:
             self._tell_turnover(turnover, currency, owner)
-        series: dict[tuple[Gauge, tuple[str, ...]], Any] = {
+        series: _Series = {
             (self._strategy, (currency, name, account)): part.realised
             for name, part in strategies.items()
         }
         for position in positions:
             rate = tracker.rates.find(position.currency, currency)
-            series |= self._series(position, rate, currency, account)
+            self._add_position(series, position, rate, currency, account)
         with self._lock:
             for gauge, labels in self._told.get(owner, set()) - series.keys():
                 gauge.remove(*labels)
@@ -210,19 +212,24 @@ class Portfolio:
                 _put(gauge, labels, value)
             self._told[owner] = set(series)
 
-    def _series(
-        self, position: Position, rate: Any, currency: str, account: str
-    ) -> dict[tuple[Gauge, tuple[str, ...]], Any]:
-        """What is told of a position; `rate`: into `currency`."""
+    def _add_position(
+        self, series: _Series, position: Position, rate: Any, currency: str, account: str
+    ) -> None:
+        """What is told of a position; `rate`: into `currency`.
+
+        Two that differ in nothing that is a label are told as their sum, without an average price.
+        """
         labels = (
             position.symbol, position.venue, position.account or account, position.strategy,
         )  # fmt: skip
-        return {
-            (self._quantity, labels): position.quantity,
-            (self._average, (position.currency, *labels)): position.average_price,
-            (self._position, (currency, *labels)): _convert(position.value, rate),
-            (self._unrealised, (currency, *labels)): _convert(position.unrealised, rate),
-        }
+        average = self._average, (position.currency, *labels)
+        series[average] = None if average in series else position.average_price
+        for key, amount in (
+            ((self._quantity, labels), position.quantity),
+            ((self._position, (currency, *labels)), _convert(position.value, rate)),
+            ((self._unrealised, (currency, *labels)), _convert(position.unrealised, rate)),
+        ):
+            series[key] = _sum(series[key], amount) if key in series else amount
 
     def _tell_turnover(self, turnover: Turnover, currency: str, owner: _Owner) -> None:
         labels = owner.account, owner.strategy, owner.venue
@@ -253,6 +260,10 @@ def _amounts(tracker: PortfolioTracker) -> dict[str, Any]:
 
 def _convert(amount: Any, rate: Any) -> float | None:
     return None if amount is None or rate is None else float(amount) * float(rate)
+
+
+def _sum(first: Any, second: Any) -> float | None:
+    return None if first is None or second is None else float(first) + float(second)
 
 
 def _put(gauge: Gauge, labels: tuple[str, ...], value: Any) -> None:

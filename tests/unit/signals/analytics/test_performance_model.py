@@ -1,7 +1,7 @@
 """Any sequence of trades, marks and flows gives what a recomputation from its beginning gives.
 
-The model keeps every event. It works in fractions, with the value of one unit of the account: a mark
-moves it by `equity / equity before`, a flow does not.
+The model keeps every event. It works in fractions, with the value of one unit of the account: a
+mark moves it by `equity / equity before`, a flow does not.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Literal
 
-import empyrical
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.signals.analytics.libraries import empyrical
 from tradespan.signals.analytics.performance import Figures, PerformanceTracker
 
 HOUR = 3_600_000_000_000
@@ -100,8 +100,7 @@ class Model:
         if self.starting is not None:
             ends = {date.min: Fraction(1)} | ends
         days = sorted(ends)
-        pairs = zip(days, days[1:], strict=False)
-        return [(after, float(ends[after] / ends[before] - 1)) for before, after in pairs]
+        return [(after, float(ends[after] / ends[before] - 1)) for before, after in pairwise(days)]
 
     def units(self) -> list[Fraction]:
         beginning = [Fraction(1)] if self.starting is not None else []
@@ -145,7 +144,7 @@ SEQUENCES = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(SEQUENCES, st.sampled_from([None, 3_000]), st.sampled_from([int, float, Decimal]))
 def test_figures_are_those_of_a_recomputation(
-    events: Sequence[Event], starting: int | None, kind: type[int] | type[float] | type[Decimal]
+    events: Sequence[Event], starting: int | None, kind: type[int | float | Decimal]
 ) -> None:
     tracker = PerformanceTracker(
         starting_equity=None if starting is None else kind(starting),

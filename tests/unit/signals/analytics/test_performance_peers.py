@@ -9,16 +9,18 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-import empyrical
-import exchange_calendars
-import ffn
 import numpy as np
 import pandas as pd
 import pytest
-import quantstats.stats as quantstats
-from demo_exchange.prices import load_weekly_closes
 
+from demo_exchange.prices import load_weekly_closes
 from tests.docs.pages import DOCS
+from tests.unit.signals.analytics.libraries import (
+    empyrical,
+    exchange_calendars,
+    ffn,
+    quantstats,
+)
 from tradespan.signals.analytics.performance import PerformanceTracker
 from tradespan.signals.analytics.sessions import Sessions
 
@@ -204,7 +206,7 @@ def test_minute_marks_of_utc_days_are_those_of_resample() -> None:
 
 
 def differences() -> str:
-    """The table of the guide: where empyrical, ffn and quantstats part, and what is followed here."""
+    """The guide's table: where empyrical, ffn and quantstats part, and what is followed here."""
     closes = closes_of("NFLX")
     returns, periods = returns_of(closes), WEEKS_PER_YEAR
     lost = pd.Series([-0.1, 0.05, 0.02], index=pd.bdate_range("2020-01-06", periods=3))

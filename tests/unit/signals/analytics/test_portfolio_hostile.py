@@ -12,14 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.unit.signals.analytics.portfolios import tracker
 from tradespan.signals.analytics.portfolio import PortfolioTracker
 from tradespan.signals.analytics.rates import Rates
 
 D = Decimal
-
-
-def tracker(**options: Any) -> PortfolioTracker:
-    return PortfolioTracker(**{"currency": "USD", "cash": {"USD": D(10_000)}, **options})
 
 
 def busy() -> PortfolioTracker:

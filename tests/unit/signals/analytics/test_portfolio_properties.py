@@ -46,9 +46,18 @@ settlements = st.tuples(
     st.just("settle"), st.sampled_from(SYMBOLS), numbers, st.sampled_from(CURRENCIES)
 )
 closings = st.tuples(st.just("close"), st.sampled_from(SYMBOLS), numbers)
+transfers = st.tuples(
+    st.just("transfer"),
+    st.sampled_from(SYMBOLS),
+    numbers,
+    st.sampled_from([("", "a"), ("a", "")]),
+    st.sampled_from(CURRENCIES),
+)
 rates = st.tuples(st.just("rate"), st.decimals("0.01", "100", places=4))
 steps = st.lists(
-    st.one_of(fills, fills, fills, marks, marks, flows, splits, settlements, closings, rates),
+    st.one_of(
+        fills, fills, fills, marks, marks, flows, splits, settlements, closings, transfers, rates
+    ),
     max_size=40,
 )
 
@@ -74,6 +83,8 @@ def do(t: PortfolioTracker, step: tuple[Any, ...], ts: int) -> None:
         t.flow(facts[0], facts[1], ts)
     elif what == "split":
         t.split(facts[0], facts[1], ts)
+    elif what == "transfer":
+        move(t, facts, ts)
     elif what == "settle":
         t.settle(facts[0], facts[1], ts, currency=facts[2])
     elif what == "rate":
@@ -85,6 +96,21 @@ def do(t: PortfolioTracker, step: tuple[Any, ...], ts: int) -> None:
                     each.symbol, each.quantity.copy_negate(), facts[1], ts=ts,  # type: ignore[union-attr]
                     currency=each.currency, account=each.account, multiplier=each.multiplier,
                 )  # fmt: skip
+
+
+def move(t: PortfolioTracker, facts: list[Any], ts: int) -> None:
+    """So many, or all there is; what cannot go changes nothing."""
+    symbol, quantity, (source, target), currency = facts
+    here = t.position(symbol, account=source, currency=currency)
+    if here is not None and abs(quantity) >= abs(here.quantity):
+        quantity = here.quantity
+    before = t.to_dict()
+    try:
+        t.transfer(
+            symbol, quantity.copy_abs(), ts, account=source, to_account=target, currency=currency
+        )
+    except ValueError:
+        assert t.to_dict() == before
 
 
 def made(method: str, **options: Any) -> PortfolioTracker:

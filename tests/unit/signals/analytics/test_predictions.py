@@ -23,7 +23,7 @@ HORIZON, WINDOW = 10, 4
 class Made:
     """A prediction as the naive history has it."""
 
-    key: str
+    key: str | None
     agent: str
     symbol: str
     word: str
@@ -44,7 +44,7 @@ class History:
         for each in self.made:
             each.over = each.over or each.ts + HORIZON < self.now
 
-    def predict(self, key: str, agent: str, symbol: str, word: str, ts: int) -> bool:
+    def predict(self, key: str | None, agent: str, symbol: str, word: str, ts: int) -> bool:
         self.move(ts)
         if any(each.key == key and not each.over for each in self.made):
             return False
@@ -52,7 +52,7 @@ class History:
         self.move(ts)
         return True
 
-    def outcome(self, key: str, word: str, ts: int) -> bool | str | None:
+    def outcome(self, key: str | None, word: str, ts: int) -> bool | str | None:
         found = [each for each in self.made if each.key == key and not each.over]
         if found and ts < found[0].ts:
             return "refused"
@@ -87,7 +87,7 @@ class History:
         return Consensus(most / len(said), largest[0] if len(largest) == 1 else None, len(said))
 
 
-KEYS = st.sampled_from([f"p{number}" for number in range(8)])
+KEYS = st.sampled_from([None, *(f"p{number}" for number in range(8))])
 TIMES = st.integers(0, 60)
 STEPS = st.lists(
     st.one_of(

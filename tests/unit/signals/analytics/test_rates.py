@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tradespan.signals.analytics import rates as module
+from tradespan.signals.analytics.exact import divide
 from tradespan.signals.analytics.rates import Rates
 
 D = Decimal
@@ -69,3 +71,22 @@ def test_pairs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="there are 1 rates already"):
         rates.set("GBP", "USD", 1, ts=1)
     rates.set("USD", "EUR", 1, ts=1)
+
+
+def test_a_rate_told_while_another_is_being_taken_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates = Rates("USD")
+    other = threading.Thread(target=lambda: rates.set("EUR", "USD", 4, ts=2))
+
+    def divide_slowly(dividend: Decimal, divisor: Decimal) -> Decimal:
+        if divisor == 2:
+            other.start()
+            other.join(0.1)  # it is not let in
+        return divide(dividend, divisor)
+
+    monkeypatch.setattr(module, "divide", divide_slowly)
+    rates.set("EUR", "USD", 2, ts=1)
+    other.join(30)
+    assert rates.find("EUR", "USD") == 4
+    assert rates.find("USD", "EUR") == D("0.25")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from datetime import UTC, date, datetime, timedelta
 
-import exchange_calendars
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.signals.analytics.libraries import exchange_calendars
 from tradespan.signals.analytics.sessions import Sessions
 
 SECOND = 1_000_000_000

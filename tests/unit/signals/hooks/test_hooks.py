@@ -40,7 +40,7 @@ def test_decisions_count_by_outcome_and_only_trades_count_as_trades(desk: Desk) 
         ("BUY", "pairs", "AAPL"): 1, ("TRADE", "pairs", "MSFT"): 1,
     }  # fmt: skip
     assert desk.values.of("trading.trades") == {
-        ("pairs", "AAPL", "completed"): 3, ("pairs", "MSFT", "completed"): 1,
+        ("pairs", "AAPL"): 3, ("pairs", "MSFT"): 1,
     }  # fmt: skip
 
 

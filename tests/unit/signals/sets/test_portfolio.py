@@ -80,6 +80,23 @@ def test_amounts_are_in_the_trackers_currency_and_prices_in_their_own(
     assert values.of("trading.position.average_price") == {("EUR", "SAP"): 100}
 
 
+def test_positions_that_differ_in_no_label_are_told_as_their_sum(
+    sets: Sets, values: Values
+) -> None:
+    t = tracker(rates={("EUR", "USD"): 2})
+    t.fill("BTC", D(1), D(100), ts=1)
+    t.fill("BTC", D(2), D(90), currency="EUR", ts=1)
+    t.fill("BTC", D(3), D(80), account="main", ts=1)
+    t.mark("BTC", D(100), currency="USD", ts=1)
+    sets.portfolio.from_tracker(t, account="main")
+    assert values.of("trading.position.quantity") == {("main", "BTC"): 6}
+    assert values.of("trading.position.value") == {}  # the price in EUR is missing
+    assert values.of("trading.position.average_price") == {("main", "EUR", "BTC"): 90}
+    t.mark("BTC", D(95), currency="EUR", ts=1)
+    sets.portfolio.from_tracker(t, account="main")
+    assert values.of("trading.position.value") == {("main", "USD", "BTC"): 100 + 300 + 380}
+
+
 def test_no_ghost_of_a_closed_position_stays(sets: Sets, values: Values) -> None:
     t = tracker()
     for symbol in ("XYZ", "ABC"):
