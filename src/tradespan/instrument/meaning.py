@@ -7,7 +7,6 @@ sampling passes over. Other functions are as they would be without all this.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
