@@ -47,7 +47,7 @@ def keep_fill(sets: Sets, call: Call, told: Mapping[str, str]) -> None:
     if books is None or quantity is None or price is None:
         return
     client_id = call.word("trading.order.client_id")
-    journey = sets.journeys.flow.book.find(client_id, told.get("order_id", ""), told["venue"])
+    journey = sets.journeys.flow.book.find(client_id, told.get("order_id", ""), told.get("venue", ""))
     known = {
         name: told.get(name, "") or ("" if journey is None else getattr(journey, name))
         for name in ("venue", "symbol", "strategy", "account", "side", "currency")
