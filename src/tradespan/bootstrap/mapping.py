@@ -17,6 +17,8 @@ def begin(config: Config) -> None:
     """Switch on the sets that the settings name, and listen to mapped calls."""
     with guard.guarded("sets"):
         sets(*config.sets)
+        if any(rule.signal.startswith("order.") for rule in config.map):
+            _ = sets.journeys  # now, and not in the first order's call; it takes over open ones
     for rule in config.map:
         if near := near_signal(rule.signal):
             guard.logger.warning(

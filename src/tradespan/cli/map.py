@@ -297,7 +297,9 @@ def say(table: FoundTable) -> Iterator[str]:
     for name, calls in table.functions.items():
         yield f"{format_count(calls, 'call')} of {name}"
     if not table.calls:
-        meant = f"; called were: {', '.join(table.near)}" if table.near else ""
+        meant = "; a table selects none: name the function by -i, include or [[instrument]] as well"
+        if table.near:
+            meant = f"; called were: {', '.join(table.near)}"
         yield f"no call of a watched function{meant}"
         return
     for name, signal in table.others.items():

@@ -121,6 +121,15 @@ def test_people_are_told_the_same(tmp_path: Path, check: Check) -> None:
     assert told.endswith("1 of 4 tables found no call")
 
 
+def test_table_whose_function_nobody_named_says_that_it_selects_none(
+    tmp_path: Path, check: Check
+) -> None:
+    run = Run(RunFolder.create(tmp_path / "root", "bot").path, SignalSlot())
+    run.writer.locks.abandon()
+    told = " ".join(check()[0].split())
+    assert "a table selects none: name the function by -i, include or [[instrument]] as" in told
+
+
 def test_all_is_well_if_each_table_found_a_call(tmp_path: Path, check: Check) -> None:
     trade(tmp_path / "root")
     good = tmp_path / "good.toml"

@@ -19,7 +19,7 @@ from tradespan.signals.events.counting import count_published
 from tradespan.signals.events.declared import Declaration, declaration_of
 from tradespan.signals.events.types import Event
 from tradespan.signals.lines import declare_scope, write_line
-from tradespan.signals.severity import number_of
+from tradespan.signals.severity import is_known, number_of
 from tradespan.signals.slot import SIGNALS
 from tradespan.signals.summaries import summarise, summarise_data
 
@@ -62,7 +62,7 @@ def _record(event: Event) -> None:
         event.name,
         time=time,
         severity=number_of(event.severity),
-        severity_text=str(event.severity),
+        severity_text=str(event.severity) if is_known(event.severity) else "info",
         attributes=attributes,
         event_name=declaration.name,
         lane=Lane.ERROR if declaration.audited else None,

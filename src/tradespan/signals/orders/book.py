@@ -47,9 +47,15 @@ class Book:
     def for_submission(self, client_id: str) -> Journey:
         """The journey that a submission begins, or belongs to.
 
-        A client id whose order was submitted and has ended names another one now.
+        A client id whose order was submitted and has ended, or was an earlier run's, names another
+        one now.
         """
         found = self._open.get(client_id)
+        if found is not None and found.adopted:
+            self._uncount(found)
+            for each in found.client_ids:
+                self._forget(self._open, each)
+            found = None
         if found is None:
             found = self._ended.get(client_id)
             if found is None or found.submitted:

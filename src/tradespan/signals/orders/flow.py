@@ -185,9 +185,9 @@ class Flow:
         if len(journey.stages) > 1:
             self._legs.record(journey, *journey.stages)
         if journey.decision[0] == current[0]:  # in one trace nobody has to look for it
-            self.links.mark(span, journey)
+            self.links.mark(span, journey, named=publish)
         else:
-            self.links.mark(span, journey, journey.decision)
+            self.links.mark(span, journey, journey.decision, named=publish)
         self._counting.submitted(
             expected_price=expected_price, client_id=client_id, **_labels(told)
         )

@@ -64,9 +64,9 @@ class Journey:
         *TEXTS,
         "_before", "_complete", "_cumulative", "_facts", "_fees", "_fills", "_gone", "_kind",
         "_leaves", "_notional", "_price_kind", "_priced", "_seen", "_versions",
-        "acknowledged", "cancel_requested", "counted", "decision", "expected_price", "expired",
-        "fill_count", "known", "reason", "recorded", "rejected", "since", "span_id", "stages",
-        "stuck", "submitted", "trace_id",
+        "acknowledged", "adopted", "cancel_requested", "counted", "decision", "expected_price",
+        "expired", "fill_count", "known", "reason", "recorded", "rejected", "since", "span_id",
+        "stages", "stuck", "submitted", "trace_id",
     )  # fmt: skip
 
     def __init__(self, client_id: str, *, known: bool = True) -> None:
@@ -92,6 +92,8 @@ class Journey:
         self.since: float | None = None
         """By the monotonic clock, seconds: since when an acknowledgement is waited for."""
         self.stuck = False
+        self.adopted = False
+        """Whether an earlier run sent it."""
         self._versions: dict[str, _Version] = {client_id: _NO_VERSION}
         self._kind = self._price_kind = INT
         self._cumulative = self._notional = self._priced = self._fees = _ZERO
@@ -344,6 +346,7 @@ class Journey:
             TypeError, ValueError: A number is none.
         """
         self.note_submitted(self.client_id, at, quantity=quantity, price=price)
+        self.adopted = True
         self.acknowledged = state in ("new", "partially_filled", "pending_cancel")
         self.cancel_requested = state == "pending_cancel"
         if cumulative is not None:

@@ -29,11 +29,17 @@ class Links:
     def __init__(self, tracer: Tracer | None = None) -> None:
         self._tracer = tracer or get_tracer("tradespan.orders", __version__)
 
-    def mark(self, span: Span, journey: Journey, *contexts: tuple[int, int]) -> None:
-        """The span is about this order, and follows from what other spans did."""
+    def mark(
+        self, span: Span, journey: Journey, *contexts: tuple[int, int], named: bool = True
+    ) -> None:
+        """The span is about this order, and follows from what other spans did.
+
+        `named`: whether it is to get the order's id; one that a map reads has it.
+        """
         if not span.is_recording():
             return
-        span.set_attribute(TRADING_ORDER_CLIENT_ID, journey.client_id)
+        if named:
+            span.set_attribute(TRADING_ORDER_CLIENT_ID, journey.client_id)
         mine = span.get_span_context().span_id
         for trace_id, span_id in contexts:
             if span_id != mine and (context := context_of(trace_id, span_id)) is not None:

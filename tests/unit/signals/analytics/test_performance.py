@@ -267,6 +267,7 @@ def test_the_history_is_bounded_and_the_figures_are_not() -> None:
     assert tracker.whole.returns == 99
     tracker.trade(1, ts=MONDAY)  # of a session that has left
     assert (len(tracker.history), tracker.total_pnl) == (10, 1)
+    assert tracker.history[0].day == date(1970, 4, 5)
 
 
 def test_a_window_does_not_drift_in_a_hundred_thousand_trades() -> None:

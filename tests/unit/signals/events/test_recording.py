@@ -10,6 +10,7 @@ from typing import Any
 from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
 
 from tests.support.captured import CapturedLine, capture, read_lines
+from tradespan.core import guard
 from tradespan.core.records import Lane
 from tradespan.declare.events import EVENTS
 from tradespan.signals.events.bus import EventBus
@@ -115,6 +116,15 @@ def test_a_type_of_the_users_own_is_an_event_by_its_own_name(tmp_path: Path) -> 
     record = only(tmp_path).record
     assert (record.event_name, record.severity_number) == ("rebalanced", 24)
     assert (record.attributes or {})["legs"] == [1, 2]
+
+
+def test_a_severity_that_is_not_known_is_recorded_as_info(tmp_path: Path) -> None:
+    with capture(tmp_path):
+        strict = guard.raise_errors(strict=False)
+        EventBus().emit("rebalanced", severity="bad")
+        guard.raise_errors(strict)
+    record = only(tmp_path).record
+    assert (record.severity_number, record.severity_text) == (9, "info")
 
 
 def test_names_of_log_lines_are_recorded_as_the_event_they_mean(tmp_path: Path) -> None:

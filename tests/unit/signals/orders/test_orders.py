@@ -373,3 +373,28 @@ def test_a_forked_child_knows_the_parents_orders_and_does_not_count_them(
             os._exit(0 if known is not None and known.counted is None else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert values.of("trading.orders.open") == {("momentum", "XNAS"): 1}
+
+
+def test_an_id_that_an_earlier_run_had_too_names_the_order_of_this_one(
+    orders: Journeys, values: Values, table: MemoryTable
+) -> None:
+    table.left = [OpenOrder("A", "77", venue="XNAS", strategy="momentum", quantity="10")]
+    orders.flow.adopt()
+    orders.submitted("A", **ORDER, quantity=20)
+    (journey,) = orders.open()
+    assert (journey.quantity, journey.order_id) == (20, "")
+    assert values.of("trading.orders.submitted") == {LABELS: 1}
+    assert values.of("trading.orders.open") == {("momentum", "XNAS"): 1}
+
+
+def test_what_an_earlier_run_had_traded_is_not_traded_again(
+    orders: Journeys, values: Values, table: MemoryTable
+) -> None:
+    table.left = [OpenOrder("A", "77", quantity="10", cumulative="4")]
+    orders.flow.adopt()
+    orders.filled("A", quantity=4, price=1, execution_id="1", cumulative=4)
+    orders.filled("A", quantity=6, price=2, execution_id="2", cumulative=10)
+    journey = orders.get("A")
+    assert journey is not None
+    assert (journey.state, journey.cumulative, journey.average_price) == ("filled", 10, 2)
+    assert sum(values.of("trading.orders.fills").values()) == 1
