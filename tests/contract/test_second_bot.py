@@ -231,6 +231,7 @@ def test_each_answer_is_an_event(bot: Run) -> None:
     assert bot.events["trading.order.submitted"] == books["submitted"]
     assert bot.events["trading.order.acknowledged"] == books["acked"]
     assert bot.events["trading.order.rejected"] == books["rejected"]
+    assert bot.events["trading.order.filled"] == books["fills"]
     assert bot.events["trading.order.replaced"] == books["replaced"]
     gone = bot.events["trading.order.cancelled"], bot.events["trading.order.expired"]
     assert sum(gone) == books["cancelled"]

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from tradespan.signals.events.types import EventType
+from tradespan.signals.orders.journey import TEXTS, Fill
 from tradespan.signals.sets.switch import Sets
 
 
@@ -32,11 +33,10 @@ STATUSES: Final = {
     "filled": _FILLED, "closed": _FILLED, "executed": _FILLED,
     "rejected": Step("rejected", EventType.TRADE_REJECTED),
     "cancelled": _CANCELLED, "canceled": _CANCELLED,
-    "expired": Step("expired", EventType.TRADE_CANCELLED),
+    "expired": Step("expired", EventType.TRADE_EXPIRED),
 }  # fmt: skip
 """FIX's words for OrdStatus, and those of common libraries; case, spaces, `_` and `-` do not count.
 """
-_LABELS: Final = ("venue", "symbol", "strategy", "account", "side", "type", "client_id")
 _SPACES: Final = str.maketrans("", "", " _-")
 
 
@@ -75,22 +75,30 @@ def _order_told(
     by the names that the verbs of `tradespan.orders` have; without those that nobody gave. `data`:
     of the event.
     """
-    if verb in ("decided", "tick"):
-        return Taken()  # counters of orders do not begin that early
-    told = {name: facts[name] for name in _LABELS if name in facts}
-    if verb == "submitted":
-        sets.orders.submitted(**told, expected_price=facts.get("expected_price"))
-    elif verb == "filled":
-        sets.orders.filled(
-            **told,
-            complete=facts.get("complete"),
-            price=facts.get("price"),
-            expected_price=facts.get("expected_price"),
+    flow, ts = sets.journeys.flow, facts.get("ts")
+    if verb == "tick":
+        flow.tick(facts["symbol"], ts=facts.get("ts_init", facts.get("ts_event")))
+        return Taken()
+    texts: dict[str, Any] = {name: facts[name] for name in TEXTS if name in facts}
+    if verb == "decided":
+        named = {name: texts.get(name, "") for name in ("decision_id", "strategy", "symbol")}
+        flow.decided(**named, ts=ts)
+        return Taken()
+    client_id, get = facts.get("client_id", ""), facts.get
+    if verb == "filled":
+        fill = Fill(
+            get("quantity"), get("price"), get("execution_id", ""), get("cumulative"),
+            get("leaves"), get("complete"), get("fee"),
+        )  # fmt: skip
+        expected = get("expected_price")
+        news, _ = flow.filled(
+            client_id, texts, fill, expected_price=expected, ts=ts, publish=True, data=data
         )
+        return Taken(news, published=True)
+    more: dict[str, Any] = {}
+    if verb == "submitted":
+        more = {name: get(name) for name in ("quantity", "price", "expected_price")}
     elif verb == "rejected":
-        sets.orders.rejected(**told, reason=facts.get("reason_code", ""))
-    elif verb == "acknowledged":
-        sets.orders.acknowledged(**told)
-    else:
-        sets.orders.cancelled(**told)
-    return Taken()
+        more = {"reason": get("reason_code", "")}
+    getattr(flow, verb)(client_id, texts, **more, ts=ts, publish=True, data=data)
+    return Taken(published=True)

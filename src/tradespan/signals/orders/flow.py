@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple
 from opentelemetry.trace import Span, Tracer, get_current_span
 
 from tradespan.declare import instruments as declared
+from tradespan.declare.attributes import ATTRIBUTES
+from tradespan.declare.events import EVENTS
 from tradespan.declare.instruments import Instrument as Declaration
 from tradespan.signals.events.bus import EventBus
 from tradespan.signals.events.types import EventType
@@ -205,9 +207,9 @@ class Flow:
         ts: int | None = None,
         publish: bool = False,
         data: Mapping[str, Any] | None = None,
-    ) -> None:
-        """The venue has it."""
-        self._apply(
+    ) -> bool:
+        """The venue has it. Whether that is news."""
+        return self._apply(
             client_id, told, ts,
             _Step(
                 "acknowledged", "ack", Journey.note_acknowledged,
@@ -271,9 +273,9 @@ class Flow:
         ts: int | None = None,
         publish: bool = False,
         data: Mapping[str, Any] | None = None,
-    ) -> None:
-        """The rest is gone."""
-        self._apply(
+    ) -> bool:
+        """The rest is gone. Whether that is news."""
+        return self._apply(
             client_id, told, ts,
             _Step(
                 "cancelled", "cancelled", Journey.note_cancelled,
@@ -290,9 +292,9 @@ class Flow:
         ts: int | None = None,
         publish: bool = False,
         data: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Its time is over; it counts among the cancelled ones."""
-        self._apply(
+    ) -> bool:
+        """Its time is over; it counts among the cancelled ones. Whether that is news."""
+        return self._apply(
             client_id, told, ts,
             _Step(
                 "expired", "expired", Journey.note_expired, _unless_over(self._counting.cancelled)
@@ -309,9 +311,9 @@ class Flow:
         ts: int | None = None,
         publish: bool = False,
         data: Mapping[str, Any] | None = None,
-    ) -> None:
-        """It was not taken; `reason`: one of few words, a label."""
-        self._apply(
+    ) -> bool:
+        """It was not taken; `reason`: one of few words, a label. Whether that is news."""
+        return self._apply(
             client_id, told, ts,
             _Step(
                 "rejected", "rejected", lambda journey, at: journey.note_rejected(at, reason),
@@ -331,10 +333,10 @@ class Flow:
         ts: int | None = None,
         publish: bool = False,
         data: Mapping[str, Any] | None = None,
-    ) -> None:
-        """`client_id` stands in the place of `original`."""
+    ) -> bool:
+        """`client_id` stands in the place of `original`. Whether that is news."""
         if not client_id or not original or client_id == original:
-            return
+            return False
         at = self.now(ts)
         span, _ = _current()
         with self.book.lock:
@@ -345,12 +347,13 @@ class Flow:
             renamed = () if journey.client_id == before else (before,)
             self.book.changed(journey, at, renamed=renamed)
         if not news:
-            return
+            return False
         if unknown:
             self._unknown.labels(journey.venue).add()
         with self.links.within(span, journey, "replaced"):
             if publish:
                 self._publish(EventType.TRADE_REPLACED, journey, told, data)
+        return True
 
     # ── what stands ─────────────────────────────────────────────────────────────────────────────
 
@@ -458,22 +461,37 @@ class Flow:
         held: dict[str, Any] = {}
         if journey is not None:
             held = event_data(journey)
-        held |= {_SHORT.get(name, name): value for name, value in told.items() if value}
+        held |= {name: value for name, value in told.items() if value}
         held |= {name: value for name, value in (data or {}).items() if value not in (None, "")}
-        self.bus.emit(event, held, source="tradespan.orders")
+        self.bus.emit(event, _of_event(event, held), source="tradespan.orders")
 
     def _stand(self, count: int, key: tuple[str, str, str]) -> None:
         venue, strategy, account = key
         self._counting.open(count, venue=venue, strategy=strategy, account=account)
 
 
-_SHORT: Final = {
-    "order_id": "order_id",
-    "type": "trading.order.type",
-    "pair_id": "trading.pair.id",
-    "leg": "trading.pair.leg",
+_NAMES: Final = {
+    "account": "trading.account",
+    "currency": "trading.currency",
     "decision_id": "trading.decision.id",
+    "leg": "trading.pair.leg",
+    "pair_id": "trading.pair.id",
+    "strategy": "trading.strategy",
+    "type": "trading.order.type",
 }
+"""Attributes of what events have no short names for."""
+
+
+def _of_event(event: EventType, held: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event has by the conventions, and what these do not know."""
+    declared = EVENTS[event.value]
+    short = {field.short for field in declared.fields}
+    data = {}
+    for name, value in held.items():
+        full = name if name in short else _NAMES.get(name, name)
+        if full in short or full in declared.attributes or full not in ATTRIBUTES:
+            data[full] = value
+    return data
 
 
 def event_data(journey: Journey) -> dict[str, Any]:

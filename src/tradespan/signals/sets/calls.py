@@ -76,8 +76,10 @@ class Call(NamedTuple):
 class Feeds(NamedTuple):
     """What one signal feeds."""
 
-    counts: Callable[[Sets, Call], EventType | None] | None = None
-    """Counts a call; may say which event it is instead of `event`."""
+    counts: Callable[[Sets, Call], EventType | bool | None] | None = None
+    """Counts a call; may say which event it is instead of `event`, and by False that it is none: it
+    was told before.
+    """
     event: EventType | None = None
     started: EventType | None = None
     """Published when the call begins, beside `event`."""

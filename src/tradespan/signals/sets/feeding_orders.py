@@ -60,9 +60,9 @@ def _checked(sets: Sets, call: Call) -> None:
         )
 
 
-def _submitted(sets: Sets, call: Call) -> None:
+def _submitted(sets: Sets, call: Call) -> bool:
     given = call.facts.get
-    sets.journeys.flow.submitted(
+    journey = sets.journeys.flow.submitted(
         call.word(_CLIENT),
         call.known(_ORDER_TEXTS),
         quantity=given("trading.order.quantity"),
@@ -71,6 +71,7 @@ def _submitted(sets: Sets, call: Call) -> None:
         ts=call.time(),
         ago=call.ago,
     )
+    return journey is not None or not call.word(_CLIENT)
 
 
 def _sent(sets: Sets, call: Call) -> None:
@@ -78,11 +79,12 @@ def _sent(sets: Sets, call: Call) -> None:
     sets.orders.sent(call.seconds, venue=call.word(VENUE), strategy=call.word(STRATEGY))
 
 
-def _acknowledged(sets: Sets, call: Call) -> None:
-    sets.journeys.flow.acknowledged(call.word(_CLIENT), call.known(_ORDER_TEXTS), ts=call.time())
+def _acknowledged(sets: Sets, call: Call) -> bool:
+    told = call.known(_ORDER_TEXTS)
+    return sets.journeys.flow.acknowledged(call.word(_CLIENT), told, ts=call.time())
 
 
-def _filled(sets: Sets, call: Call) -> None:
+def _filled(sets: Sets, call: Call) -> bool:
     given = call.facts.get
     told = call.known(_ORDER_TEXTS)
     fill = Fill(
@@ -98,14 +100,27 @@ def _filled(sets: Sets, call: Call) -> None:
         call.word(_CLIENT), told, fill, expected_price=call.number(_EXPECTED), ts=call.time()
     )
     if not news:
-        return
-    keep_fill(sets, call, told)
-    trade = call.words(TRADE)
+        return False
+    order = _known_of(sets, call, told)
+    keep_fill(sets, call, order)
+    trade = {name: order[name] for name in TRADE}
     if done:
         sets.engine.trade(**trade)
     price, quantity = call.number("trading.execution.price"), call.number(_TRADED)
-    if price is not None and quantity is not None and (currency := told.get("currency")):
+    if price is not None and quantity is not None and (currency := order["currency"]):
         sets.engine.traded(abs(quantity * price), currency=currency, **trade)
+    return True
+
+
+def _known_of(sets: Sets, call: Call, told: Mapping[str, str]) -> dict[str, str]:
+    """What a message says of its order, and what it leaves out and the order was sent with."""
+    journey = sets.journeys.flow.book.find(
+        call.word(_CLIENT), told.get("order_id", ""), told.get("venue", "")
+    )
+    return {
+        name: told.get(name, "") or ("" if journey is None else getattr(journey, name))
+        for name in ("venue", "symbol", "strategy", "account", "side", "currency")
+    }
 
 
 def is_complete(call: Call) -> bool | None:
@@ -121,8 +136,8 @@ def is_complete(call: Call) -> bool | None:
     return None if whole is None or so_far is None else so_far >= whole
 
 
-def _rejected(sets: Sets, call: Call) -> None:
-    sets.journeys.flow.rejected(
+def _rejected(sets: Sets, call: Call) -> bool:
+    return sets.journeys.flow.rejected(
         call.word(_CLIENT),
         call.known(_ORDER_TEXTS),
         reason=call.word("trading.order.reject_code"),
@@ -136,19 +151,19 @@ def _cancel_requested(sets: Sets, call: Call) -> None:
     )
 
 
-def _cancelled(sets: Sets, call: Call) -> None:
+def _cancelled(sets: Sets, call: Call) -> bool:
     # FIX: a cancel has an id of its own, and names the order that is gone.
     client_id = call.word(_ORIGINAL) or call.word(_CLIENT)
-    sets.journeys.flow.cancelled(client_id, call.known(_ORDER_TEXTS), ts=call.time())
+    return sets.journeys.flow.cancelled(client_id, call.known(_ORDER_TEXTS), ts=call.time())
 
 
-def _expired(sets: Sets, call: Call) -> None:
-    sets.journeys.flow.expired(call.word(_CLIENT), call.known(_ORDER_TEXTS), ts=call.time())
+def _expired(sets: Sets, call: Call) -> bool:
+    return sets.journeys.flow.expired(call.word(_CLIENT), call.known(_ORDER_TEXTS), ts=call.time())
 
 
-def _replaced(sets: Sets, call: Call) -> None:
+def _replaced(sets: Sets, call: Call) -> bool:
     given = call.facts.get
-    sets.journeys.flow.replaced(
+    return sets.journeys.flow.replaced(
         call.word(_CLIENT),
         call.word(_ORIGINAL),
         call.known(_ORDER_TEXTS),

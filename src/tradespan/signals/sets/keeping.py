@@ -39,33 +39,27 @@ class Fill(NamedTuple):
     ts: int
 
 
-def keep_fill(sets: Sets, call: Call, told: Mapping[str, str]) -> None:
-    """A fill that is news; what it leaves out is known from its order."""
+def keep_fill(sets: Sets, call: Call, order: Mapping[str, str]) -> None:
+    """A fill that is news.
+
+    `order`: venue, symbol, strategy, account, side, currency; empty where nobody said.
+    """
     books = sets.books
     quantity = call.number("trading.execution.quantity")
     price = call.number("trading.execution.price")
-    if books is None or quantity is None or price is None:
-        return
-    client_id = call.word("trading.order.client_id")
-    journey = sets.journeys.flow.book.find(client_id, told.get("order_id", ""), told.get("venue", ""))
-    known = {
-        name: told.get(name, "") or ("" if journey is None else getattr(journey, name))
-        for name in ("venue", "symbol", "strategy", "account", "side", "currency")
-    }
-    way = _WAYS.get(known["side"])
-    ts = when(call)
-    if way is None or ts is None or not quantity:
+    way, ts = _WAYS.get(order["side"]), when(call)
+    if books is None or way is None or ts is None or price is None or not quantity:
         return
     fill = Fill(
-        symbol=known["symbol"],
+        symbol=order["symbol"],
         quantity=way * abs(quantity),
         price=price,
-        currency=known["currency"],
-        venue=known["venue"],
+        currency=order["currency"],
+        venue=order["venue"],
         fee=call.number("trading.execution.commission") or 0.0,
         ts=ts,
     )
-    books.fill(Whose(known["account"], known["strategy"]), fill)
+    books.fill(Whose(order["account"], order["strategy"]), fill)
 
 
 def keep_price(sets: Sets, call: Call) -> None:

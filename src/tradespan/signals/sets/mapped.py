@@ -112,7 +112,9 @@ class Meaning:
         if feeds.counts is not None:
             with guard.guarded(f"map: {self._function}"):
                 chosen = feeds.counts(meanings.sets, call)
-                if chosen is not None and event is not None:
+                if chosen is False:
+                    event = None
+                elif isinstance(chosen, EventType) and event is not None:
                     event = self._others.setdefault(chosen, Publisher(chosen))
         if event is not None and (error is None or feeds.failed_event):
             event.publish(meanings.bus, call.facts, self._function)

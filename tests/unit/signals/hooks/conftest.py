@@ -43,6 +43,8 @@ class Desk:
         tracers: Any = None if captured is None else captured.provider.get_tracer
         self.outlets = Outlets(slot, sets, self.bus, Ticking(), tracers)
         self.hooks = EngineHooks(self.outlets)
+        if captured is not None:
+            sets.journeys.flow.bus = self.bus
 
     @property
     def events(self) -> list[Event]:

@@ -160,7 +160,7 @@ def test_each_message_counts_once_and_is_one_event(
         "TRADE_SUBMITTED", "TRADE_ACKNOWLEDGED", "TRADE_FILLED", "TRADE_FILLED", "TRADE_CANCELLED",
     ]  # fmt: skip
     assert bus.get_recent()[2].data == {
-        "symbol": "AAPL", "side": "buy", "venue": "XNAS", "strategy": "momentum",
+        "symbol": "AAPL", "side": "buy", "venue": "XNAS", "trading.strategy": "momentum",
         "client_order_id": "A", "order_id": "77", "qty": 4, "price": 100,
         "trading.execution.id": "e1",
     }  # fmt: skip
