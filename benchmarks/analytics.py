@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from benchmarks.results import Report, Row, compare
 from benchmarks.timing import Loop, Rounds, Subject, repeated, time_in_turns
+from tradespan.signals.analytics.amounts import Money
 from tradespan.signals.analytics.performance import PerformanceTracker
-from tradespan.signals.analytics.sums import Money
 
 GROUP = "analytics"
 BAR: Final = 20.0

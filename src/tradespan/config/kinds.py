@@ -152,15 +152,11 @@ def number(low: float, high: float) -> Kind:
     """A number from `low` to `high`."""
 
     def parse(raw: object, _: Place) -> float:
-        value = _number_of(raw)
-        _within(value, low, high)
+        _within(value := _number_of(raw), low, high)
         return value
 
-    return Kind("number", f"a number from {low:g} to {high:g}", parse, _format_number)
-
-
-def _format_number(value: float | None) -> str:
-    return "none" if value is None else f"{value:g}"
+    accepts = f"a number from {low:g} to {high:g}"
+    return Kind("number", accepts, parse, lambda v: "none" if v is None else f"{v:g}")
 
 
 def duration(low: float, *, zero_is_endless: bool = False) -> Kind:

@@ -47,6 +47,8 @@ def test_mapped_field_exists(pattern: str, path: str) -> None:
 
 def test_all_signals_of_the_demo_are_mapped() -> None:
     assert {rule["signal"] for rule in SETTINGS["map"]} == {
+        "agent.outcome",
+        "agent.prediction",
         "connection.opened",
         "cycle",
         "decision",
@@ -59,6 +61,7 @@ def test_all_signals_of_the_demo_are_mapped() -> None:
         "order.rejected",
         "order.submitted",
         "portfolio",
+        "risk.check",
     }
 
 

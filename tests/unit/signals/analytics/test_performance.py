@@ -16,10 +16,10 @@ import pytest
 
 from tests.unit.signals.analytics.libraries import empyrical
 from tests.unit.signals.analytics.trackers import DAY, HOUR, MONDAY, marked, traded
+from tradespan.signals.analytics.amounts import Money
 from tradespan.signals.analytics.equity import Drawdown
 from tradespan.signals.analytics.performance import PerformanceTracker
 from tradespan.signals.analytics.sessions import Sessions
-from tradespan.signals.analytics.sums import Money
 
 
 def test_before_anything_is_told_all_is_absent() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tradespan.signals.analytics.amounts import Money
 from tradespan.signals.analytics.performance import PerformanceTracker
-from tradespan.signals.analytics.sums import Money
 
 DAY = 86_400_000_000_000
 HOUR = DAY // 24

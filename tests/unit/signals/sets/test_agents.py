@@ -11,7 +11,8 @@ from tests.unit.signals.sets.conftest import Values
 from tradespan.core import guard
 from tradespan.signals.metrics.registry import InstrumentRegistry
 from tradespan.signals.sets.agents import Agents
-from tradespan.signals.sets.feeding import FEEDS, Call
+from tradespan.signals.sets.calls import Call
+from tradespan.signals.sets.feeding import FEEDS
 from tradespan.signals.sets.switch import Sets
 
 HOUR = 3_600 * 10**9

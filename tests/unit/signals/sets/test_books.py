@@ -208,7 +208,11 @@ def test_the_middle_of_bid_and_ask_is_a_price_where_no_trade_is_told(
 ) -> None:
     trader = Trader(desk, cash=10_000)
     trader.fill(trader.submit("buy"), 1, 100.0)
-    quote = {"trading.quote.last": None, "trading.quote.bid": 101.0, "trading.quote.ask": 103.0}
+    quote: dict[str, Any] = {
+        "trading.quote.last": None,
+        "trading.quote.bid": 101.0,
+        "trading.quote.ask": 103.0,
+    }
     trader.price(0.0, **quote)
     trader.sets.collect()
     assert values.of("trading.position.value") == {("main", "USD", "momentum", "AAPL", "XNAS"): 102}

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradespan.signals.analytics.sums import (
+from tradespan.signals.analytics.amounts import (
     ExactSum,
     Kinds,
     Moments,
