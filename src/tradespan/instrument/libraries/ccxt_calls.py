@@ -33,7 +33,7 @@ from tradespan.declare.names import (
 )
 from tradespan.instrument.libraries.addresses import path_template, shown_path, without_queries
 from tradespan.instrument.libraries.base import Telemetry
-from tradespan.instrument.libraries.ccxt_orders import note_call
+from tradespan.instrument.libraries.ccxt_orders import note_call, note_refusal
 from tradespan.instrument.libraries.operations import Operation
 
 MOST_METHODS = 512
@@ -226,6 +226,9 @@ class Call:
         if operation is None:
             return
         operation.set(self._known())
+        if error is not None:
+            caller = sys._getframe(1)  # noqa: SLF001 - as `Calls.begin` does
+            note_refusal(self.exchange, self._method, self._began, error, caller)
         operation.__exit__(kind, error, trace)
         if error is None:
             note_call(self.exchange, self._method, self._began)

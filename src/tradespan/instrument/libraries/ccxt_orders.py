@@ -9,10 +9,12 @@ Source: ccxt 4.5, `base/exchange.py`, "order structure" of the manual.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
+from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from tradespan.core import guard
@@ -26,6 +28,7 @@ from tradespan.declare.names import (
     TRADING_ORDER_LEAVES_QUANTITY,
     TRADING_ORDER_PRICE,
     TRADING_ORDER_QUANTITY,
+    TRADING_ORDER_REJECT_CODE,
     TRADING_ORDER_SIDE,
     TRADING_ORDER_STATUS,
     TRADING_ORDER_TYPE,
@@ -35,6 +38,7 @@ from tradespan.declare.names import (
 from tradespan.instrument.libraries.orders_told import LISTENER, tell
 
 _CREATES: Final = "createorder"
+_FRAMES: Final = 24
 _ENDS: Final = {
     "canceled": "order.cancelled",
     "expired": "order.expired",
@@ -59,6 +63,48 @@ def note_call(exchange: Any, method: str, began: int) -> None:
         _SENT.set(_Sent(exchange, began))
 
 
+def note_refusal(
+    exchange: Any, method: str, began: int, error: BaseException | None, frame: FrameType | None
+) -> None:
+    """A call of the exchange failed. What the venue refuses is an order that was rejected.
+
+    Of what the network lost nobody knows what became: that is told by the order itself, once it is
+    looked for, or by its silence.
+
+    Args:
+        exchange: Whose.
+        method: The unified one, as `create_order`.
+        began: By the monotonic clock, nanoseconds.
+        error: What it raised.
+        frame: Of who called; `create_order` is among those that called it.
+    """
+    if LISTENER.listener is None or not method.replace("_", "").lower().startswith(_CREATES):
+        return
+    if not any(kind.__name__ == "ExchangeError" for kind in type(error).__mro__):
+        return
+    with guard.guarded("reading a refusal"):
+        facts = _facts(exchange, _asked(exchange, frame))
+        tell("order.submitted", facts, (time.monotonic_ns() - began) / 1e9)
+        code = type(error).__name__
+        refused = {TRADING_ORDER_STATUS: "rejected", TRADING_ORDER_REJECT_CODE: code}
+        tell("order.rejected", facts | refused)
+
+
+def _asked(exchange: Any, frame: FrameType | None) -> dict[str, Any]:
+    """What the method was asked for, in the form of an order."""
+    for _ in range(_FRAMES):
+        if frame is None:
+            break
+        given = frame.f_locals
+        name = frame.f_code.co_name.replace("_", "").lower()
+        if name.startswith(_CREATES) and given.get("self") is exchange:
+            asked = {key: given.get(key) for key in ("symbol", "type", "side", "amount", "price")}
+            params = given.get("params") or {}
+            return {**asked, "clientOrderId": params.get("clientOrderId")}
+        frame = frame.f_back
+    return {}
+
+
 def note_order(original: Callable[..., Any]) -> Callable[..., Any]:
     """For `safe_order`, which returns an order in ccxt's form."""
 
@@ -74,11 +120,15 @@ def note_order(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _tell(exchange: Any, order: Mapping[str, Any]) -> None:
+    sent = _SENT.get()
+    is_sent = sent is not None and sent.exchange is exchange
+    if is_sent:  # some venues answer with an id alone
+        asked = _asked(exchange, sys._getframe(1))  # noqa: SLF001 - as `Calls.begin` does
+        order = {**asked, "status": "open", **{k: v for k, v in order.items() if v is not None}}
     facts = _facts(exchange, order)
     if not facts.get(TRADING_ORDER_ID) and not facts.get(TRADING_ORDER_CLIENT_ID):
         return
-    sent = _SENT.get()
-    if sent is not None and sent.exchange is exchange:
+    if sent is not None and is_sent:
         _SENT.set(None)
         # The venue's time of an answer is no time of ours.
         told = {name: value for name, value in facts.items() if name != TRADING_EVENT_TIME}

@@ -52,6 +52,8 @@ class ToldOrders:
             if signal == "order.submitted":
                 if journey is not None and journey.submitted:
                     return  # the program has told of it
+            elif journey is None and not held[_CLIENT] and signal == "order.rejected":
+                pass  # refused before it had a name
             elif journey is None or not journey.known:
                 return
             else:
@@ -62,7 +64,9 @@ class ToldOrders:
         assert counts is not None
         counts(self._sets, Call(held, None, None, self._mode, ago))
         journey = flow.book.find(held[_CLIENT])
-        if journey is not None and (journey.state, journey.fill_count) != before:
+        if not held[_CLIENT] or (
+            journey is not None and (journey.state, journey.fill_count) != before
+        ):
             self._publishers[signal].publish(self._bus, held, _SOURCE)
 
 

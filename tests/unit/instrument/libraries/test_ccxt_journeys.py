@@ -59,17 +59,21 @@ class Desk:
         if kind == "plain":
             exchange = ccxt.binance(settings(self.venue.url))
             take_markets(exchange)
-            for _, (method, *args) in steps:
-                getattr(exchange, method)(*args)
-            exchange.session.close()
+            try:
+                for _, (method, *args) in steps:
+                    getattr(exchange, method)(*args)
+            finally:
+                exchange.session.close()
             return
 
         async def main() -> None:
             exchange = ccxt.async_support.binance(settings(self.venue.url))
             take_markets(exchange)
-            for _, (method, *args) in steps:
-                await getattr(exchange, method)(*args)
-            await exchange.close()
+            try:
+                for _, (method, *args) in steps:
+                    await getattr(exchange, method)(*args)
+            finally:
+                await exchange.close()
 
         asyncio.run(main())
 
@@ -134,3 +138,50 @@ def test_an_order_that_the_program_tells_of_itself_is_one(desk: Desk) -> None:
     desk.call("plain", (ALL, SEND))
     assert sum(desk.values.of("trading.orders.submitted").values()) == 1
     assert sum(desk.values.of("trading.orders.filled").values()) == 1
+
+
+@BOTH
+def test_an_order_that_the_venue_refuses_is_rejected_by_the_errors_class(
+    desk: Desk, kind: str
+) -> None:
+    words = "Account has insufficient balance for requested action."
+    with pytest.raises(ccxt.InsufficientFunds):
+        desk.call(kind, ({"code": -2010, "msg": words}, SEND))
+    assert desk.events == ["TRADE_SUBMITTED", "TRADE_REJECTED"]
+    labels = ("buy", "limit", "BTC/USDT", "binance")
+    assert desk.values.of("trading.orders.submitted") == {labels: 1}
+    rejected = desk.values.of("trading.orders.rejected")
+    assert {key: count for key, count in rejected.items() if count} == {
+        ("InsufficientFunds", *labels): 1
+    }
+
+
+@BOTH
+def test_an_order_that_is_refused_under_its_own_id_is_a_journey_that_ended(
+    desk: Desk, kind: str
+) -> None:
+    words = "Account has insufficient balance for requested action."
+    with pytest.raises(ccxt.InsufficientFunds):
+        desk.call(kind, ({"code": -2010, "msg": words}, (*SEND, {"clientOrderId": "mine-1"})))
+    journey = desk.sets.journeys.get("mine-1")
+    assert journey is not None
+    assert (journey.state, journey.symbol) == ("rejected", "BTC/USDT")
+
+
+@BOTH
+def test_of_an_order_that_the_network_lost_nobody_says_what_became(desk: Desk, kind: str) -> None:
+    desk.venue.answers.append(Answer(503, {}))
+    with pytest.raises(ccxt.NetworkError):
+        desk.call(kind, ({}, SEND))
+    assert desk.events == []
+
+
+@BOTH
+def test_an_answer_with_an_id_alone_is_an_acknowledgement_of_what_was_asked(
+    desk: Desk, kind: str
+) -> None:
+    desk.call(kind, ({"orderId": 28}, SEND))
+    journey = desk.sets.journeys.get("28")
+    assert journey is not None
+    assert (journey.state, journey.side, journey.quantity) == ("new", "buy", 1)
+    assert desk.events == ["TRADE_SUBMITTED", "TRADE_ACKNOWLEDGED"]
