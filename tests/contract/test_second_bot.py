@@ -115,7 +115,12 @@ def test_fills_are_counted_once_and_orders_filled_as_its_books_have_them(bot: Ru
 
 def test_turnover_is_the_one_of_its_books_by_symbol(bot: Run) -> None:
     for symbol, traded in bot.books["symbols"].items():
-        labels = {"trading_symbol": symbol, "trading_currency": "USD"}
+        # The messages of fills do not say whose strategy it was: their orders do.
+        labels = {
+            "trading_symbol": symbol,
+            "trading_currency": "USD",
+            "trading_strategy": "grid",
+        }
         turnover = bot.total("trading.trade.value", **labels)
         assert turnover == pytest.approx(float(traded["turnover"]), rel=1e-12)
         assert bot.total("trading.orders.fills", trading_symbol=symbol) == traded["fills"]
@@ -231,6 +236,7 @@ def test_each_answer_is_an_event(bot: Run) -> None:
     assert bot.events["trading.order.submitted"] == books["submitted"]
     assert bot.events["trading.order.acknowledged"] == books["acked"]
     assert bot.events["trading.order.rejected"] == books["rejected"]
+    assert bot.events["trading.order.filled"] == books["fills"]
     assert bot.events["trading.order.replaced"] == books["replaced"]
     gone = bot.events["trading.order.cancelled"], bot.events["trading.order.expired"]
     assert sum(gone) == books["cancelled"]
