@@ -45,6 +45,7 @@ TITLES: Mapping[str, str] = {
     "ui": "UI",
     "capture": "Capture",
     "logs": "Logs",
+    "figures": "Figures",
     "redact": "Redaction",
     "traces": "Traces",
     "metrics": "Metrics",
