@@ -154,7 +154,9 @@ def test_ordinary_end_leaves_no_table_and_no_note(desk: Desk) -> None:
     folder = desk.folder_of_run.path
     left = [each.name for each in folder.iterdir() if each.suffix in {".inflight", ".fault"}]
     assert left == []
-    assert "No process" in desk.tradespan("deaths", "--root", desk.root).out
+    told = desk.tradespan("deaths", "--root", desk.root)
+    assert (told.status, told.out) == (0, "")
+    assert f"no process of a run below {desk.root} died" in told.err
 
 
 def test_clean_end_in_code_is_none_and_a_kill_is_one(desk: Desk) -> None:

@@ -298,7 +298,7 @@ def test_root_that_cannot_be_used_is_warned_of_and_the_bot_runs(desk: Desk) -> N
     ended = desk.python(write_bot(desk, end="print('done', runtime.enabled)"))
     assert (ended.status, ended.out) == (0, "done False\n")
     assert ended.err.count("\n") == 1
-    assert f"The spool directory {desk.root} cannot be used: " in ended.err
+    assert f"The spool directory {desk.root} (argument root) cannot be used: " in ended.err
 
 
 def test_configure_under_tradespan_run_joins_the_run(desk: Desk) -> None:

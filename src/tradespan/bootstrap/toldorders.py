@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from tradespan.config import Config
-from tradespan.instrument.libraries.orders_told import LISTENER, Listener
+from tradespan.instrument.orders_told import LISTENER, Listener
 
 
 class _Late:

@@ -22,7 +22,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 
 from tradespan.config.entries import Entry, Layers, find_near
@@ -73,8 +72,8 @@ class Converted(NamedTuple):
     source: FromArguments | FromResult | FromSelf
     values: Mapping[str, str | bool | int | float] | None = None
     """The program's word → the one that is meant; `*` is any other, which else stays as it is."""
-    factor: Decimal | None = None
-    """What its number is multiplied by."""
+    factor: int | float | None = None
+    """What its number is multiplied by, as the decimal that it prints as."""
 
 
 FieldSource = FromArguments | FromResult | FromSelf | Literal | Converted
@@ -365,10 +364,11 @@ def _read_converted(fields: _Fields, name: str, raw: Mapping[str, object]) -> Co
         raise fields.invalid(f"{name}.from", raw["from"], _SOURCE_FORM)
     if values is not None:
         return Converted(source, values=_read_values(fields, f"{name}.values", values))
-    is_number = isinstance(factor, int | float) and not isinstance(factor, bool)
-    if not is_number or not factor or not math.isfinite(factor):  # type: ignore[arg-type]
-        raise fields.invalid(f"{name}.factor", factor, "a number other than 0")
-    return Converted(source, factor=Decimal(repr(factor)))
+    if isinstance(factor, bool) or not isinstance(factor, int | float):
+        factor = 0
+    if not factor or not math.isfinite(factor):
+        raise fields.invalid(f"{name}.factor", raw["factor"], "a number other than 0")
+    return Converted(source, factor=factor)
 
 
 def _read_values(fields: _Fields, name: str, raw: object) -> Mapping[str, str | bool | int | float]:

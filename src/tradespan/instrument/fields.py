@@ -249,7 +249,7 @@ def fields_of(rule: MapRule) -> list[Field]:
 def _as_field(attribute: str, source: FieldSource) -> Field:
     if isinstance(source, Converted):
         plain = _as_field(attribute, source.source)
-        return replace(plain, values=source.values, factor=source.factor)
+        return replace(plain, values=source.values, factor=_exact(source.factor))
     if isinstance(source, FromArguments):
         return Field(attribute, "args", (source.parameter, *source.steps))
     if isinstance(source, FromResult):
@@ -257,3 +257,7 @@ def _as_field(attribute: str, source: FieldSource) -> Field:
     if isinstance(source, FromSelf):
         return Field(attribute, "self", source.steps)
     return Field(attribute, "=", literal=source.value)
+
+
+def _exact(factor: float | None) -> Decimal | None:
+    return None if factor is None else Decimal(repr(factor))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
 from tests.unit.config.conftest import Resolve, WriteFile
@@ -117,9 +115,9 @@ factor = 100
         "trading.order.side": Converted(
             FromArguments("o", ("side",)), values={"B": "buy", "1": "sell", "x": True}
         ),
-        "trading.order.price": Converted(FromResult(("px",)), factor=Decimal("0.01")),
+        "trading.order.price": Converted(FromResult(("px",)), factor=0.01),
         "trading.order.status": Converted(FromSelf(("state",)), values={"OPEN": "new"}),
-        "size": Converted(FromArguments("o", ("lots",)), factor=Decimal(100)),
+        "size": Converted(FromArguments("o", ("lots",)), factor=100),
     }
 
 

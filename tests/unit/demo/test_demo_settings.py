@@ -16,7 +16,8 @@ SETTINGS = tomllib.loads(Path(momentum_bot.__path__[0], "tradespan.toml").read_t
 FIELDS = [
     pytest.param(rule["function"], path, id=f"{rule['signal']}:{name}")
     for rule in SETTINGS["map"]
-    for name, path in rule["fields"].items()
+    for name, field in rule["fields"].items()
+    for path in [field["from"] if isinstance(field, dict) else field]
     if not path.startswith("=")
 ]
 

@@ -35,7 +35,7 @@ from tradespan.declare.names import (
     TRADING_SYMBOL,
     TRADING_VENUE,
 )
-from tradespan.instrument.libraries.orders_told import LISTENER, tell
+from tradespan.instrument.orders_told import LISTENER, tell
 
 _CREATES: Final = "createorder"
 _FRAMES: Final = 24

@@ -30,7 +30,7 @@ from tradespan.instrument.libraries.ib_requests import (
     address_of,
     order_key,
 )
-from tradespan.instrument.libraries.orders_told import tell
+from tradespan.instrument.orders_told import tell
 
 _IB, _WRAPPER, _CONNECTION = "ib_async.ib", "ib_async.wrapper", "ib_async.connection"
 

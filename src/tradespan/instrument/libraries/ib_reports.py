@@ -38,7 +38,7 @@ from tradespan.instrument.libraries.ib_requests import (
     order_key,
 )
 from tradespan.instrument.libraries.order_reports import OrderLinks, Report, back, outside
-from tradespan.instrument.libraries.orders_told import tell
+from tradespan.instrument.orders_told import tell
 
 CHANNEL = "api"
 PRICES = "market_data"

@@ -22,7 +22,7 @@ _SOURCE = "tradespan.libraries"
 
 
 class ToldOrders:
-    """Takes messages by the conventions' names (`instrument/libraries/orders_told.py`)."""
+    """Takes messages by the conventions' names (`instrument/orders_told.py`)."""
 
     def __init__(self, sets: Sets, bus: EventBus, mode: str) -> None:
         """`mode`: `live`, `paper` or `backtest`."""

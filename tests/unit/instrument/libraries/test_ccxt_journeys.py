@@ -24,7 +24,7 @@ from tests.unit.signals.metrics.conftest import Run
 from tests.unit.signals.sets.conftest import Observing, Values
 from tradespan.core import guard
 from tradespan.instrument.libraries.ccxt_exchanges import CcxtInstrumentor
-from tradespan.instrument.libraries.orders_told import LISTENER
+from tradespan.instrument.orders_told import LISTENER
 from tradespan.signals.events.bus import EventBus
 from tradespan.signals.metrics.registry import InstrumentRegistry
 from tradespan.signals.sets.switch import Sets

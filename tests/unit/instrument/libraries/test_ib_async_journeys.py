@@ -13,7 +13,7 @@ from tests.unit.instrument.libraries.ib_fixtures import AAPL, gateway, ib, loop,
 from tests.unit.instrument.libraries.test_ib_async_orders import fill, limit
 from tests.unit.signals.metrics.conftest import Run
 from tests.unit.signals.sets.conftest import Observing, Values
-from tradespan.instrument.libraries.orders_told import LISTENER
+from tradespan.instrument.orders_told import LISTENER
 from tradespan.signals.events.bus import EventBus
 from tradespan.signals.metrics.registry import InstrumentRegistry
 from tradespan.signals.sets.switch import Sets
