@@ -127,3 +127,45 @@ def test_what_the_order_was_sent_with_labels_what_comes_after_the_kill(
     assert labels["trading.strategy"] == "momentum"
     assert labels["trading.order.side"] == "buy"
     assert not [p for p in read_points(receiver) if p.name == "trading.orders.unknown" and p.value]
+
+
+def test_a_fill_in_another_process_is_linked_to_the_order_that_the_first_one_sent(
+    desk: Desk, receiver: Receiver
+) -> None:
+    bot = desk.write(
+        "desk.py",
+        """
+        import multiprocessing
+        import tradespan
+
+        def on_fill(client_id):
+            tradespan.orders.filled(client_id, quantity=10, price=187.5)
+
+        def send(client_id):
+            tradespan.orders.submitted(client_id, symbol="AAPL", venue="XNAS", side="buy",
+                                       quantity=10)
+
+        if __name__ == "__main__":
+            send("A-1")
+            for kind in ("spawn", "fork"):
+                child = multiprocessing.get_context(kind).Process(target=on_fill, args=("A-1",))
+                child.start()
+                child.join()
+        """,
+    )
+    options = ("--root", desk.root, "--endpoint", receiver.address, "-i", r"desk\..*")
+    ended = desk.tradespan("run", *options, bot)
+    assert ended.status == 0, ended.err
+    sent = one(receiver, "desk.send")
+    fills = [span for span in receiver.spans if span.name == "desk.on_fill"]
+    assert len(fills) == 2
+    for fill in fills:
+        assert [(link.trace_id, link.span_id) for link in fill.links] == [
+            (sent.trace_id, sent.span_id)
+        ]
+    filled = {
+        (point.instance, point.labels["trading.symbol"]): point.value
+        for point in read_points(receiver)
+        if point.name == "trading.orders.filled" and point.value
+    }
+    assert [(symbol, count) for (_, symbol), count in filled.items()] == [("AAPL", 1)] * 2

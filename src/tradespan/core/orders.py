@@ -45,6 +45,10 @@ class OpenOrders(Protocol):
         """Forget an order that is over; one that is not known is nothing."""
         ...
 
+    def find(self, client_id: str, /) -> OpenOrder | None:
+        """An order that stands in the table of another living process of the same run."""
+        ...
+
     def adopt(self) -> list[OpenOrder]:
         """Take over the orders that processes of the same service left open when they died.
 

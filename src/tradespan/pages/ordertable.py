@@ -39,11 +39,15 @@ from tradespan.pages.orders import (
     file_of,
     pack_body,
     pack_header,
+    read_orders,
+    tables_in,
 )
 
 RETRY_AFTER: Final = 1_000_000_000
 """Nanoseconds between two tries to make a file."""
 _WHERE = "open orders"
+_LEAST_PAUSE: Final = 20_000_000
+"""Nanoseconds between two looks at other processes' tables."""
 
 
 class _File:
@@ -114,6 +118,9 @@ class OrderTable:
         self._places: dict[str, list[_Place]] = {}
         self._unwritten: dict[str, tuple[int, OpenOrder]] = {}
         self._retry_at = 0
+        self._others: dict[str, OpenOrder] = {}
+        """What `find` read last."""
+        self._read_again = 0
         self._overflow = 0
         self._failing = False
 
@@ -169,6 +176,27 @@ class OrderTable:
                 self._tell_unwritten()
         except Exception as error:  # noqa: BLE001 - the host comes first
             guard.report(_WHERE, error)
+
+    def find(self, client_id: str) -> OpenOrder | None:
+        """An order in the table of another living process of the same run; never raises.
+
+        Tables are read anew a twentieth of the time at most: what stands there since a moment ago
+        may be missing.
+        """
+        found = self._others.get(client_id)
+        now = self._monotonic()
+        if found is not None or now < self._read_again:
+            return found
+        with guard.guarded(_WHERE):
+            others: dict[str, OpenOrder] = {}
+            for path in tables_in(self._writer.folder):
+                left = None if path == self.path else read_orders(path)
+                if left is not None and left.alive:
+                    others |= {row.client_id: row for row in left.rows}
+            self._others = others
+        took = self._monotonic() - now
+        self._read_again = now + max(20 * took, _LEAST_PAUSE)
+        return self._others.get(client_id)
 
     def adopt(self) -> list[OpenOrder]:
         """Take over what dead processes of this owner left open; see `OpenOrders`."""

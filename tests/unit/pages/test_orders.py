@@ -306,3 +306,36 @@ def _call_between_all_steps(table: OrderTable, call: Any) -> int:
         if seen <= point:
             return point
         point += 1
+
+
+def test_an_order_of_another_living_process_of_the_run_is_found_and_no_other(
+    tmp_path: Path,
+) -> None:
+    one, other = Process(tmp_path), Process(tmp_path)
+    elsewhere = Process(tmp_path, "two")
+    one.table.put(order("A"))
+    other.table.put(order("B"))
+    elsewhere.table.put(order("C"))
+    now = 0
+    looking = OrderTable(Writer(one.writer.folder), OWNER, monotonic=lambda: now)
+    assert looking.find("A") == order("A")
+    assert looking.find("B") == order("B")
+    assert looking.find("C") is None
+    assert one.table.find("A") is None
+    now += 10**9
+    other.die()
+    assert looking.find("B") == order("B"), "as it was read before"
+    assert looking.find("none") is None
+    now += 10**9
+    assert looking.find("B") is None
+
+
+def test_tables_of_others_are_not_read_at_each_look(tmp_path: Path) -> None:
+    one, other = Process(tmp_path), Process(tmp_path)
+    now = 0
+    looking = OrderTable(Writer(one.writer.folder), OWNER, monotonic=lambda: now)
+    assert looking.find("B") is None
+    other.table.put(order("B"))
+    assert looking.find("B") is None
+    now += ordertable._LEAST_PAUSE  # noqa: SLF001 - the pause is the point
+    assert looking.find("B") == order("B")

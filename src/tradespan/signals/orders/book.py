@@ -67,6 +67,12 @@ class Book:
         found = self.find(client_id, order_id, venue)
         if found is not None:
             return found, False
+        table = self._table()
+        row = None if table is None or not client_id else table.find(client_id)
+        if row is not None:
+            journey = journey_of(row)
+            journey.elsewhere = True
+            return self._add(journey), False
         return self._add(Journey(client_id or order_id, known=False)), True
 
     def for_replacement(self, client_id: str, original: str) -> tuple[Journey, bool]:
@@ -106,7 +112,7 @@ class Book:
             while len(self._ended) > MOST_ENDED:
                 self._forget(self._ended, next(iter(self._ended)))
             return
-        if journey.known:
+        if journey.known and not journey.elsewhere:
             self._count(journey)
             table = self._table()
             if table is not None:
@@ -175,7 +181,7 @@ class Book:
         self.lock = threading.RLock()
         self._counts = {}
         for journey in (*self._open.values(), *self._ended.values()):
-            journey.counted, journey.stuck = None, True
+            journey.counted, journey.stuck, journey.elsewhere = None, True, True
 
 
 def row_of(journey: Journey, at: Moment) -> OpenOrder:

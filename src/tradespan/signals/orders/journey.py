@@ -64,7 +64,8 @@ class Journey:
         *TEXTS,
         "_before", "_complete", "_cumulative", "_facts", "_fees", "_fills", "_gone", "_kind",
         "_leaves", "_notional", "_price_kind", "_priced", "_seen", "_versions",
-        "acknowledged", "adopted", "cancel_requested", "counted", "decision", "expected_price",
+        "acknowledged", "adopted", "cancel_requested", "counted", "decision", "elsewhere",
+        "expected_price",
         "expired", "fill_count", "known", "reason", "recorded", "rejected", "since", "span_id",
         "stages", "stuck", "submitted", "trace_id",
     )  # fmt: skip
@@ -94,6 +95,8 @@ class Journey:
         self.stuck = False
         self.adopted = False
         """Whether an earlier run sent it."""
+        self.elsewhere = False
+        """Whether another process sent it, counts it and has it in its table."""
         self._versions: dict[str, _Version] = {client_id: _NO_VERSION}
         self._kind = self._price_kind = INT
         self._cumulative = self._notional = self._priced = self._fees = _ZERO

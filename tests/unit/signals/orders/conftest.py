@@ -28,12 +28,17 @@ class MemoryTable:
     def __init__(self, *left: OpenOrder) -> None:
         self.rows: dict[str, OpenOrder] = {}
         self.left = list(left)
+        self.elsewhere: dict[str, OpenOrder] = {}
+        """Of other processes of the run."""
 
     def put(self, row: OpenOrder, /) -> None:
         self.rows[row.client_id] = row
 
     def drop(self, client_id: str, /) -> None:
         self.rows.pop(client_id, None)
+
+    def find(self, client_id: str, /) -> OpenOrder | None:
+        return self.elsewhere.get(client_id)
 
     def adopt(self) -> list[OpenOrder]:
         left, self.left = self.left, []
