@@ -24,8 +24,8 @@ demo: $(STAMP) ## a small trading system under tradespan (ARGS="--for 15 --no-ui
 	@$(BIN)/tradespan demo $(ARGS)
 
 .PHONY: test
-test: $(STAMP) ## the tests that need nothing but Python, a file in one of two processes (ARGS="-k spool -n 0")
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore=tests/browser --ignore=tests/stack --ignore=tests/crash_long $(ARGS)
+test: $(STAMP) ## the tests that need nothing but Python, a file in one of three processes (ARGS="-k spool -n 0")
+	$(BIN)/python -m pytest -n 3 --dist loadfile tests --ignore=tests/browser --ignore=tests/stack --ignore=tests/crash_long $(ARGS)
 
 .PHONY: test-browser
 test-browser: $(STAMP) ## the pages in a headless Chromium (installed by apt-get when missing)
