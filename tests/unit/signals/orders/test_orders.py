@@ -398,23 +398,3 @@ def test_what_an_earlier_run_had_traded_is_not_traded_again(
     assert journey is not None
     assert (journey.state, journey.cumulative, journey.average_price) == ("filled", 10, 2)
     assert sum(values.of("trading.orders.fills").values()) == 1
-
-
-def test_an_order_of_another_process_is_linked_and_labelled_and_that_processs_to_count(
-    orders: Journeys, values: Values, table: MemoryTable
-) -> None:
-    table.elsewhere["A"] = OpenOrder(
-        "A", symbol="AAPL", venue="XNAS", strategy="momentum", side="buy", type="limit",
-        state="new", quantity="10", cumulative="0", trace_id=(7).to_bytes(16, "big"), span_id=8,
-    )  # fmt: skip
-    orders.filled("A", quantity=4, price=1)
-    journey = orders.get("A")
-    assert journey is not None
-    assert (journey.state, journey.trace_id, journey.span_id) == ("partially_filled", 7, 8)
-    assert values.of("trading.orders.fills") == {("buy", "limit", *LABELS[1:]): 1}
-    assert "trading.orders.unknown" not in values
-    assert "trading.orders.open" not in values
-    assert table.rows == {}
-    orders.filled("A", quantity=6, price=1)
-    assert values.of("trading.orders.filled") == {("buy", "limit", *LABELS[1:]): 1}
-    assert "trading.orders.open" not in values
