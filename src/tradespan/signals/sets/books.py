@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 MOST_ACCOUNTS: Final = 100
 """Of further ones no books are kept."""
 _DAY: Final = 86_400.0
-_SECOND: Final = 1_000_000_000
 
 
 class _Entry:
@@ -69,7 +68,6 @@ class Account:
         self.performance = PerformanceTracker(
             starting_equity=figures.cash if figures.cash and figures.cash > 0 else None,
             window=figures.window,
-            periods_per_year=figures.periods_per_year,
             sessions=sessions,
             risk_free=figures.risk_free,
         )
@@ -80,8 +78,7 @@ class Account:
         self._sessions = sessions
         self._day: _Day | None = None
         self._entries: dict[tuple[str, str], _Entry] = {}
-        self._lock = threading.Lock()
-        after_fork_in_child(self._begin_anew)
+        self._lock = threading.RLock()  # a signal handler may come in between
 
     def fill(self, fill: Fill) -> None:
         """Something was traded. What it closes is a trade, net of what opening and closing cost."""
@@ -138,10 +135,6 @@ class Account:
         self.performance.mark(equity, ts=ts)
         self.risk.mark(equity, ts=ts)
 
-    def _begin_anew(self) -> None:
-        """In a forked child."""
-        self._lock = threading.Lock()
-
     def tell(self, sets: Sets) -> None:
         """Set the gauges."""
         labels = self._whose._asdict()
@@ -173,7 +166,7 @@ class Books:
         self.latest: int | None = None
         """The event time that the books have come to, nanoseconds UTC."""
         self._accounts: dict[Whose, Account] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         after_fork_in_child(self._begin_anew)
 
     def fill(self, whose: Whose, fill: Fill) -> None:
@@ -221,14 +214,14 @@ class Books:
     def _begin_anew(self) -> None:
         """In a forked child: the parent keeps these accounts."""
         self._accounts = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
 
 def build_sessions(figures: FiguresConfig) -> Sessions:
-    """Days and weeks as the settings have them.
+    """Days and weeks as the settings have them; an exchange has a time zone and closes of its own.
 
     Raises:
-        ValueError: There is no such calendar, or an exchange has a time zone or start of its own.
+        ValueError: There is no such calendar.
         ModuleNotFoundError: The extra `calendars` is not installed.
     """
     if figures.calendar is not None and figures.calendar != ALWAYS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.unit.signals.sets.conftest import Observing, Values
 from tests.unit.signals.sets.test_mapped import Desk
 from tradespan.config import load_config
 from tradespan.signals.metrics.registry import InstrumentRegistry
+from tradespan.signals.sets.keeping import Whose
 from tradespan.signals.sets.switch import Sets
 
 DAY = 86_400_000_000_000
@@ -234,3 +236,30 @@ def test_no_books_are_kept_unless_somebody_wants_them(desk: Desk, values: Values
     desk.sets.collect()
     assert values.of("trading.portfolio.value") == {("USD",): 1}
     assert "trading.performance.trades" not in values
+
+
+def test_a_fill_that_a_signal_handler_tells_in_the_middle_of_another_holds_up_nobody(
+    desk: Desk, values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader = Trader(desk, cash=10_000)
+    first, second = trader.submit("buy"), trader.submit("buy")
+    books = trader.sets.books
+    assert books is not None
+    trader.fill(first, 1, 100.0)
+    account = books._accounts[Whose("main", "momentum")]  # noqa: SLF001 - to be interrupted there
+    whole = account.portfolio.fill
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(account.portfolio, "fill", whole)
+        trader.fill(second, 5, 100.0)
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(account.portfolio, "fill", interrupted)
+    telling = threading.Thread(
+        target=trader.fill, args=(trader.submit("buy"), 3, 100.0), daemon=True
+    )
+    telling.start()
+    telling.join(10)
+    assert not telling.is_alive()
+    trader.sets.collect()
+    assert values.of("trading.position.quantity") == {("main", "momentum", "AAPL", "XNAS"): 9}
