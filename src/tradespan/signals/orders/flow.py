@@ -31,15 +31,12 @@ from tradespan.signals.orders.moments import Moment
 from tradespan.signals.orders.pairs import Pairs
 from tradespan.signals.orders.paths import Path, Paths
 from tradespan.signals.orders.slot import ORDERS, OrdersSlot
+from tradespan.signals.sides import WAYS
 from tradespan.signals.slot import SIGNALS
 
 Told = Mapping[str, str]
 """What a message says of its order, by `journey.TEXTS`; empty texts say nothing."""
 _LABELS: Final = ("venue", "symbol", "strategy", "account", "side", "type")
-_WAYS: Final = {
-    "buy": 1, "buy_minus": 1,
-    "sell": -1, "sell_short": -1, "sell_plus": -1, "sell_short_exempt": -1,
-}  # fmt: skip
 
 
 class Clocks(NamedTuple):
@@ -440,7 +437,7 @@ class Flow:
     ) -> None:
         """Edge captured: what the fill brought over the expected price, in its currency."""
         currency = told.get("currency", "") or ("" if journey is None else journey.currency)
-        way = _WAYS.get(order.get("side", ""), 0)
+        way = WAYS.get(order.get("side", ""), 0)
         if not way or not currency or None in (expected, fill.price, fill.quantity):
             return
         self._counting.edge_captured(

@@ -26,9 +26,9 @@ from tradespan.signals.metrics.instruments import Histogram
 from tradespan.signals.orders.amounts import EXACT, Number, exact, quotient, shown
 from tradespan.signals.orders.journey import Journey
 from tradespan.signals.orders.moments import Moment, seconds_between
+from tradespan.signals.sides import WAYS
 
 MOST: Final = 1_000
-_BUYS: Final = frozenset({"buy", "buy_minus"})
 _SOURCE: Final = "tradespan.orders"
 
 
@@ -154,7 +154,7 @@ class Pair:
                 return None
             cost, cost_kind = exact(price)
             kind = max(kind, cost_kind)
-            buys = each.side in _BUYS
+            buys = WAYS.get(each.side, 0) > 0
             sides.add(buys)
             value = EXACT.multiply(much, cost)
             brought = EXACT.subtract(brought, value) if buys else EXACT.add(brought, value)

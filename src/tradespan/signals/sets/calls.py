@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from tradespan.declare.attributes import ATTRIBUTES
 from tradespan.declare.instruments import Instrument as Declaration
@@ -12,12 +12,6 @@ from tradespan.signals.sets.switch import Sets
 
 VENUE, SYMBOL, CURRENCY = "trading.venue", "trading.symbol", "trading.currency"
 STRATEGY, DECISION = "trading.strategy", "trading.decision.id"
-TRADE: Final = {
-    "venue": VENUE,
-    "symbol": SYMBOL,
-    "strategy": STRATEGY,
-    "account": "trading.account",
-}
 
 Facts = dict[str, Any]
 
@@ -63,12 +57,8 @@ class Call(NamedTuple):
         """
         return self.time() if self.mode == "backtest" else None
 
-    def words(self, names: Mapping[str, str]) -> dict[str, str]:
-        """Facts by a verb's own names."""
-        return {short: self.word(name) for short, name in names.items()}
-
     def known(self, names: Mapping[str, str]) -> dict[str, str]:
-        """Likewise; what the call does not have is not there."""
+        """Facts by a verb's own names; what the call does not have is not there."""
         facts, word = self.facts, self.word
         return {names[name]: word(name) for name in facts if name in names}
 

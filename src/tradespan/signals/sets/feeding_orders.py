@@ -14,7 +14,6 @@ from tradespan.signals.sets.calls import (
     DECISION,
     STRATEGY,
     SYMBOL,
-    TRADE,
     VENUE,
     Call,
     Feeds,
@@ -103,7 +102,7 @@ def _filled(sets: Sets, call: Call) -> bool:
         return False
     order = _known_of(sets, call, told)
     keep_fill(sets, call, order)
-    trade = {name: order[name] for name in TRADE}
+    trade = {name: order[name] for name in ("venue", "symbol", "strategy", "account")}
     if done:
         sets.engine.trade(**trade)
     price, quantity = call.number("trading.execution.price"), call.number(_TRADED)

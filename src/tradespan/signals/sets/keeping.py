@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import time_ns
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from tradespan.signals.sets.calls import CURRENCY, STRATEGY, SYMBOL, Call
 from tradespan.signals.sets.switch import Sets
-
-_WAYS: Final = {
-    "buy": 1,
-    "buy_minus": 1,
-    "sell": -1,
-    "sell_short": -1,
-    "sell_plus": -1,
-    "sell_short_exempt": -1,
-}
+from tradespan.signals.sides import WAYS
 
 
 class Whose(NamedTuple):
@@ -47,7 +39,7 @@ def keep_fill(sets: Sets, call: Call, order: Mapping[str, str]) -> None:
     books = sets.books
     quantity = call.number("trading.execution.quantity")
     price = call.number("trading.execution.price")
-    way, ts = _WAYS.get(order["side"]), when(call)
+    way, ts = WAYS.get(order["side"]), when(call)
     if books is None or way is None or ts is None or price is None or not quantity:
         return
     fill = Fill(

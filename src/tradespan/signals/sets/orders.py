@@ -14,10 +14,9 @@ from tradespan.core.forks import after_fork_in_child
 from tradespan.declare import instruments as declared
 from tradespan.signals.metrics.instruments import BoundCounter, Counter, Gauge, Histogram
 from tradespan.signals.sets.base import Maker, harmless
+from tradespan.signals.sides import WAYS
 
 MOST_OPEN: Final = 10_000
-_BUYS: Final = frozenset({"buy", "buy_minus"})
-_SELLS: Final = frozenset({"sell", "sell_short", "sell_plus", "sell_short_exempt"})
 
 
 class Order(TypedDict, total=False):
@@ -240,7 +239,7 @@ class Orders:
         if price is None or expected is None:
             return
         venue, symbol, strategy, _, side, _ = labels
-        way = 1 if side in _BUYS else -1 if side in _SELLS else 0
+        way = WAYS.get(side, 0)
         if way and (base := float(expected)):
             worse = way * (float(price) - base) / abs(base)
             self._slippage.labels(venue, symbol, strategy, side).record(worse)
