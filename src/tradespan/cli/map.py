@@ -24,7 +24,7 @@ from tradespan.cli.render import (
     print_columns,
     print_line,
 )
-from tradespan.cli.rooted import read_rooted
+from tradespan.cli.rooted import explain_run, read_rooted
 from tradespan.config import Config, MapRule
 from tradespan.config.rules import Converted, FieldSource, FromArguments, FromResult, FromSelf
 from tradespan.declare import instruments as declared
@@ -137,8 +137,7 @@ def _explain(config: Config, root: Path, name: str | None) -> str:
     if not config.map:
         return f"there are no [[map]] tables in {config.file or 'the settings: there is no file'}"
     if name is not None:
-        names = ", ".join(each.path.name for each in run_folders(root)) or "none"
-        return f"no run below {root} ends with {name}; there are: {names}"
+        return explain_run(root, name)
     return f"there is no run below {root}: run `tradespan run …` first, or name a root with --root"
 
 

@@ -7,7 +7,6 @@ import json
 import sys
 import time
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -38,7 +37,8 @@ from tradespan.cli.render import (
     print_columns,
     print_line,
 )
-from tradespan.config import Config, load_config
+from tradespan.cli.rooted import explain_run, read_rooted
+from tradespan.config import Config
 from tradespan.spool.folder import RunFolder, run_folders
 from tradespan.web.format import SECOND, format_age
 
@@ -74,24 +74,18 @@ def add_parser(subparsers: Any) -> None:
 
 def run(namespace: argparse.Namespace) -> int:
     """List them, or show one."""
-    given = {name: getattr(namespace, name) for name in ("store", "root")}
-    given = {name: value for name, value in given.items() if value is not None}
-    config = load_config(given, config_file=namespace.config, command_line=True)
+    further = {} if namespace.store is None else {"store": namespace.store}
+    config = read_rooted(namespace, **further)
     folders = list(run_folders(config.root))
     if namespace.run is not None:
         folders = [each for each in folders if each.path.name.endswith(namespace.run)]
         if not folders:
-            print(f"tradespan: {_explain_run(config.root, namespace.run)}", file=sys.stderr)
+            print(f"tradespan: {explain_run(config.root, namespace.run)}", file=sys.stderr)
             return FAILED
     now = time.time_ns()
     if namespace.client_id is not None:
         return _show_one(namespace, config, folders, now)
     return _show_all(namespace, config, folders, now)
-
-
-def _explain_run(root: Path, name: str) -> str:
-    names = ", ".join(each.path.name for each in run_folders(root)) or "none"
-    return f"no run below {root} ends with {name}; there are: {names}"
 
 
 # ── the list ────────────────────────────────────────────────────────────────────────────────────

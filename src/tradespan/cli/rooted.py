@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from tradespan.bootstrap.folders import check_root
 from tradespan.config import Config, load_config
+from tradespan.spool.folder import run_folders
+
+
+def explain_run(root: Path, name: str) -> str:
+    """Why no run was found by the end of its folder's name."""
+    names = ", ".join(each.path.name for each in run_folders(root)) or "none"
+    return f"no run below {root} ends with {name}; there are: {names}"
 
 
 def read_rooted(namespace: argparse.Namespace, **further: object) -> Config:
