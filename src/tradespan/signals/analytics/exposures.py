@@ -10,13 +10,16 @@ from tradespan.signals.analytics.given import to_float
 
 
 class Exposure(NamedTuple):
-    """What is held, by size; in the unit of the values."""
+    """What is held, by size, in the unit of the values; None where one of them is not known."""
 
     gross: Any
+    """long + short."""
     net: Any
+    """long − short: what all positions are worth."""
     long: Any
+    """Of values above 0."""
     short: Any
-    """Of all short positions, not below zero."""
+    """Of values below 0, as a number above 0."""
     leverage: float | None
     """Gross exposure divided by equity; None where that is unknown, or not above zero."""
     concentration: float | None

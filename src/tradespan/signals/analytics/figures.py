@@ -11,8 +11,9 @@ from typing import Final, overload
 from tradespan.core.forks import after_fork_in_child
 from tradespan.signals.analytics.books import Books
 from tradespan.signals.analytics.exact import Number, read_text
+from tradespan.signals.analytics.exposures import Exposure
 from tradespan.signals.analytics.lots import METHODS
-from tradespan.signals.analytics.positions import Exposure, Key, Position
+from tradespan.signals.analytics.positions import Key, Position
 from tradespan.signals.analytics.rates import Rates
 from tradespan.signals.analytics.sums import DIMENSIONS
 from tradespan.signals.analytics.telling import Part, Teller

@@ -80,24 +80,6 @@ class Realised:
     ts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """What is at stake, in the tracker's currency; None where a price or a rate is missing."""
-
-    gross: Number | None
-    """long + short."""
-    net: Number | None
-    """long − short: what all positions are worth."""
-    long: Number | None
-    """Of values above 0."""
-    short: Number | None
-    """Of values below 0, as a number above 0."""
-    leverage: float | None
-    """gross / equity; None unless equity is above 0."""
-    concentration: float | None
-    """The largest position's share of gross, 0 to 1; None if gross is 0."""
-
-
 class Holding:
     """A position as the tracker has it. All numbers are exact ones."""
 

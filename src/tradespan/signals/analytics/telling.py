@@ -20,7 +20,8 @@ from tradespan.signals.analytics.exact import (
     ratio,
     subtract,
 )
-from tradespan.signals.analytics.positions import Exposure, Holding, Position, Realised
+from tradespan.signals.analytics.exposures import Exposure
+from tradespan.signals.analytics.positions import Holding, Position, Realised
 from tradespan.signals.analytics.rates import Rates
 from tradespan.signals.analytics.sums import Group
 from tradespan.signals.analytics.turnover import Turnover
