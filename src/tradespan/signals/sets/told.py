@@ -48,7 +48,6 @@ class ToldOrders:
             if journey is None and not held[_CLIENT]:
                 held[_CLIENT] = str(held.get(_ORDER, ""))
                 journey = flow.book.find(held[_CLIENT])
-            before = None if journey is None else (journey.state, journey.fill_count)
             if signal == "order.submitted":
                 if journey is not None and journey.submitted:
                     return  # the program has told of it
@@ -62,11 +61,7 @@ class ToldOrders:
                     return
         counts = FEEDS[signal].counts
         assert counts is not None
-        counts(self._sets, Call(held, None, None, self._mode, ago))
-        journey = flow.book.find(held[_CLIENT])
-        if not held[_CLIENT] or (
-            journey is not None and (journey.state, journey.fill_count) != before
-        ):
+        if counts(self._sets, Call(held, None, None, self._mode, ago)) is not False:
             self._publishers[signal].publish(self._bus, held, _SOURCE)
 
 
